@@ -33,6 +33,7 @@ enum class ErrorCode : std::uint8_t {
   X(bad_format, "bad-format", invalid_argument, "The text does not have the required form.")      \
   X(unknown_value, "unknown-value", invalid_argument, "The value is not one of the allowed.")     \
   X(too_long, "too-long", invalid_argument, "The text or list is longer than allowed.")           \
+  X(read_only_field, "read-only-field", invalid_argument, "Only the server fills this field.")    \
   X(bad_name, "bad-name", invalid_argument, "Names are [a-z0-9][a-z0-9-]{0,62}.")                 \
   X(bad_cursor, "bad-cursor", invalid_argument, "The list cursor is not one we gave.")            \
   X(bad_filter, "bad-filter", invalid_argument, "The filter expression does not parse.")          \
@@ -100,7 +101,12 @@ Reason reason_named(std::string_view name);
 
 std::string_view to_string(ErrorCode code);
 ErrorCode error_code_named(std::string_view name);
-int http_status(ErrorCode code);  // RFC 9110 section 15
-int exit_code(ErrorCode code);    // of the `ruche` command; docs/conventions.md has the table
+// RFC 9110 section 15. Of a reason it is the code's status, except where HTTP has a more exact one
+// (405, 410, 412, 413, 429, 507).
+int http_status(ErrorCode code);
+int http_status(Reason reason);
+// Of the `ruche` command: 0 success, 1 anything without a code, 2 wrong usage, then 3 + the code's
+// position in the list above. docs/conventions.md has the table.
+int exit_code(ErrorCode code);
 
 }  // namespace ruche
