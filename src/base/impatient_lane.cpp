@@ -52,7 +52,9 @@ void ImpatientLane::State::serve() {
     }
     running.reset();
     if (auto caller = std::exchange(job->caller, nullptr)) {
-      caller->resume(true);
+      // Everything of a caller happens on its loop's thread, where it may be cancelled meanwhile.
+      const Executor executor = caller->executor();
+      boost::asio::post(executor, [caller = std::move(caller)] { caller->resume(true); });
       job->loop_stays.reset();
     }
   }
@@ -96,7 +98,8 @@ bool ImpatientLane::stuck() const {
 Async<void> ImpatientLane::hand_over(std::shared_ptr<State> state, std::function<void()> work) {
   auto job = std::make_shared<Job>();
   job->work = std::move(work);
-  co_await detail::suspend([&](std::shared_ptr<detail::Suspended> self) {
+  co_await throw_if_cancelled();
+  const bool woken = co_await detail::suspend([&](std::shared_ptr<detail::Suspended> self) {
     self->on_cancel([state, job, self] { state->leave(job); });
     const std::lock_guard lock(state->mutex);
     job->loop_stays.emplace(self->executor());
@@ -104,7 +107,7 @@ Async<void> ImpatientLane::hand_over(std::shared_ptr<State> state, std::function
     state->jobs.push_back(job);
     state->changed.notify_all();
   });
-  co_await throw_if_cancelled();
+  if (!woken) co_await throw_if_cancelled();
 }
 
 }  // namespace ruche

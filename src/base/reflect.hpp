@@ -62,7 +62,13 @@ struct EnumValue {
 };
 
 enum class Shape : std::uint8_t {
-  boolean, integer, number, text, structure, enumeration, list, map, optional, variant,
+  boolean, integer, number, text, structure, enumeration, list, map, optional, variant, raw,
+};
+
+// JSON that is passed on as it is: any value, serialized. Encoded verbatim (empty text: null).
+struct RawJson {
+  std::string text;
+  friend bool operator==(const RawJson&, const RawJson&) = default;
 };
 
 // What a walker needs to know of a type. Objects are passed as void*; the functions that apply to
@@ -83,7 +89,10 @@ struct TypeInfo {
   void (*set_integer)(void*, std::int64_t) = nullptr;
   double (*get_number)(const void*) = nullptr;
   void (*set_number)(void*, double) = nullptr;
-  std::string (*get_text)(const void*) = nullptr;
+  std::string (*get_text)(const void*) = nullptr;  // text and raw; of a secret: kRedacted
+  std::string (*reveal_text)(const void*) = nullptr;  // secret
+  // Plain text without a copy; null for text that is rendered (ids, times).
+  const std::string& (*plain_text)(const void*) = nullptr;
   // The error says what form was expected.
   std::expected<void, std::string> (*set_text)(void*, std::string_view) = nullptr;
   std::size_t (*size)(const void*) = nullptr;                     // list, map
@@ -92,7 +101,9 @@ struct TypeInfo {
   void (*clear)(void*) = nullptr;                                 // list, map, optional
   void (*each)(const void*, void* context,
                void (*visit)(void* context, const std::string& key, const void* value)) = nullptr;
-  void* (*insert)(void*, std::string key) = nullptr;              // map
+  void* (*insert)(void*, std::string key) = nullptr;              // map: the old value if any
+  const void* (*find)(const void*, const std::string& key) = nullptr;  // map: null when absent
+  void (*erase)(void*, const std::string& key) = nullptr;         // map
   const void* (*held)(const void*) = nullptr;                     // optional: null when empty
   void* (*emplace)(void*) = nullptr;                              // optional
   std::size_t (*index)(const void*) = nullptr;                    // variant
@@ -100,6 +111,7 @@ struct TypeInfo {
   void* (*emplace_alternative)(void*, std::size_t) = nullptr;     // variant
   void (*construct)(void*) = nullptr;  // placement default construction, with `bytes` of storage
   void (*destroy)(void*) = nullptr;
+  void (*assign)(void* to, const void* from) = nullptr;
   std::size_t bytes = 0;
 
   const FieldInfo* find_field(std::string_view field_name) const;
@@ -203,7 +215,7 @@ void use_integer(TypeInfo& info, std::string_view format) {
     info.min = std::numeric_limits<T>::min();
     info.max = std::numeric_limits<T>::max();
   } else if constexpr (!std::is_signed_v<T>) {
-    info.min = 0;
+    info.min = 0;  // and at most INT64_MAX: JSON readers lose more anyway
   }
 }
 
@@ -216,6 +228,9 @@ TypeInfo build() {
   info.bytes = sizeof(T);
   info.construct = [](void* p) { new (p) T(); };
   info.destroy = [](void* p) { static_cast<T*>(p)->~T(); };
+  info.assign = [](void* to, const void* from) {
+    *static_cast<T*>(to) = *static_cast<const T*>(from);
+  };
   if constexpr (std::is_same_v<T, bool>) {
     use_integer<T>(info, "");
     info.shape = Shape::boolean;
@@ -240,6 +255,16 @@ TypeInfo build() {
     info.set_number = [](void* p, double v) { *static_cast<T*>(p) = static_cast<T>(v); };
   } else if constexpr (std::is_same_v<T, std::string>) {
     use_text<T>(info, "");
+    info.plain_text = [](const void* p) -> const std::string& {
+      return *static_cast<const std::string*>(p);
+    };
+  } else if constexpr (std::is_same_v<T, RawJson>) {
+    info.shape = Shape::raw;
+    info.get_text = [](const void* p) { return static_cast<const RawJson*>(p)->text; };
+    info.set_text = [](void* p, std::string_view s) -> std::expected<void, std::string> {
+      static_cast<RawJson*>(p)->text = s;
+      return {};
+    };
   } else if constexpr (std::is_same_v<T, Timestamp>) {
     use_text<T>(info, "date-time");
   } else if constexpr (std::is_same_v<T, Uuid>) {
@@ -251,6 +276,7 @@ TypeInfo build() {
     info.shape = Shape::text;
     info.secret = true;
     info.get_text = [](const void*) { return std::string(kRedacted); };
+    info.reveal_text = [](const void* p) { return static_cast<const T*>(p)->reveal(); };
     info.set_text = [](void* p, std::string_view s) -> std::expected<void, std::string> {
       *static_cast<T*>(p) = T(std::string(s));
       return {};
@@ -282,6 +308,12 @@ void use_containers(TypeInfo& info) {
     info.insert = [](void* p, std::string key) -> void* {
       return &(*static_cast<T*>(p))[std::move(key)];
     };
+    info.find = [](const void* p, const std::string& key) -> const void* {
+      const auto& map = *static_cast<const T*>(p);
+      const auto found = map.find(key);
+      return found == map.end() ? nullptr : &found->second;
+    };
+    info.erase = [](void* p, const std::string& key) { static_cast<T*>(p)->erase(key); };
   } else if constexpr (is_instance<T, std::optional>) {
     info.shape = Shape::optional;
     info.element = &type_of<typename T::value_type>;
