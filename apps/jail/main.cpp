@@ -1,0 +1,201 @@
+// jail prepares a process and becomes it: cgroup, session, limits, files, user, Landlock, exec.
+// It is the only program that runs as root between the daemon and a guest, so it is small, links
+// nothing of ours and allocates little. What fails is named on the status descriptor.
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "landlock.hpp"
+#include "options.hpp"
+
+namespace ruche::jail {
+
+namespace {
+
+constexpr int kExitStatus = 126;
+
+// A status message is one line "<preparation>: <why>"; "exec" alone says that all is prepared.
+void report(int status_fd, const std::string& message) {
+  const int target = status_fd >= 0 ? status_fd : STDERR_FILENO;
+  const auto line = message + "\n";
+  [[maybe_unused]] const auto written = ::write(target, line.data(), line.size());
+}
+
+class Preparation {
+ public:
+  explicit Preparation(const Options& options) : options_(options) {}
+
+  [[noreturn]] void run() {
+    keep_status();
+    join_cgroups();
+    set_session();
+    set_limits();
+    open_files();
+    const int ruleset = make_landlock();
+    drop_privileges();
+    if (auto ok = enter_landlock(ruleset); !ok) fail("landlock", ok.error());
+    close_the_rest();
+    tie_to_parent();
+    execute();
+  }
+
+ private:
+  [[noreturn]] void fail(const char* preparation, const std::string& why) {
+    report(options_.status_fd, std::string(preparation) + ": " + why);
+    ::_exit(kExitStatus);
+  }
+  [[noreturn]] void fail_errno(const char* preparation, const std::string& what) {
+    const int error = errno;
+    fail(preparation, what + ": " + std::strerror(error));
+  }
+
+  void keep_status() {
+    if (options_.status_fd < 0) return;
+    if (::fcntl(options_.status_fd, F_SETFD, FD_CLOEXEC) != 0) fail_errno("status", "descriptor");
+  }
+
+  void join_cgroups() {
+    for (const auto& directory : options_.cgroups) {
+      const auto path = directory + "/cgroup.procs";
+      const int file = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+      if (file < 0) fail_errno("cgroup", path);
+      if (::write(file, "0", 1) != 1) fail_errno("cgroup", path);
+      ::close(file);
+    }
+  }
+
+  // A session of its own: signals to the daemon's terminal or group do not reach a guest. The
+  // daemon blocked signals of its own, which must not be inherited.
+  void set_session() {
+    if (::setsid() < 0) fail_errno("session", "setsid");
+    sigset_t none;
+    ::sigemptyset(&none);
+    if (::sigprocmask(SIG_SETMASK, &none, nullptr) != 0) fail_errno("session", "sigprocmask");
+    for (int number = 1; number < 32; ++number) ::signal(number, SIG_DFL);
+    ::umask(077);
+  }
+
+  void set_limits() {
+    for (const auto& limit : options_.limits) {
+      const rlimit value{limit.value, limit.value};
+      if (::setrlimit(static_cast<__rlimit_resource>(limit.resource), &value) != 0) {
+        fail_errno("limits", "setrlimit");
+      }
+    }
+  }
+
+  void redirect(int target, const std::string& path, int flags) {
+    const int file = ::open(path.c_str(), flags | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (file < 0) fail_errno("files", path);
+    if (::dup2(file, target) < 0) fail_errno("files", path);
+    if (file != target) {
+      ::close(file);
+    } else if (::fcntl(file, F_SETFD, 0) != 0) {
+      fail_errno("files", path);
+    }
+  }
+
+  void open_files() {
+    redirect(STDIN_FILENO, "/dev/null", O_RDONLY);
+    redirect(STDOUT_FILENO, options_.stdout_path, O_WRONLY | O_CREAT | O_APPEND);
+    redirect(STDERR_FILENO, options_.stderr_path, O_WRONLY | O_CREAT | O_APPEND);
+    if (::chdir(options_.directory.c_str()) != 0) fail_errno("directory", options_.directory);
+  }
+
+  int make_landlock() {
+    if (!options_.landlock) return -1;
+    auto ruleset = prepare_landlock(options_);
+    if (!ruleset) fail("landlock", ruleset.error());
+    return *ruleset;
+  }
+
+  void drop_privileges() {
+    if (options_.group != 0) {
+      if (::setgroups(0, nullptr) != 0) fail_errno("user", "setgroups");
+      if (::setresgid(options_.group, options_.group, options_.group) != 0) {
+        fail_errno("user", "setresgid");
+      }
+    }
+    if (options_.user != 0) {
+      if (::setresuid(options_.user, options_.user, options_.user) != 0) {
+        fail_errno("user", "setresuid");
+      }
+      if (::setuid(0) == 0) fail("user", "root could be taken back");
+    }
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail_errno("no-new-privs", "prctl");
+  }
+
+  void close_range(unsigned first, unsigned last) {
+    if (first > last) return;
+    if (::syscall(SYS_close_range, first, last, 0U) != 0) fail_errno("descriptors", "close_range");
+  }
+
+  // Everything goes but the listed, which must be open and must survive the exec.
+  void close_the_rest() {
+    auto kept = options_.keep;
+    for (const int descriptor : kept) {
+      const int flags = ::fcntl(descriptor, F_GETFD);
+      if (flags < 0) fail_errno("descriptors", std::to_string(descriptor));
+      if (::fcntl(descriptor, F_SETFD, flags & ~FD_CLOEXEC) != 0) {
+        fail_errno("descriptors", std::to_string(descriptor));
+      }
+    }
+    if (options_.status_fd >= 0) kept.push_back(options_.status_fd);
+    std::sort(kept.begin(), kept.end());
+    unsigned next = 3;
+    for (const int descriptor : kept) {
+      const auto number = static_cast<unsigned>(descriptor);
+      if (number > next) close_range(next, number - 1);
+      next = std::max(next, number + 1);
+    }
+    close_range(next, ~0U);
+  }
+
+  // After setresuid, which clears it. The parent may have gone before: look again afterwards.
+  void tie_to_parent() {
+    if (options_.parent == 0) return;
+    if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) fail_errno("parent", "prctl");
+    if (::getppid() != options_.parent) fail("parent", "it has gone");
+  }
+
+  [[noreturn]] void execute() {
+    std::vector<char*> argv;
+    for (const auto& argument : options_.argv) argv.push_back(const_cast<char*>(argument.c_str()));
+    argv.push_back(nullptr);
+    if (options_.status_fd >= 0) report(options_.status_fd, "exec");
+    ::execve(argv.front(), argv.data(), environ);
+    fail_errno("exec", options_.argv.front());
+  }
+
+  const Options& options_;
+};
+
+}  // namespace
+}  // namespace ruche::jail
+
+int main(int argc, char** argv) {
+  const std::vector<std::string_view> arguments(argv + std::min(argc, 1), argv + argc);
+  const auto options = ruche::jail::parse(arguments);
+  if (!options) {
+    // The status descriptor may be among what could not be read: the message goes to stderr too.
+    const auto line = "jail: " + options.error() + "\n";
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+    for (std::size_t i = 0; i + 1 < arguments.size() && arguments[i] != "--"; ++i) {
+      if (arguments[i] != "--status-fd") continue;
+      const int descriptor = std::atoi(std::string(arguments[i + 1]).c_str());
+      if (descriptor > 2) ruche::jail::report(descriptor, "arguments: " + options.error());
+      break;
+    }
+    return 125;
+  }
+  ruche::jail::Preparation(*options).run();
+}
