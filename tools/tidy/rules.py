@@ -162,7 +162,7 @@ def lengths(tree):
             continue
         if len(file.lines) > MAX_FILE_LINES:
             yield Violation('file-length', file.path, len(file.lines),
-                            f'{len(file.lines)} lines; cut it by concern ({MAX_FILE_LINES} at most)')
+                            f'{len(file.lines)} lines; {MAX_FILE_LINES} at most')
         for number, line in enumerate(file.lines, 1):
             if len(line) > MAX_COLUMNS:
                 yield Violation('line-length', file.path, number,
