@@ -1,0 +1,262 @@
+// Guests: what a user asks for (VmSpec), what the store keeps (Guest) and what the owner observed
+// (GuestStatus). Plain data; rules are in guest_rules.hpp.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/reflect.hpp"
+#include "model/ids.hpp"
+
+namespace ruche::model {
+
+enum class GuestKind { vm, container };
+constexpr auto describe(Type<GuestKind>) {
+  return enumeration<GuestKind>("GuestKind", "The two kinds of guest.",
+                                value(GuestKind::vm, "vm", "A virtual machine."),
+                                value(GuestKind::container, "container", "An LXC container."));
+}
+
+enum class CpuBaseline { x86_64_v2, x86_64_v3, x86_64_v4, host };
+constexpr auto describe(Type<CpuBaseline>) {
+  return enumeration<CpuBaseline>(
+      "CpuBaseline", "The processor a guest sees; the same on every host that can run it.",
+      value(CpuBaseline::x86_64_v2, "x86-64-v2", "SSE4.2 and older; every 64-bit server runs it."),
+      value(CpuBaseline::x86_64_v3, "x86-64-v3", "Adds AVX2, BMI and FMA."),
+      value(CpuBaseline::x86_64_v4, "x86-64-v4", "Adds AVX-512."),
+      value(CpuBaseline::host, "host", "Whatever this host has; not for migration."));
+}
+
+enum class MemoryKind { private_, shareable };
+constexpr auto describe(Type<MemoryKind>) {
+  return enumeration<MemoryKind>(
+      "MemoryKind", "How the guest's memory is held; fixed while it runs.",
+      value(MemoryKind::private_, "private", "Anonymous memory, the default."),
+      value(MemoryKind::shareable, "shareable", "A memory file; instant-clone sources need it."));
+}
+
+enum class RestartPolicy { never, on_crash };
+constexpr auto describe(Type<RestartPolicy>) {
+  return enumeration<RestartPolicy>(
+      "RestartPolicy", "What happens after a crash.",
+      value(RestartPolicy::never, "never", "It stays crashed until somebody starts it."),
+      value(RestartPolicy::on_crash, "on-crash", "It is started again, with growing pauses."));
+}
+
+enum class DiskBus { virtio_blk, virtio_scsi, sata };
+constexpr auto describe(Type<DiskBus>) {
+  return enumeration<DiskBus>("DiskBus", "The disk controller the guest sees.",
+                              value(DiskBus::virtio_blk, "virtio-blk", "Fast, the default."),
+                              value(DiskBus::virtio_scsi, "virtio-scsi", "Many disks, SCSI commands."),
+                              value(DiskBus::sata, "sata", "For systems without virtio drivers."));
+}
+
+enum class DiskFormat { qcow2, raw };
+constexpr auto describe(Type<DiskFormat>) {
+  return enumeration<DiskFormat>("DiskFormat", "How a volume is stored.",
+                                 value(DiskFormat::qcow2, "qcow2", "Thin, layers and snapshots."),
+                                 value(DiskFormat::raw, "raw", "Sparse file, no layers on top."));
+}
+
+struct DiskSpec {
+  std::string name;  // disk0, disk1, …
+  LayerId layer;     // the top of its chain
+  Bytes size;
+  DiskBus bus = DiskBus::virtio_blk;
+  std::uint32_t slot = 0;  // PCI device number, assigned at creation and kept
+};
+constexpr auto describe(Type<DiskSpec>) {
+  return structure<DiskSpec>(
+      "DiskSpec", "A virtual disk.",
+      field<&DiskSpec::name>("name", "The disk's name in this guest.", {.format = "name"}),
+      field<&DiskSpec::layer>("layer", "The volume layer on top of its chain.", {.read_only = true}),
+      field<&DiskSpec::size>("size_bytes", "Capacity the guest sees.", {.min = 1 << 20}),
+      field<&DiskSpec::bus>("bus", "Disk controller."),
+      field<&DiskSpec::slot>("slot", "PCI device number on the root bus.", {.read_only = true}));
+}
+
+struct PortForward {
+  std::uint16_t host_port = 0;
+  std::uint16_t guest_port = 0;
+};
+constexpr auto describe(Type<PortForward>) {
+  return structure<PortForward>(
+      "PortForward", "A TCP port of 127.0.0.1 on the host that leads into the guest.",
+      field<&PortForward::host_port>("host_port", "Port on the host.", {.required = true, .min = 1}),
+      field<&PortForward::guest_port>("guest_port", "Port in the guest.", {.required = true, .min = 1}));
+}
+
+enum class NicKind { user };
+constexpr auto describe(Type<NicKind>) {
+  return enumeration<NicKind>("NicKind", "What a network adapter is plugged into.",
+                              value(NicKind::user, "user", "QEMU's own NAT; needs no host network."));
+}
+
+struct NicSpec {
+  std::string name;  // nic0, nic1, …
+  NicKind kind = NicKind::user;
+  std::string mac;  // 52:54:00:xx:xx:xx, assigned at creation
+  std::vector<PortForward> forwards;
+  std::uint32_t slot = 0;
+};
+constexpr auto describe(Type<NicSpec>) {
+  return structure<NicSpec>(
+      "NicSpec", "A network adapter.",
+      field<&NicSpec::name>("name", "The adapter's name in this guest.", {.format = "name"}),
+      field<&NicSpec::kind>("kind", "What it is plugged into."),
+      field<&NicSpec::mac>("mac", "Hardware address.", {.read_only = true}),
+      field<&NicSpec::forwards>("forwards", "Host ports that lead into the guest.", {.max_length = 64}),
+      field<&NicSpec::slot>("slot", "PCI device number on the root bus.", {.read_only = true}));
+}
+
+enum class BootKind { bios, direct_kernel };
+constexpr auto describe(Type<BootKind>) {
+  return enumeration<BootKind>(
+      "BootKind", "What the guest starts with.",
+      value(BootKind::bios, "bios", "The first disk, through SeaBIOS."),
+      value(BootKind::direct_kernel, "direct-kernel", "A kernel and initramfs of an image."));
+}
+
+struct BootSpec {
+  BootKind kind = BootKind::bios;
+  std::optional<LayerId> kernel;
+  std::optional<LayerId> initrd;
+  std::string command_line;
+};
+constexpr auto describe(Type<BootSpec>) {
+  return structure<BootSpec>(
+      "BootSpec", "How the guest boots.", field<&BootSpec::kind>("kind", "Firmware or direct kernel."),
+      field<&BootSpec::kernel>("kernel", "Layer that holds the kernel.", {.read_only = true}),
+      field<&BootSpec::initrd>("initrd", "Layer that holds the initramfs.", {.read_only = true}),
+      field<&BootSpec::command_line>("command_line", "Kernel command line.", {.max_length = 2048}));
+}
+
+struct CpuTopology {
+  std::uint32_t sockets = 1;
+  std::uint32_t cores = 1;
+  std::uint32_t threads = 1;
+};
+constexpr auto describe(Type<CpuTopology>) {
+  return structure<CpuTopology>("CpuTopology", "How the virtual CPUs are arranged.",
+                                field<&CpuTopology::sockets>("sockets", "Sockets.", {.min = 1, .max = 64}),
+                                field<&CpuTopology::cores>("cores", "Cores in a socket.", {.min = 1, .max = 256}),
+                                field<&CpuTopology::threads>("threads", "Threads in a core.", {.min = 1, .max = 8}));
+}
+
+struct VmSpec {
+  std::uint32_t cpus = 1;
+  std::optional<CpuTopology> topology;  // absent: one socket, cpus cores
+  CpuBaseline cpu_baseline = CpuBaseline::x86_64_v2;
+  Bytes memory = mib(512);
+  MemoryKind memory_kind = MemoryKind::private_;
+  BootSpec boot;
+  std::uint32_t hardware_version = 1;
+  std::string machine_type;  // pinned at creation: pc-q35-10.0
+  std::vector<DiskSpec> disks;
+  std::vector<NicSpec> nics;
+  bool serial = true;
+  bool autostart = false;
+  RestartPolicy restart_policy = RestartPolicy::never;
+};
+constexpr auto describe(Type<VmSpec>) {
+  return structure<VmSpec>(
+      "VmSpec", "The hardware and policies of a virtual machine.",
+      field<&VmSpec::cpus>("cpus", "Virtual CPUs.", {.min = 1, .max = 512}),
+      field<&VmSpec::topology>("topology", "Sockets, cores, threads; their product is `cpus`."),
+      field<&VmSpec::cpu_baseline>("cpu_baseline", "The processor the guest sees."),
+      field<&VmSpec::memory>("memory_bytes", "Memory.", {.min = 16 << 20}),
+      field<&VmSpec::memory_kind>("memory_kind", "How the memory is held."),
+      field<&VmSpec::boot>("boot", "How it boots."),
+      field<&VmSpec::hardware_version>("hardware_version", "Device mapping version.", {.min = 1, .max = 1}),
+      field<&VmSpec::machine_type>("machine_type", "QEMU machine, pinned at creation.", {.read_only = true}),
+      field<&VmSpec::disks>("disks", "Disks, in boot order.", {.max_length = 16}),
+      field<&VmSpec::nics>("nics", "Network adapters.", {.max_length = 8}),
+      field<&VmSpec::serial>("serial", "A serial console."),
+      field<&VmSpec::autostart>("autostart", "Start it after a boot of the host."),
+      field<&VmSpec::restart_policy>("restart_policy", "What happens after a crash."));
+}
+
+// The stored wish: guests/<id>/spec. Its revision is the ETag.
+struct Guest {
+  GuestId id;
+  GuestKind kind = GuestKind::vm;
+  std::string name;
+  std::string display_name;
+  std::string description;
+  std::vector<std::string> tags;
+  DatastoreId datastore;    // where its directory is
+  std::optional<ImageId> image;
+  std::uint32_t uid = 0;    // unprivileged user of its process, cluster-wide unique
+  VmSpec spec;
+  Timestamp created_at;
+  std::optional<Timestamp> deleted_at;  // in the recycle bin since
+};
+constexpr auto describe(Type<Guest>) {
+  return structure<Guest>(
+      "Guest", "A guest as the store keeps it.", field<&Guest::id>("id", "Immutable id."),
+      field<&Guest::kind>("kind", "Virtual machine or container."),
+      field<&Guest::name>("name", "Unique name.", {.format = "name"}),
+      field<&Guest::display_name>("display_name", "Name for people.", {.max_length = 200}),
+      field<&Guest::description>("description", "Notes.", {.max_length = 4096}),
+      field<&Guest::tags>("tags", "Tags.", {.max_length = 64}),
+      field<&Guest::datastore>("datastore", "Datastore of its directory."),
+      field<&Guest::image>("image", "The image it came from."),
+      field<&Guest::uid>("uid", "User id of its process."), field<&Guest::spec>("spec", "Hardware."),
+      field<&Guest::created_at>("created_at", "When it was created."),
+      field<&Guest::deleted_at>("deleted_at", "In the recycle bin since."));
+}
+
+// What the owner observed last. `crashed` is not `stopped`: QEMU ended without being asked.
+enum class GuestState { provisioning, stopped, running, paused, crashed, broken };
+constexpr auto describe(Type<GuestState>) {
+  return enumeration<GuestState>(
+      "GuestState", "What the owner observed last.",
+      value(GuestState::provisioning, "provisioning", "Its volumes are being made."),
+      value(GuestState::stopped, "stopped", "It has no process."),
+      value(GuestState::running, "running", "Its CPUs run."),
+      value(GuestState::paused, "paused", "It has a process, its CPUs stand still."),
+      value(GuestState::crashed, "crashed", "Its process ended without being asked."),
+      value(GuestState::broken, "broken", "What was read of it makes no sense; see last_error."));
+}
+
+struct DiskStatus {
+  std::string name;
+  std::string path;
+};
+constexpr auto describe(Type<DiskStatus>) {
+  return structure<DiskStatus>("DiskStatus", "A disk as the hypervisor has it.",
+                               field<&DiskStatus::name>("name", "Disk name."),
+                               field<&DiskStatus::path>("path", "File of its top layer."));
+}
+
+// guests/<id>/status: written by the owner only, comparing the placement's epoch.
+struct GuestStatus {
+  GuestState state = GuestState::provisioning;
+  std::uint64_t epoch = 0;
+  std::optional<std::int32_t> pid;
+  std::vector<std::string> qemu_argv;
+  std::string accelerator;  // kvm, tcg
+  std::vector<std::string> addresses;
+  std::vector<DiskStatus> disks;
+  std::string cgroup;
+  std::string last_error;
+  std::optional<Timestamp> started_at;
+  std::uint32_t crashes = 0;  // since the last wished start; paces the restart policy
+};
+constexpr auto describe(Type<GuestStatus>) {
+  return structure<GuestStatus>(
+      "GuestStatus", "What the owner observed.", field<&GuestStatus::state>("state", "State."),
+      field<&GuestStatus::epoch>("epoch", "Placement epoch of the observation."),
+      field<&GuestStatus::pid>("pid", "Process id of QEMU."),
+      field<&GuestStatus::qemu_argv>("qemu_argv", "QEMU's command line."),
+      field<&GuestStatus::accelerator>("accelerator", "kvm or tcg."),
+      field<&GuestStatus::addresses>("addresses", "Known IP addresses."),
+      field<&GuestStatus::disks>("disks", "Disks."),
+      field<&GuestStatus::cgroup>("cgroup", "Control group of its process."),
+      field<&GuestStatus::last_error>("last_error", "Why it crashed or is broken, or why a start failed."),
+      field<&GuestStatus::started_at>("started_at", "When its CPUs first ran."),
+      field<&GuestStatus::crashes>("crashes", "Crashes since the last wished start."));
+}
+
+}  // namespace ruche::model

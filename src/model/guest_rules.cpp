@@ -1,0 +1,151 @@
+#include "model/guest_rules.hpp"
+
+#include <fmt/format.h>
+
+#include <set>
+
+namespace ruche::model {
+
+namespace {
+
+using Check = std::expected<void, Error>;
+
+Check refuse(Reason reason, std::string message, std::string field) {
+  return std::unexpected(Error(reason, std::move(message)).at(std::move(field)));
+}
+
+Check check_topology(const VmSpec& spec) {
+  if (!spec.topology) return {};
+  const auto& t = *spec.topology;
+  if (std::uint64_t{t.sockets} * t.cores * t.threads == spec.cpus) return {};
+  return refuse(Reason::topology_mismatch,
+                fmt::format("{} sockets × {} cores × {} threads is not {} CPUs", t.sockets, t.cores,
+                            t.threads, spec.cpus),
+                "/topology");
+}
+
+Check check_memory(const VmSpec& spec) {
+  if (spec.memory.count % (1 << 20) == 0) return {};
+  return refuse(Reason::memory_not_aligned, "memory must be a whole number of MiB", "/memory_bytes");
+}
+
+Check check_boot(const VmSpec& spec) {
+  const BootSpec& boot = spec.boot;
+  if (boot.kind == BootKind::direct_kernel && !boot.kernel) {
+    return refuse(Reason::kernel_missing, "direct kernel boot needs a kernel", "/boot/kernel");
+  }
+  if (boot.kind == BootKind::bios && !boot.command_line.empty()) {
+    return refuse(Reason::kernel_not_used,
+                  "a kernel command line has an effect with direct kernel boot only",
+                  "/boot/command_line");
+  }
+  return {};
+}
+
+Check check_names(const VmSpec& spec) {
+  std::set<std::string_view> seen;
+  for (std::size_t i = 0; i < spec.disks.size(); ++i) {
+    if (!seen.insert(spec.disks[i].name).second) {
+      return refuse(Reason::duplicate_device,
+                    fmt::format("two devices are called {}", spec.disks[i].name),
+                    fmt::format("/disks/{}/name", i));
+    }
+  }
+  for (std::size_t i = 0; i < spec.nics.size(); ++i) {
+    if (!seen.insert(spec.nics[i].name).second) {
+      return refuse(Reason::duplicate_device,
+                    fmt::format("two devices are called {}", spec.nics[i].name),
+                    fmt::format("/nics/{}/name", i));
+    }
+  }
+  return {};
+}
+
+Check check_forwards(const VmSpec& spec) {
+  std::set<std::uint16_t> ports;
+  for (std::size_t n = 0; n < spec.nics.size(); ++n) {
+    for (std::size_t f = 0; f < spec.nics[n].forwards.size(); ++f) {
+      const auto port = spec.nics[n].forwards[f].host_port;
+      if (ports.insert(port).second) continue;
+      return refuse(Reason::duplicate_port, fmt::format("host port {} is forwarded twice", port),
+                    fmt::format("/nics/{}/forwards/{}/host_port", n, f));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::expected<void, Error> check_spec(const VmSpec& spec) {
+  for (const auto check : {check_topology, check_memory, check_boot, check_names, check_forwards}) {
+    if (auto ok = check(spec); !ok) return ok;
+  }
+  return {};
+}
+
+std::expected<void, Error> check_tags(const std::vector<std::string>& tags) {
+  for (std::size_t i = 0; i < tags.size(); ++i) {
+    const auto& tag = tags[i];
+    const bool clean = tag.find_first_of(",=~ \t\r\n") == std::string::npos;
+    if (tag.empty() || tag.size() > 63 || !clean) {
+      return refuse(Reason::bad_tag, "a tag has 1 to 63 letters, none of them , = ~ or a space",
+                    fmt::format("/tags/{}", i));
+    }
+  }
+  return {};
+}
+
+std::optional<Error> refuse_power(PowerRequest request, GuestState state, std::string_view name) {
+  const auto wrong = [&](std::string_view is, std::string remedy) {
+    return Error(Reason::wrong_state, fmt::format("{} is {}", name, is)).remedy(std::move(remedy));
+  };
+  const std::string start = fmt::format("start it: ruche vm start {}", name);
+  switch (state) {
+    case GuestState::provisioning:
+      if (request == PowerRequest::remove) return std::nullopt;
+      return wrong("still being provisioned", "wait for its task");
+    case GuestState::broken:
+      if (request == PowerRequest::remove || request == PowerRequest::stop) return std::nullopt;
+      return Error(Reason::object_broken, fmt::format("{} is broken", name))
+          .remedy(fmt::format("see why: ruche vm show {}", name));
+    case GuestState::stopped:
+    case GuestState::crashed:
+      if (request == PowerRequest::start || request == PowerRequest::remove) return std::nullopt;
+      return wrong(state == GuestState::crashed ? "crashed" : "stopped", start);
+    case GuestState::running:
+      if (request == PowerRequest::start) return wrong("running already", "nothing to do");
+      if (request == PowerRequest::resume) return wrong("running, not paused", "nothing to do");
+      if (request == PowerRequest::remove) {
+        return wrong("running", fmt::format("stop it first, or: ruche vm delete {} --stop", name));
+      }
+      return std::nullopt;
+    case GuestState::paused:
+      if (request == PowerRequest::start || request == PowerRequest::pause) {
+        return wrong("paused", fmt::format("resume it: ruche vm resume {}", name));
+      }
+      if (request == PowerRequest::shutdown) {
+        return wrong("paused and cannot hear the power button",
+                     fmt::format("resume it first: ruche vm resume {}", name));
+      }
+      if (request == PowerRequest::remove) {
+        return wrong("paused", fmt::format("stop it first, or: ruche vm delete {} --stop", name));
+      }
+      return std::nullopt;
+  }
+  return Error(Reason::internal_error, "an unknown state");
+}
+
+Reservation reservation_of(const VmSpec& spec, Bytes overhead) {
+  return {spec.memory + overhead, spec.cpus};
+}
+
+std::string shown_state(GuestState observed, std::string_view method, bool deleted) {
+  if (deleted) return "deleted";
+  if (method == "vm.start" && observed != GuestState::running) return "starting";
+  if ((method == "vm.stop" || method == "vm.shutdown") && observed == GuestState::running) {
+    return "stopping";
+  }
+  return std::string(enum_name(observed));
+}
+
+}  // namespace ruche::model

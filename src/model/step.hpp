@@ -1,0 +1,190 @@
+// Steps: the vocabulary of plans. A step is data with an idempotent apply, an idempotent revert and
+// an observation; what each does lives beside its concern in src/core (steps_*.cpp).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/reflect.hpp"
+#include "model/ids.hpp"
+#include "model/storage.hpp"
+
+namespace ruche::model {
+
+struct CreateVolume {
+  LayerId layer;
+  Bytes size;
+  std::optional<LayerId> parent;
+};
+constexpr auto describe(Type<CreateVolume>) {
+  return structure<CreateVolume>("CreateVolume", "Makes an empty volume or an overlay.",
+                                 field<&CreateVolume::layer>("layer", "The new layer."),
+                                 field<&CreateVolume::size>("size_bytes", "Capacity."),
+                                 field<&CreateVolume::parent>("parent", "The layer below."));
+}
+
+struct DeleteVolume {
+  LayerId layer;
+};
+constexpr auto describe(Type<DeleteVolume>) {
+  return structure<DeleteVolume>("DeleteVolume", "Removes a volume for good.",
+                                 field<&DeleteVolume::layer>("layer", "The layer."));
+}
+
+struct RegisterGuest {
+  GuestId guest;
+};
+constexpr auto describe(Type<RegisterGuest>) {
+  return structure<RegisterGuest>("RegisterGuest", "Makes a new guest visible and exports its configuration.",
+                                  field<&RegisterGuest::guest>("guest", "The guest."));
+}
+
+struct ExportConfiguration {
+  GuestId guest;
+};
+constexpr auto describe(Type<ExportConfiguration>) {
+  return structure<ExportConfiguration>("ExportConfiguration", "Writes the configuration beside the volumes.",
+                                        field<&ExportConfiguration::guest>("guest", "The guest."));
+}
+
+struct LaunchMachine {
+  GuestId guest;
+};
+constexpr auto describe(Type<LaunchMachine>) {
+  return structure<LaunchMachine>("LaunchMachine", "Starts the guest's process, CPUs standing still.",
+                                  field<&LaunchMachine::guest>("guest", "The guest."));
+}
+
+struct ResumeMachine {
+  GuestId guest;
+};
+constexpr auto describe(Type<ResumeMachine>) {
+  return structure<ResumeMachine>("ResumeMachine", "Lets the CPUs run.",
+                                  field<&ResumeMachine::guest>("guest", "The guest."));
+}
+
+struct PauseMachine {
+  GuestId guest;
+};
+constexpr auto describe(Type<PauseMachine>) {
+  return structure<PauseMachine>("PauseMachine", "Stops the CPUs.",
+                                 field<&PauseMachine::guest>("guest", "The guest."));
+}
+
+struct ResetMachine {
+  GuestId guest;
+};
+constexpr auto describe(Type<ResetMachine>) {
+  return structure<ResetMachine>("ResetMachine", "Presses the reset button.",
+                                 field<&ResetMachine::guest>("guest", "The guest."));
+}
+
+struct ShutdownMachine {
+  GuestId guest;
+  Duration patience{60'000};
+  bool then_stop = false;  // after the deadline: end the process; else the step fails
+};
+constexpr auto describe(Type<ShutdownMachine>) {
+  return structure<ShutdownMachine>(
+      "ShutdownMachine", "Presses the power button and waits.",
+      field<&ShutdownMachine::guest>("guest", "The guest."),
+      field<&ShutdownMachine::patience>("patience_ms", "How long the guest may take."),
+      field<&ShutdownMachine::then_stop>("then_stop", "End its process after that."));
+}
+
+struct StopMachine {
+  GuestId guest;
+};
+constexpr auto describe(Type<StopMachine>) {
+  return structure<StopMachine>("StopMachine", "Ends the guest's process at once.",
+                                field<&StopMachine::guest>("guest", "The guest."));
+}
+
+struct RecycleGuest {
+  GuestId guest;
+};
+constexpr auto describe(Type<RecycleGuest>) {
+  return structure<RecycleGuest>("RecycleGuest", "Moves the guest to the recycle bin.",
+                                 field<&RecycleGuest::guest>("guest", "The guest."));
+}
+
+struct RestoreGuest {
+  GuestId guest;
+};
+constexpr auto describe(Type<RestoreGuest>) {
+  return structure<RestoreGuest>("RestoreGuest", "Takes the guest out of the recycle bin.",
+                                 field<&RestoreGuest::guest>("guest", "The guest."));
+}
+
+struct ForgetGuest {
+  GuestId guest;
+};
+constexpr auto describe(Type<ForgetGuest>) {
+  return structure<ForgetGuest>("ForgetGuest", "Removes the guest's directory and documents.",
+                                field<&ForgetGuest::guest>("guest", "The guest."));
+}
+
+struct MoveGuest {
+  GuestId guest;
+  HostId to;
+};
+constexpr auto describe(Type<MoveGuest>) {
+  return structure<MoveGuest>("MoveGuest", "Gives a stopped guest to another host.",
+                              field<&MoveGuest::guest>("guest", "The guest."),
+                              field<&MoveGuest::to>("to", "The new owner."));
+}
+
+struct ImportImage {
+  ImageId image;
+  std::string path;
+  std::optional<DiskFormat> format;
+};
+constexpr auto describe(Type<ImportImage>) {
+  return structure<ImportImage>("ImportImage", "Checks an image file and copies it into the library.",
+                                field<&ImportImage::image>("image", "The new image."),
+                                field<&ImportImage::path>("path", "The file on this host."),
+                                field<&ImportImage::format>("format", "Its declared format."));
+}
+
+struct BuildImage {
+  ImageId image;
+  std::string recipe;
+};
+constexpr auto describe(Type<BuildImage>) {
+  return structure<BuildImage>("BuildImage", "Builds an image from packages.",
+                               field<&BuildImage::image>("image", "The new image."),
+                               field<&BuildImage::recipe>("recipe", "What to build."));
+}
+
+struct ForgetImage {
+  ImageId image;
+};
+constexpr auto describe(Type<ForgetImage>) {
+  return structure<ForgetImage>("ForgetImage", "Removes the image's files and documents.",
+                                field<&ForgetImage::image>("image", "The image."));
+}
+
+struct AttachDatastore {
+  DatastoreId datastore;
+};
+constexpr auto describe(Type<AttachDatastore>) {
+  return structure<AttachDatastore>("AttachDatastore", "Prepares a datastore and looks at it.",
+                                    field<&AttachDatastore::datastore>("datastore", "The datastore."));
+}
+
+struct DetachDatastore {
+  DatastoreId datastore;
+};
+constexpr auto describe(Type<DetachDatastore>) {
+  return structure<DetachDatastore>("DetachDatastore", "Forgets a datastore; its files stay.",
+                                    field<&DetachDatastore::datastore>("datastore", "The datastore."));
+}
+
+using Step = std::variant<CreateVolume, DeleteVolume, RegisterGuest, ExportConfiguration, LaunchMachine,
+                          ResumeMachine, PauseMachine, ResetMachine, ShutdownMachine, StopMachine,
+                          RecycleGuest, RestoreGuest, ForgetGuest, MoveGuest, ImportImage, BuildImage,
+                          ForgetImage, AttachDatastore, DetachDatastore>;
+
+}  // namespace ruche::model

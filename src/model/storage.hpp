@@ -1,0 +1,142 @@
+// Datastores, layers and images.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/reflect.hpp"
+#include "model/guest.hpp"
+#include "model/ids.hpp"
+#include "model/placement.hpp"
+
+namespace ruche::model {
+
+enum class DatastoreKind { dir };
+constexpr auto describe(Type<DatastoreKind>) {
+  return enumeration<DatastoreKind>("DatastoreKind", "How a datastore keeps its volumes.",
+                                    value(DatastoreKind::dir, "dir", "Files in a directory."));
+}
+
+struct Datastore {
+  DatastoreId id;
+  std::string name;
+  DatastoreKind kind = DatastoreKind::dir;
+  std::string path;        // dir: absolute path of its root
+  bool shared = false;     // every host sees the same files
+  std::optional<HostId> host;  // the only host that has it, when not shared
+  Timestamp created_at;
+};
+constexpr auto describe(Type<Datastore>) {
+  return structure<Datastore>(
+      "Datastore", "A storage pool.", field<&Datastore::id>("id", "Immutable id."),
+      field<&Datastore::name>("name", "Unique name.", {.format = "name"}),
+      field<&Datastore::kind>("kind", "Kind."), field<&Datastore::path>("path", "Root directory.", {.format = "path"}),
+      field<&Datastore::shared>("shared", "Every host sees the same files."),
+      field<&Datastore::host>("host", "The only host that has it."),
+      field<&Datastore::created_at>("created_at", "When it was added."));
+}
+
+enum class DatastoreState { unknown, available, unavailable };
+constexpr auto describe(Type<DatastoreState>) {
+  return enumeration<DatastoreState>("DatastoreState", "Whether a datastore answers.",
+                                     value(DatastoreState::unknown, "unknown", "Not looked at yet."),
+                                     value(DatastoreState::available, "available", "It answers."),
+                                     value(DatastoreState::unavailable, "unavailable", "It does not; see last_error."));
+}
+
+struct DatastoreStatus {
+  DatastoreState state = DatastoreState::unknown;
+  Bytes capacity;
+  Bytes used;
+  Bytes available;
+  bool reflinks = false;
+  std::string last_error;
+  friend bool operator==(const DatastoreStatus&, const DatastoreStatus&) = default;
+};
+constexpr auto describe(Type<DatastoreStatus>) {
+  return structure<DatastoreStatus>(
+      "DatastoreStatus", "What was last seen of a datastore.",
+      field<&DatastoreStatus::state>("state", "State."),
+      field<&DatastoreStatus::capacity>("capacity_bytes", "Size of the file system."),
+      field<&DatastoreStatus::used>("used_bytes", "Used on it, by anyone."),
+      field<&DatastoreStatus::available>("available_bytes", "Free for new data."),
+      field<&DatastoreStatus::reflinks>("reflinks", "Copies share blocks (FICLONE)."),
+      field<&DatastoreStatus::last_error>("last_error", "Why it is unavailable."));
+}
+
+// What a layer holds: disk data, or a file that a guest boots from.
+enum class LayerContent { disk, kernel, initrd };
+constexpr auto describe(Type<LayerContent>) {
+  return enumeration<LayerContent>("LayerContent", "What a layer holds.",
+                                   value(LayerContent::disk, "disk", "Disk data."),
+                                   value(LayerContent::kernel, "kernel", "A Linux kernel."),
+                                   value(LayerContent::initrd, "initrd", "An initramfs."));
+}
+
+enum class LayerState { creating, ready };
+constexpr auto describe(Type<LayerState>) {
+  return enumeration<LayerState>("LayerState", "Whether a layer may be used.",
+                                 value(LayerState::creating, "creating", "Being made."),
+                                 value(LayerState::ready, "ready", "Complete."));
+}
+
+// layers/<id>. Immutable once it has a child; `references` counts children and other users.
+struct Layer {
+  LayerId id;
+  ObjectKind owner_kind = ObjectKind::guest;  // guest or image
+  Uuid owner;
+  DatastoreId datastore;
+  std::optional<LayerId> parent;
+  LayerContent content = LayerContent::disk;
+  DiskFormat format = DiskFormat::qcow2;
+  Bytes size;  // virtual size of a disk, file size otherwise
+  LayerState state = LayerState::creating;
+  std::uint32_t references = 0;
+};
+constexpr auto describe(Type<Layer>) {
+  return structure<Layer>(
+      "Layer", "One link of a disk's chain.", field<&Layer::id>("id", "Immutable id."),
+      field<&Layer::owner_kind>("owner_kind", "Kind of owner."), field<&Layer::owner>("owner", "Owner."),
+      field<&Layer::datastore>("datastore", "Where it is."),
+      field<&Layer::parent>("parent", "The layer it stands on."),
+      field<&Layer::content>("content", "What it holds."), field<&Layer::format>("format", "How it is stored."),
+      field<&Layer::size>("size_bytes", "Virtual size."), field<&Layer::state>("state", "State."),
+      field<&Layer::references>("references", "Layers and guests that stand on it."));
+}
+
+enum class ImageState { preparing, ready };
+constexpr auto describe(Type<ImageState>) {
+  return enumeration<ImageState>("ImageState", "Whether an image may be used.",
+                                 value(ImageState::preparing, "preparing", "Being imported or built."),
+                                 value(ImageState::ready, "ready", "Complete."));
+}
+
+// images/<id>: layers that guests are made from, with the defaults to use.
+struct Image {
+  ImageId id;
+  std::string name;
+  std::string description;
+  DatastoreId datastore;
+  LayerId disk;
+  Bytes size;  // virtual size of the disk
+  BootSpec boot;
+  ImageState state = ImageState::preparing;
+  std::string source;  // what it was made from, for people
+  std::string checksum;  // sha256:<hex> of the imported file, when known
+  Timestamp created_at;
+};
+constexpr auto describe(Type<Image>) {
+  return structure<Image>(
+      "Image", "A disk image in the library.", field<&Image::id>("id", "Immutable id."),
+      field<&Image::name>("name", "Unique name.", {.format = "name"}),
+      field<&Image::description>("description", "Notes.", {.max_length = 4096}),
+      field<&Image::datastore>("datastore", "Where it is."), field<&Image::disk>("disk", "Its disk layer."),
+      field<&Image::size>("size_bytes", "Virtual size of its disk."),
+      field<&Image::boot>("boot", "How guests made from it boot."), field<&Image::state>("state", "State."),
+      field<&Image::source>("source", "What it was made from."),
+      field<&Image::checksum>("checksum", "Checksum of the source."),
+      field<&Image::created_at>("created_at", "When it was added."));
+}
+
+}  // namespace ruche::model

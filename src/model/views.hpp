@@ -1,0 +1,192 @@
+// What the API answers: objects as users see them, rendered from documents.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/reflect.hpp"
+#include "model/guest.hpp"
+#include "model/host.hpp"
+#include "model/placement.hpp"
+#include "model/storage.hpp"
+#include "model/task.hpp"
+
+namespace ruche::model {
+
+struct PlacementView {
+  std::string host;  // name
+  HostId host_id;
+  std::uint64_t epoch = 0;
+  PowerWish wish = PowerWish::off;
+  Reservation reserved;
+};
+constexpr auto describe(Type<PlacementView>) {
+  return structure<PlacementView>("PlacementView", "Where a guest is.",
+                                  field<&PlacementView::host>("host", "Host name."),
+                                  field<&PlacementView::host_id>("host_id", "Host id."),
+                                  field<&PlacementView::epoch>("epoch", "Grows at every change of owner."),
+                                  field<&PlacementView::wish>("wish", "Whether it shall run."),
+                                  field<&PlacementView::reserved>("reserved", "What it holds of the host."));
+}
+
+struct VmView {
+  GuestId id;
+  std::string name;
+  std::string display_name;
+  std::string description;
+  std::vector<std::string> tags;
+  std::string image;      // name or id
+  std::string datastore;  // name
+  VmSpec spec;
+  GuestStatus status;
+  PlacementView placement;
+  std::vector<Claim> claims;  // open tasks
+  std::string etag;
+  Timestamp created_at;
+  std::optional<Timestamp> deleted_at;
+};
+constexpr auto describe(Type<VmView>) {
+  return structure<VmView>(
+      "Vm", "A virtual machine.", field<&VmView::id>("id", "Immutable id."), field<&VmView::name>("name", "Unique name."),
+      field<&VmView::display_name>("display_name", "Name for people."),
+      field<&VmView::description>("description", "Notes."), field<&VmView::tags>("tags", "Tags."),
+      field<&VmView::image>("image", "Image it came from."), field<&VmView::datastore>("datastore", "Datastore."),
+      field<&VmView::spec>("spec", "Hardware and policies."), field<&VmView::status>("status", "What the owner observed."),
+      field<&VmView::placement>("placement", "Where it is."), field<&VmView::claims>("claims", "Open tasks on it."),
+      field<&VmView::etag>("etag", "For If-Match."), field<&VmView::created_at>("created_at", "When it was created."),
+      field<&VmView::deleted_at>("deleted_at", "In the recycle bin since."));
+}
+
+struct DatastoreView {
+  DatastoreId id;
+  std::string name;
+  DatastoreKind kind = DatastoreKind::dir;
+  std::string path;
+  bool shared = false;
+  std::string host;  // name, when not shared
+  DatastoreStatus status;
+  std::uint32_t layers = 0;
+  Timestamp created_at;
+};
+constexpr auto describe(Type<DatastoreView>) {
+  return structure<DatastoreView>(
+      "Datastore", "A storage pool.", field<&DatastoreView::id>("id", "Immutable id."),
+      field<&DatastoreView::name>("name", "Unique name."), field<&DatastoreView::kind>("kind", "Kind."),
+      field<&DatastoreView::path>("path", "Root directory."), field<&DatastoreView::shared>("shared", "Every host sees it."),
+      field<&DatastoreView::host>("host", "The only host that has it."),
+      field<&DatastoreView::status>("status", "What was last seen of it."),
+      field<&DatastoreView::layers>("layers", "Volumes and image files on it."),
+      field<&DatastoreView::created_at>("created_at", "When it was added."));
+}
+
+struct ImageView {
+  ImageId id;
+  std::string name;
+  std::string description;
+  std::string datastore;  // name
+  Bytes size;
+  BootKind boot = BootKind::bios;
+  std::string command_line;
+  ImageState state = ImageState::preparing;
+  std::string source;
+  std::string checksum;
+  std::uint32_t guests = 0;
+  std::string etag;
+  Timestamp created_at;
+};
+constexpr auto describe(Type<ImageView>) {
+  return structure<ImageView>(
+      "Image", "A disk image in the library.", field<&ImageView::id>("id", "Immutable id."),
+      field<&ImageView::name>("name", "Unique name."), field<&ImageView::description>("description", "Notes."),
+      field<&ImageView::datastore>("datastore", "Where it is."),
+      field<&ImageView::size>("size_bytes", "Virtual size of its disk."),
+      field<&ImageView::boot>("boot", "How guests made from it boot."),
+      field<&ImageView::command_line>("command_line", "Kernel command line (direct kernel boot)."),
+      field<&ImageView::state>("state", "State."), field<&ImageView::source>("source", "What it was made from."),
+      field<&ImageView::checksum>("checksum", "Checksum of the source."),
+      field<&ImageView::guests>("guests", "Guests that came from it."),
+      field<&ImageView::etag>("etag", "For If-Match."),
+      field<&ImageView::created_at>("created_at", "When it was added."));
+}
+
+struct HostView {
+  HostId id;
+  std::string name;
+  HostStatus status;
+  Ledger ledger;
+  std::uint32_t guests = 0;
+  std::uint32_t running = 0;
+  bool is_self = false;
+};
+constexpr auto describe(Type<HostView>) {
+  return structure<HostView>("Host", "A machine that runs ruched.", field<&HostView::id>("id", "Immutable id."),
+                             field<&HostView::name>("name", "Unique name."),
+                             field<&HostView::status>("status", "What it says of itself."),
+                             field<&HostView::ledger>("ledger", "What it has promised."),
+                             field<&HostView::guests>("guests", "Guests placed here."),
+                             field<&HostView::running>("running", "Guests that run here."),
+                             field<&HostView::is_self>("is_self", "The host that answered."));
+}
+
+struct Progress {
+  std::uint32_t step = 0;   // of the plan, from 0
+  std::uint32_t steps = 0;
+  Bytes done;               // of the current step, when it is measured in bytes
+  Bytes total;
+  std::string text;         // what it is doing or waiting for
+};
+constexpr auto describe(Type<Progress>) {
+  return structure<Progress>("Progress", "How far a task is.", field<&Progress::step>("step", "Current step, from 0."),
+                             field<&Progress::steps>("steps", "Steps in all."),
+                             field<&Progress::done>("done_bytes", "Done of the current step."),
+                             field<&Progress::total>("total_bytes", "Size of the current step; 0: unknown."),
+                             field<&Progress::text>("text", "What it does or waits for."));
+}
+
+struct TaskView {
+  TaskId id;
+  std::string method;
+  std::string summary;
+  ObjectRef object;
+  std::string host;  // name
+  std::string user;
+  TaskState state = TaskState::waiting;
+  std::vector<std::string> plan;  // a sentence per step
+  Progress progress;
+  std::optional<CancelKind> cancel_requested;
+  std::optional<Problem> error;
+  Timestamp created_at;
+  std::optional<Timestamp> ended_at;
+};
+constexpr auto describe(Type<TaskView>) {
+  return structure<TaskView>(
+      "Task", "A long operation.", field<&TaskView::id>("id", "Immutable id."), field<&TaskView::method>("method", "Method that made it."),
+      field<&TaskView::summary>("summary", "One line for people."), field<&TaskView::object>("object", "What it is about."),
+      field<&TaskView::host>("host", "Host that works on it."), field<&TaskView::user>("user", "Who asked."),
+      field<&TaskView::state>("state", "State."), field<&TaskView::plan>("plan", "Its steps, in words."),
+      field<&TaskView::progress>("progress", "How far it is."),
+      field<&TaskView::cancel_requested>("cancel_requested", "Why it shall end early."),
+      field<&TaskView::error>("error", "Why it failed."), field<&TaskView::created_at>("created_at", "When it was accepted."),
+      field<&TaskView::ended_at>("ended_at", "When it ended."));
+}
+
+// What a change would do: the answer to dry_run.
+struct PlanView {
+  std::string summary;
+  std::vector<std::string> steps;
+};
+constexpr auto describe(Type<PlanView>) {
+  return structure<PlanView>("Plan", "What a request would do.", field<&PlanView::summary>("summary", "One line."),
+                             field<&PlanView::steps>("steps", "Its steps, in words."));
+}
+
+enum class ChangeKind { created, changed, deleted };
+constexpr auto describe(Type<ChangeKind>) {
+  return enumeration<ChangeKind>("ChangeKind", "What happened to an object.",
+                                 value(ChangeKind::created, "created", "It is new."),
+                                 value(ChangeKind::changed, "changed", "It changed."),
+                                 value(ChangeKind::deleted, "deleted", "It is gone."));
+}
+
+}  // namespace ruche::model

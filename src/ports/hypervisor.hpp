@@ -1,0 +1,141 @@
+// The edge to the hypervisor. A HypervisorEngine launches and adopts Machines; a Machine is one
+// guest's process. Abilities that not every engine has are facets, present or absent (null).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/async.hpp"
+#include "model/guest.hpp"
+#include "model/host.hpp"
+
+namespace ruche::ports {
+
+struct EngineCapabilities {
+  model::Accelerator accelerator = model::Accelerator::tcg;
+  std::string accelerator_reason;  // why this one
+  std::string version;             // of the engine (QEMU's)
+  std::string machine_type;        // what a new guest is pinned to
+  Bytes overhead;                  // memory of a guest's process besides the guest's own (measured)
+  std::vector<std::string> features;
+};
+
+// One file of a disk's chain, top first; only the first is written to.
+struct ImageFile {
+  std::string path;
+  model::DiskFormat format = model::DiskFormat::qcow2;
+};
+struct MachineDisk {
+  std::string name;
+  std::vector<ImageFile> chain;
+};
+
+// Everything that a launch needs, complete: the engine reads no store and no configuration.
+struct MachineSpec {
+  model::GuestId guest;
+  std::string name;
+  std::string store_id;
+  std::uint64_t epoch = 0;
+  std::uint32_t uid = 0;  // 0: the daemon's own user
+  model::VmSpec spec;
+  std::vector<MachineDisk> disks;  // as spec.disks, in order
+  std::string kernel_path;         // direct kernel boot
+  std::string initrd_path;
+};
+
+enum class MachineState {
+  prelaunch,  // never ran
+  running,
+  paused,
+  shut_down,  // the guest powered itself off; the process waits to be dismissed
+  gone,       // the process has ended
+};
+
+struct MachineStatus {
+  MachineState state = MachineState::gone;
+  std::int32_t pid = 0;
+  std::vector<std::string> argv;
+  std::string accelerator;
+  std::string cgroup;
+  std::vector<std::string> addresses;
+  std::vector<model::DiskStatus> disks;
+  std::string last_words;  // QEMU's standard error, bounded; why it ended when it is gone
+};
+
+// What happened, in order. After Ended nothing follows.
+enum class MachineEventKind { resumed, paused, reset, shut_down, io_error, panicked, ended };
+struct MachineEvent {
+  MachineEventKind kind = MachineEventKind::ended;
+  std::string detail;  // QEMU's last words for `ended`; the device for io_error
+};
+
+enum class PowerAction {
+  resume,    // prelaunch or paused → running
+  pause,     // running → paused
+  reset,     // as the reset button
+  shutdown,  // presses the power button (ACPI); the guest decides
+  kill,      // ends the process, at once; returns when it is gone
+};
+
+// A guest's serial line. The stream is lossy by design: a reader that is too slow loses the oldest
+// output and is told how much (a gap), the guest never waits.
+struct ConsoleOutput {
+  std::string data;
+  std::size_t dropped = 0;  // bytes lost just before `data`
+};
+class ConsoleSession {
+ public:
+  virtual ~ConsoleSession() = default;
+  // The first outputs are the last 64 KiB (at most) from before the session. nullopt: the guest ended.
+  virtual Async<std::optional<ConsoleOutput>> read() = 0;
+  virtual Async<void> write(std::string data) = 0;
+};
+class Consoles {
+ public:
+  virtual ~Consoles() = default;
+  virtual Async<std::unique_ptr<ConsoleSession>> open() = 0;
+};
+
+// A handle on a launched guest. Dropping it never touches the guest. Methods throw
+// hypervisor_failed when the process is gone, hangs past its deadline, or lies.
+class Machine {
+ public:
+  virtual ~Machine() = default;
+  virtual Async<MachineStatus> status() = 0;  // asks again, remembers nothing
+  virtual Async<void> power(PowerAction action) = 0;
+  virtual Async<MachineEvent> next_event() = 0;
+  virtual Consoles* consoles() { return nullptr; }
+};
+
+// What the local runtime record and the process table say about one guest.
+struct FoundMachine {
+  model::GuestId guest;
+  std::uint64_t epoch = 0;
+  std::string store_id;
+  bool alive = false;  // its process runs (pid, start time and boot id match)
+};
+
+class HypervisorEngine {
+ public:
+  virtual ~HypervisorEngine() = default;
+  virtual EngineCapabilities capabilities() const = 0;
+  // Starts the guest's process, stopped before its first instruction (prelaunch), and writes its
+  // runtime record durably. Idempotent per (guest, epoch): a machine that exists in prelaunch is
+  // ended and started anew; one that has run throws wrong_state. On failure nothing is left.
+  virtual Async<std::unique_ptr<Machine>> launch(MachineSpec spec) = 0;
+  // Takes over a guest that an earlier daemon launched, re-reading everything. Null when there is
+  // no live process; throws hypervisor_failed when it is alive but cannot be trusted.
+  virtual Async<std::unique_ptr<Machine>> adopt(model::GuestId guest) = 0;
+  // Every guest with a runtime record or a process here, also after kill -9 of the daemon.
+  virtual Async<std::vector<FoundMachine>> survey() = 0;
+  // The last words of a guest whose process is gone, if any are kept.
+  virtual Async<std::string> last_words(model::GuestId guest) = 0;
+  // Ends whatever process is left of the guest (by its record, also when QMP hangs) and removes its
+  // record, sockets and cgroup. Nothing left is not an error.
+  virtual Async<void> clear(model::GuestId guest) = 0;
+};
+
+}  // namespace ruche::ports

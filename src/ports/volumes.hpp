@@ -1,0 +1,108 @@
+// The edge to storage: one VolumeDriver per datastore. Layers are named by their id; paths are the
+// driver's business. All methods are idempotent by name: the same request again, also after a crash
+// in the middle, ends in the same state. A datastore that is away, or that did not answer within its
+// deadline, throws datastore_unavailable from everything but probe(); nothing else waits for it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/async.hpp"
+#include "model/storage.hpp"
+#include "ports/hypervisor.hpp"
+
+namespace ruche::ports {
+
+// Told about long work: bytes done of total (0 = unknown).
+using ProgressSink = std::function<void(Bytes done, Bytes total)>;
+
+struct VolumeRef {
+  model::ObjectKind owner_kind = model::ObjectKind::guest;
+  Uuid owner;
+  model::LayerId layer;
+  model::LayerContent content = model::LayerContent::disk;
+  model::DiskFormat format = model::DiskFormat::qcow2;
+};
+
+struct CreateVolume {
+  VolumeRef volume;
+  Bytes size;
+  std::optional<VolumeRef> parent;  // a linked overlay on this layer
+};
+
+// partial: something of it is there, but it never became complete; create, import and remove start
+// by clearing that away.
+enum class VolumeState { absent, partial, ready };
+
+struct ImportSource {
+  std::string path;  // on this host; opened once, never by name again
+  std::optional<model::DiskFormat> declared_format;  // must match; raw only when declared
+  Bytes size_limit = gib(1024);
+};
+struct ImportResult {
+  Bytes virtual_size;
+  std::string checksum;  // sha256:<hex> of the source
+};
+
+class VolumeDriver {
+ public:
+  virtual ~VolumeDriver() = default;
+  // Capacity and whether it answers; an unavailable datastore is a status, not an exception.
+  virtual Async<model::DatastoreStatus> probe() = 0;
+  // Makes an absent or empty place into this datastore, marked with its id; again is nothing. A
+  // place that holds anything else is refused (wrong_state), and so is another datastore's. Only
+  // this method ever makes a datastore's place; all others find it away when it is not there.
+  virtual Async<void> prepare() = 0;
+  virtual Async<VolumeState> find(VolumeRef volume) = 0;
+  // Throws not_enough_space before anything is written when the datastore is low. A volume that is
+  // there already with another size or parent throws wrong_state.
+  virtual Async<void> create(CreateVolume request) = 0;
+  // A full copy, sharing blocks where the file system can. The source must have no writer (in_use).
+  // A copy of an overlay stands on the same parent.
+  virtual Async<void> copy(VolumeRef volume, VolumeRef source, ProgressSink progress) = 0;
+  // Absent is not an error. A volume that is open elsewhere throws in_use.
+  virtual Async<void> remove(VolumeRef volume) = 0;
+  // Copies a foreign image into a new qcow2 layer, after our own header parser has judged it and
+  // with qemu-img confined; or a kernel or initramfs verbatim. Cancellable; a partial result is
+  // invisible (find says partial) until it is complete. Throws image_refused, format_mismatch or
+  // not_enough_space. A volume that is ready already is left alone and told about once more.
+  virtual Async<ImportResult> import(VolumeRef volume, ImportSource source, ProgressSink progress) = 0;
+  // The file that a hypervisor opens.
+  virtual ImageFile file(const VolumeRef& volume) const = 0;
+  // Files that belong to a guest beside its volumes (its exported configuration): durable replace
+  // (temporary, fsync, rename).
+  virtual Async<void> write_note(model::GuestId guest, std::string file_name, std::string content) = 0;
+  // Removes the owner's notes and directory when it is empty of volumes; else nothing happens.
+  virtual Async<void> remove_owner(model::ObjectKind kind, Uuid owner) = 0;
+};
+
+// Makes the driver for a datastore of this host.
+class VolumeDrivers {
+ public:
+  virtual ~VolumeDrivers() = default;
+  // Does not look at the place yet, so it never waits. The result must not outlive this object.
+  virtual std::unique_ptr<VolumeDriver> open(const model::Datastore& datastore) = 0;
+};
+
+// Builds ready-made guests from the machine's own package mirror (`ruche image build demo`).
+struct BuiltImage {
+  std::string disk_path;    // raw or qcow2, declared below
+  model::DiskFormat disk_format = model::DiskFormat::raw;
+  std::string kernel_path;
+  std::string initrd_path;
+  std::string command_line;
+  std::string source;  // for people: package names and versions
+};
+class ImageBuilder {
+ public:
+  virtual ~ImageBuilder() = default;
+  virtual std::vector<std::string> recipes() const = 0;
+  // Builds in `directory` (created, owned by the caller). Lines of what happens go to `say`.
+  virtual Async<BuiltImage> build(std::string recipe, std::string directory,
+                                  std::function<void(std::string)> say) = 0;
+};
+
+}  // namespace ruche::ports
