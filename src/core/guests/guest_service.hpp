@@ -1,0 +1,42 @@
+// What users can ask of guests: each request is planned against the inventory, checked, and
+// accepted in one commit (task with its plan and claims, the wish, allocations, ledger).
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "core/inventory/writer.hpp"
+#include "core/tasks/request.hpp"
+#include "model/requests.hpp"
+#include "ports/hypervisor.hpp"
+
+namespace ruche::core {
+
+class GuestService {
+ public:
+  struct Parts {
+    Writer& writer;
+    model::HostId self;
+    ports::EngineCapabilities capabilities;
+  };
+  explicit GuestService(Parts parts) : parts_(std::move(parts)) {}
+
+  Async<Accepted> create(Caller caller, model::CreateVm request);
+  Async<Accepted> start(Caller caller, model::VmRef request);
+  Async<Accepted> shutdown(Caller caller, model::ShutdownVm request);
+  Async<Accepted> stop(Caller caller, model::StopVm request);
+  Async<Accepted> reset(Caller caller, model::VmRef request);
+  Async<Accepted> pause(Caller caller, model::VmRef request);
+  Async<Accepted> resume(Caller caller, model::VmRef request);
+  Async<Accepted> remove(Caller caller, model::DeleteVm request);
+  Async<Accepted> undelete(Caller caller, model::UndeleteVm request);
+  Async<Accepted> move(Caller caller, model::MoveVm request);
+  // Changes the document; hardware of a running guest is refused until live changes exist. The
+  // callback edits (a merge patch in the API); it throws on a bad patch.
+  Async<Accepted> edit(Caller caller, std::string vm, std::function<void(model::VmEdit&)> change);
+
+ private:
+  Parts parts_;
+};
+
+}  // namespace ruche::core

@@ -1,0 +1,27 @@
+// What users can ask of images.
+#pragma once
+
+#include "core/inventory/writer.hpp"
+#include "core/tasks/request.hpp"
+#include "model/requests.hpp"
+
+namespace ruche::core {
+
+class ImageService {
+ public:
+  struct Parts {
+    Writer& writer;
+    model::HostId self;
+    std::vector<std::string> recipes;  // what can be built here
+  };
+  explicit ImageService(Parts parts) : parts_(std::move(parts)) {}
+
+  Async<Accepted> import(Caller caller, model::ImportImageRequest request);
+  Async<Accepted> build(Caller caller, model::BuildImageRequest request);
+  Async<Accepted> remove(Caller caller, model::ImageRef request);
+
+ private:
+  Parts parts_;
+};
+
+}  // namespace ruche::core

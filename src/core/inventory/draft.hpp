@@ -1,0 +1,93 @@
+// A unit of work on documents: read from the inventory, changed in memory, written in one commit
+// that compares the revision of everything it touched.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.hpp"
+#include "base/random.hpp"
+#include "core/documents/documents.hpp"
+#include "core/inventory/inventory.hpp"
+
+namespace ruche::core {
+
+class Draft {
+ public:
+  Draft(const Inventory& inventory, Clock& clock, Random& random)
+      : inventory_(inventory), clock_(clock), random_(random) {}
+
+  const Inventory& inventory() const { return inventory_; }
+  Timestamp now() const { return clock_.wall(); }
+  template <class IdType>
+  IdType new_id() {
+    return IdType{make_uuid7(clock_.wall(), random_)};
+  }
+  Random& random() { return random_; }
+
+  // The document as this draft sees it, for changing. Throws no_such_object when it is absent.
+  model::Guest& guest(model::GuestId id);
+  model::GuestStatus& guest_status(model::GuestId id);  // a fresh one when there is none
+  model::Placement& placement(Uuid object);
+  model::Image& image(model::ImageId id);
+  model::Layer& layer(model::LayerId id);
+  model::Task& task(model::TaskId id);
+  model::Ledger& ledger(model::HostId host);
+
+  // The same without the intention to change: what this draft or the inventory has, or null.
+  const model::Placement* find_placement(Uuid object) const;
+  const model::Layer* find_layer(model::LayerId id) const;
+
+  // New documents; the commit fails when the key exists meanwhile.
+  template <class T>
+  T& create(const std::string& key, T value) {
+    return put_slot<T>(key, std::move(value), ports::Revision{});
+  }
+  // Replaces whatever is there as the inventory sees it.
+  template <class T>
+  T& replace(const std::string& key, T value) {
+    return put_slot<T>(key, std::move(value), inventory_.key_revision(key));
+  }
+  void erase(const std::string& key);
+  // Takes a unique name; throws name_in_use.
+  void take_name(std::string_view kind, const std::string& name, Uuid holder);
+  void free_name(std::string_view kind, const std::string& name);
+
+  bool empty() const { return slots_.empty(); }
+  // The commit; documents are encoded here.
+  ports::Commit take();
+
+ private:
+  struct Slot {
+    std::shared_ptr<void> value;  // null: erased
+    const TypeInfo* type = nullptr;
+    ports::Revision seen;
+  };
+  const Slot* placement_slot(Uuid object) const;
+  template <class T>
+  T& put_slot(const std::string& key, T value, ports::Revision seen) {
+    auto owned = std::make_shared<T>(std::move(value));
+    T& result = *owned;
+    const auto existing = slots_.find(key);
+    // A key this draft erased and now writes keeps the revision it was erased at.
+    const auto compare = existing == slots_.end() ? seen : existing->second.seen;
+    slots_[key] = Slot{std::move(owned), &type_of<T>(), compare};
+    return result;
+  }
+  template <class T>
+  T* held(const std::string& key) const {
+    const auto found = slots_.find(key);
+    return found == slots_.end() ? nullptr : static_cast<T*>(found->second.value.get());
+  }
+  template <class T>
+  T& edit(const std::string& key, const std::optional<Stored<T>>& seen);
+
+  const Inventory& inventory_;
+  Clock& clock_;
+  Random& random_;
+  std::map<std::string, Slot> slots_;
+};
+
+}  // namespace ruche::core

@@ -1,0 +1,52 @@
+// The one way to write documents. A process's writers take turns, so that they conflict only with
+// other hosts; a conflict waits for the news and plans again.
+#pragma once
+
+#include <functional>
+#include <set>
+
+#include "base/async.hpp"
+#include "core/inventory/draft.hpp"
+
+namespace ruche::core {
+
+class Writer {
+ public:
+  Writer(ports::StateStore& store, Inventory& inventory, Clock& clock, Random& random)
+      : store_(store), inventory_(inventory), clock_(clock), random_(random) {}
+
+  // Runs `write` on a fresh draft and commits it; again after a conflict. Returns the revision,
+  // which the inventory has reached. `write` throws to refuse: nothing is written. An empty draft
+  // commits nothing. Errors: what `write` throws, store_unavailable (nothing happened),
+  // store_outcome_unknown (the store stayed away too long to ask whether it happened).
+  Async<ports::Revision> transact(std::function<void(Draft&)> write);
+  // The same, and while the store is away it goes on trying until cancelled: for the effects of
+  // what already happened in the world.
+  Async<ports::Revision> insist(std::function<void(Draft&)> write);
+
+  // What the store has under a key that the inventory does not decode.
+  Async<std::optional<ports::Entry>> read(std::string key) { return store_.get(std::move(key)); }
+
+  Inventory& inventory() { return inventory_; }
+  Clock& clock() { return clock_; }
+  Random& random() { return random_; }
+  std::uint64_t commits() const { return commits_; }
+
+ private:
+  class Turn;
+  Async<ports::Revision> transact_in_turn(const std::function<void(Draft&)>& write);
+  Async<std::optional<ports::Revision>> settle_unknown(const std::string& nonce);
+  Async<void> wait_for_news(const std::string& key, ports::Revision seen);
+
+  ports::StateStore& store_;
+  Inventory& inventory_;
+  Clock& clock_;
+  Random& random_;
+  std::uint64_t next_ticket_ = 0;
+  std::uint64_t serving_ = 0;
+  std::set<std::uint64_t> abandoned_;
+  Signal turn_over_;
+  std::uint64_t commits_ = 0;
+};
+
+}  // namespace ruche::core

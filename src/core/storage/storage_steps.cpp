@@ -1,0 +1,114 @@
+#include "core/storage/storage_steps.hpp"
+
+#include <fmt/format.h>
+
+#include "core/storage/layers.hpp"
+
+namespace ruche::core {
+
+using model::AttachDatastore;
+using model::CreateVolume;
+using model::DeleteVolume;
+using model::DetachDatastore;
+
+namespace {
+
+void forget_datastore(Draft& draft, model::DatastoreId id) {
+  const auto found = draft.inventory().datastores().find(id.value);
+  if (found == draft.inventory().datastores().end()) return;
+  if (found->second->spec) draft.free_name("datastore", found->second->spec->value.name);
+  draft.erase(keys::datastore_spec(id));
+  draft.erase(keys::datastore_status(id));
+  if (const auto* placement = draft.find_placement(id.value)) {
+    draft.erase(keys::placement(placement->host, id.value));
+  }
+}
+
+template <class... Kinds>
+bool is_any(const model::Step& step) {
+  return (std::holds_alternative<Kinds>(step) || ...);
+}
+}  // namespace
+
+bool StorageSteps::handles(const model::Step& step) const {
+  return is_any<CreateVolume, DeleteVolume, AttachDatastore, DetachDatastore>(step);
+}
+bool StorageSteps::is_pivot(const model::Step& step) const { return is_any<DeleteVolume>(step); }
+bool StorageSteps::found_by_name(const model::Step&) const { return true; }
+
+const model::Layer* StorageSteps::find(model::LayerId id) const {
+  const auto found = inventory_.layers().find(id.value);
+  return found == inventory_.layers().end() ? nullptr : &found->second->value;
+}
+
+Async<Observation> StorageSteps::observe(const model::Step& step, const StepContext&) {
+  const bool creates = is_any<CreateVolume>(step);
+  if (!creates && !is_any<DeleteVolume>(step)) {
+    // Looking at a datastore, or forgetting it, is done by doing it.
+    co_return is_any<AttachDatastore>(step) ? Observation::absent : Observation::done;
+  }
+  const auto id = creates ? std::get<CreateVolume>(step).layer : std::get<DeleteVolume>(step).layer;
+  const auto* layer = find(id);
+  if (!layer) co_return creates ? Observation::absent : Observation::done;
+  const auto state = co_await pool_.driver(layer->datastore).find(volume_ref(*layer));
+  if (state == ports::VolumeState::partial) co_return Observation::partial;
+  const bool there = state == ports::VolumeState::ready;
+  co_return there == creates ? Observation::done : Observation::absent;
+}
+
+Async<void> StorageSteps::apply(const model::Step& step, const StepContext&) {
+  if (const auto* create = std::get_if<CreateVolume>(&step)) {
+    const auto* layer = find(create->layer);
+    if (!layer) throw Error(Reason::no_such_object, "the layer's document is gone");
+    ports::CreateVolume request{volume_ref(*layer), create->size, std::nullopt};
+    if (create->parent) {
+      const auto* parent = find(*create->parent);
+      if (!parent || parent->state != model::LayerState::ready) {
+        throw Error(Reason::no_such_object, "the layer below is gone or not complete");
+      }
+      request.parent = volume_ref(*parent);
+    }
+    auto& driver = pool_.driver(layer->datastore);
+    co_await driver.create(std::move(request));
+  } else if (const auto* remove = std::get_if<DeleteVolume>(&step)) {
+    const auto* layer = find(remove->layer);
+    if (layer) co_await pool_.driver(layer->datastore).remove(volume_ref(*layer));
+  } else if (const auto* attach = std::get_if<AttachDatastore>(&step)) {
+    auto& driver = pool_.driver(attach->datastore);
+    co_await driver.prepare();
+    const auto status = co_await driver.probe();
+    if (status.state == model::DatastoreState::unavailable) {
+      throw Error(Reason::datastore_unavailable, status.last_error);
+    }
+  }
+}
+
+Async<void> StorageSteps::revert(const model::Step& step, const StepContext&) {
+  if (const auto* create = std::get_if<CreateVolume>(&step)) {
+    const auto* layer = find(create->layer);
+    if (!layer) co_return;
+    auto& driver = pool_.driver(layer->datastore);
+    co_await driver.remove(volume_ref(*layer));
+    co_await driver.remove_owner(layer->owner_kind, layer->owner);
+  }
+}
+
+void StorageSteps::settle(const model::Step& step, Outcome outcome, const Error*, Draft& draft) {
+  const bool done = outcome == Outcome::done;
+  if (const auto* create = std::get_if<CreateVolume>(&step)) {
+    if (!done) return remove_layer(draft, create->layer);
+    if (draft.find_layer(create->layer)) {
+      draft.layer(create->layer).state = model::LayerState::ready;
+    }
+  } else if (const auto* remove = std::get_if<DeleteVolume>(&step)) {
+    if (done) remove_layer(draft, remove->layer);
+  } else if (const auto* attach = std::get_if<AttachDatastore>(&step)) {
+    if (!done) forget_datastore(draft, attach->datastore);
+  } else if (const auto* detach = std::get_if<DetachDatastore>(&step)) {
+    if (!done) return;
+    forget_datastore(draft, detach->datastore);
+    pool_.forget(detach->datastore);
+  }
+}
+
+}  // namespace ruche::core

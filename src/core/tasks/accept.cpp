@@ -1,0 +1,117 @@
+#include "core/tasks/accept.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace ruche::core {
+
+using model::Facet;
+
+bool conflicts(Facet a, Facet b) {
+  return a == b || a == Facet::existence || b == Facet::existence;
+}
+
+void check_if_match(const Caller& caller, ports::Revision revision) {
+  if (!caller.if_match || *caller.if_match == revision) return;
+  throw Error(Reason::revision_mismatch,
+              fmt::format("the object has revision {}, If-Match says {}", revision.number,
+                          caller.if_match->number))
+      .remedy("read the object again, then repeat the change");
+}
+
+namespace {
+
+const model::Task* find_task(const Inventory& inventory, model::TaskId id) {
+  const auto found = inventory.tasks().find(id.value);
+  return found == inventory.tasks().end() ? nullptr : &found->second->value;
+}
+
+void claim(Draft& draft, const Proposal& proposal, model::TaskId task) {
+  auto& placement = draft.placement(proposal.object.id);
+  for (const auto& held : placement.claims) {
+    const auto in_the_way = [&](Facet wanted) { return conflicts(wanted, held.facet); };
+    if (std::ranges::none_of(proposal.claims, in_the_way)) continue;
+    const auto* holder = find_task(draft.inventory(), held.task);
+    if (proposal.cancel_holders && holder) {
+      draft.task(held.task).cancel_requested = model::CancelKind::user;
+      continue;
+    }
+    const std::string what = holder ? holder->summary : to_text(held.task);
+    throw Error(Reason::claimed,
+                fmt::format("{} is busy: task {} ({})", proposal.object.name, what,
+                            to_text(held.task)))
+        .remedy(fmt::format("wait for it, or cancel it: ruche task cancel {}", to_text(held.task)));
+  }
+  for (const Facet facet : proposal.claims) placement.claims.push_back({facet, task});
+}
+
+model::Task make_task(Draft& draft, const Caller& caller, const Proposal& proposal) {
+  model::Task task;
+  task.id = draft.new_id<model::TaskId>();
+  task.method = proposal.method;
+  task.summary = proposal.summary;
+  task.object = proposal.object;
+  task.claims = proposal.claims;
+  task.host = proposal.host;
+  task.user = caller.user;
+  task.plan = proposal.plan;
+  task.created_at = draft.now();
+  return task;
+}
+
+Async<std::optional<Accepted>> replay(Writer& writer, const Caller& caller) {
+  if (caller.idempotency_key.empty() || caller.dry_run) co_return std::nullopt;
+  const auto key = keys::idempotency(caller.user, caller.idempotency_key);
+  const auto entry = co_await writer.read(key);
+  if (!entry) co_return std::nullopt;
+  auto record = documents::decode<IdempotencyRecord>(keys::DocumentKind::idempotency, entry->value);
+  if (!record) throw std::move(record.error());
+  if (record->fingerprint != caller.request_fingerprint) {
+    throw Error(Reason::idempotency_key_reused,
+                "this Idempotency-Key was used for another request")
+        .remedy("use a new key for a new request");
+  }
+  Accepted accepted;
+  accepted.replayed = true;
+  accepted.revision = writer.inventory().revision();
+  if (const auto* task = find_task(writer.inventory(), record->task)) {
+    accepted.task = *task;
+  } else {
+    accepted.task.id = record->task;
+    accepted.task.state = model::TaskState::done;
+  }
+  co_return accepted;
+}
+
+}  // namespace
+
+Async<Accepted> accept(Writer& writer, Caller caller, std::function<Proposal(Draft&)> propose) {
+  co_await writer.inventory().ready();
+  auto replayed = co_await replay(writer, caller);
+  if (replayed) co_return std::move(*replayed);
+
+  Accepted accepted;
+  accepted.dry_run = caller.dry_run;
+  if (caller.dry_run) {
+    Draft draft(writer.inventory(), writer.clock(), writer.random());
+    const Proposal proposal = propose(draft);
+    claim(draft, proposal, {});
+    accepted.task = make_task(draft, caller, proposal);
+    co_return accepted;
+  }
+  accepted.revision = co_await writer.transact([&](Draft& draft) {
+    const Proposal proposal = propose(draft);
+    model::Task task = make_task(draft, caller, proposal);
+    claim(draft, proposal, task.id);
+    if (!caller.idempotency_key.empty()) {
+      const auto key = keys::idempotency(caller.user, caller.idempotency_key);
+      draft.create(key, IdempotencyRecord{caller.request_fingerprint, task.id, draft.now()});
+    }
+    accepted.task = task;
+    draft.create(keys::task(task.id), std::move(task));
+  });
+  co_return accepted;
+}
+
+}  // namespace ruche::core

@@ -1,0 +1,34 @@
+// Accepting a request: one commit writes the task with its plan, its claims and whatever the plan
+// allocates.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/inventory/writer.hpp"
+#include "core/tasks/request.hpp"
+
+namespace ruche::core {
+
+struct Proposal {
+  std::string method;   // vm.start
+  std::string summary;  // Start web1
+  model::ObjectRef object;
+  std::vector<model::Facet> claims;
+  model::HostId host;  // whose agent works on it
+  std::vector<model::Step> plan;
+  bool cancel_holders = false;  // --force: tasks in the way are asked to end
+};
+
+// Runs `propose` on a draft (it plans, checks, allocates), adds the task and its claims, commits.
+// A reused idempotency key answers the earlier task. A dry run plans and checks, then drops the
+// draft. Throws what `propose` throws, `claimed` with the task in the way.
+Async<Accepted> accept(Writer& writer, Caller caller, std::function<Proposal(Draft&)> propose);
+
+// True when two claims on one object exclude each other.
+bool conflicts(model::Facet a, model::Facet b);
+// Throws revision_mismatch unless the document has the revision that the caller has seen.
+void check_if_match(const Caller& caller, ports::Revision revision);
+
+}  // namespace ruche::core

@@ -1,0 +1,74 @@
+// The plan engine: journals, applies, and reverts in reverse. What a step does is known to the
+// StepHandler of its concern; the engine only knows the order.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "base/log.hpp"
+#include "core/inventory/writer.hpp"
+#include "core/tasks/progress.hpp"
+
+namespace ruche::core {
+
+enum class Observation { absent, partial, done };
+enum class Outcome { done, reverted };
+
+// What a step needs to know of the task it belongs to.
+struct StepContext {
+  const model::Task& task;
+  std::function<void(Bytes done, Bytes total, std::string text)> progress;
+};
+
+// The work of one concern's steps. Everything is idempotent: after a crash the engine observes, and
+// applies or reverts again.
+class StepHandler {
+ public:
+  virtual ~StepHandler() = default;
+  virtual bool handles(const model::Step& step) const = 0;
+  virtual Async<Observation> observe(const model::Step& step, const StepContext& context) = 0;
+  virtual Async<void> apply(const model::Step& step, const StepContext& context) = 0;
+  virtual Async<void> revert(const model::Step& step, const StepContext& context) = 0;
+  // The step's consequence for the documents, written in the commit that ends the task. For a
+  // failed task `why` is the cause.
+  virtual void settle(const model::Step& step, Outcome outcome, const Error* why, Draft& draft) = 0;
+  // A step that cannot be taken back; once it has begun (journalled), the task only goes forward.
+  virtual bool is_pivot(const model::Step& step) const = 0;
+  // Whether observe() finds out by itself that the step was begun; if not, the engine journals it
+  // before it starts.
+  virtual bool found_by_name(const model::Step& step) const = 0;
+};
+
+class Engine {
+ public:
+  Engine(Writer& writer, Clock& clock, Log& log, ProgressBoard& progress)
+      : writer_(writer), clock_(clock), log_(log), progress_(progress) {}
+
+  void add(StepHandler& handler) { handlers_.push_back(&handler); }
+  // Works an open task to its end, from wherever an earlier daemon left it. Cancelling with
+  // shutdown leaves it as it is, for the next daemon; `cancelled` tells whether the task itself
+  // was asked to end.
+  Async<void> run(model::TaskId id, std::function<bool()> cancelled);
+
+ private:
+  StepHandler& handler(const model::Step& step) const;
+  Async<void> forward(model::Task& task, const std::function<bool()>& cancelled);
+  Async<void> apply_step(model::Task& task, std::size_t index);
+  Async<void> retry_forward(model::Task& task, std::size_t index);
+  Async<void> backward(model::Task& task);
+  Async<void> journal(model::Task& task, model::TaskState state);
+  Async<void> conclude(model::Task& task, model::TaskState state, const Error* why);
+  StepContext context(const model::Task& task, std::size_t index);
+
+  Writer& writer_;
+  Clock& clock_;
+  Log& log_;
+  ProgressBoard& progress_;
+  std::vector<StepHandler*> handlers_;
+};
+
+// Removes the task's claims from its object's placement, if that still exists.
+void release_claims(Draft& draft, const model::Task& task);
+
+}  // namespace ruche::core

@@ -1,0 +1,122 @@
+#include "core/tasks/task_service.hpp"
+
+#include <fmt/format.h>
+
+namespace ruche::core {
+
+namespace {
+
+std::string guest_name(const Inventory& inventory, model::GuestId id) {
+  const auto found = inventory.guests().find(id.value);
+  if (found == inventory.guests().end() || !found->second->spec) return to_text(id);
+  return found->second->spec->value.name;
+}
+std::string image_name(const Inventory& inventory, model::ImageId id) {
+  const auto found = inventory.images().find(id.value);
+  if (found == inventory.images().end() || !found->second->spec) return to_text(id);
+  return found->second->spec->value.name;
+}
+std::string datastore_name(const Inventory& inventory, model::DatastoreId id) {
+  const auto found = inventory.datastores().find(id.value);
+  if (found == inventory.datastores().end() || !found->second->spec) return to_text(id);
+  return found->second->spec->value.name;
+}
+std::string host_name(const Inventory& inventory, model::HostId id) {
+  const auto found = inventory.hosts().find(id.value);
+  if (found == inventory.hosts().end() || !found->second->spec) return to_text(id);
+  return found->second->spec->value.name;
+}
+
+struct Describe {
+  const Inventory& inventory;
+  std::string guest(model::GuestId id) const { return guest_name(inventory, id); }
+
+  std::string operator()(const model::CreateVolume& s) const {
+    return s.parent ? fmt::format("make an overlay of {} (layer {})", to_text(s.size), to_text(s.layer))
+                    : fmt::format("make an empty volume of {} (layer {})", to_text(s.size),
+                                  to_text(s.layer));
+  }
+  std::string operator()(const model::DeleteVolume& s) const {
+    return fmt::format("remove the volume {} for good", to_text(s.layer));
+  }
+  std::string operator()(const model::RegisterGuest& s) const {
+    return fmt::format("write the configuration of {}", guest(s.guest));
+  }
+  std::string operator()(const model::ExportConfiguration& s) const {
+    return fmt::format("write the configuration of {}", guest(s.guest));
+  }
+  std::string operator()(const model::LaunchMachine& s) const {
+    return fmt::format("launch the process of {}", guest(s.guest));
+  }
+  std::string operator()(const model::ResumeMachine& s) const {
+    return fmt::format("let the CPUs of {} run", guest(s.guest));
+  }
+  std::string operator()(const model::PauseMachine& s) const {
+    return fmt::format("stop the CPUs of {}", guest(s.guest));
+  }
+  std::string operator()(const model::ResetMachine& s) const {
+    return fmt::format("press the reset button of {}", guest(s.guest));
+  }
+  std::string operator()(const model::ShutdownMachine& s) const {
+    return fmt::format("press the power button of {} and wait up to {}{}", guest(s.guest),
+                       to_text(s.patience), s.then_stop ? ", then end its process" : "");
+  }
+  std::string operator()(const model::StopMachine& s) const {
+    return fmt::format("end the process of {}", guest(s.guest));
+  }
+  std::string operator()(const model::RecycleGuest& s) const {
+    return fmt::format("move {} to the recycle bin", guest(s.guest));
+  }
+  std::string operator()(const model::RestoreGuest& s) const {
+    return fmt::format("take {} out of the recycle bin", guest(s.guest));
+  }
+  std::string operator()(const model::ForgetGuest& s) const {
+    return fmt::format("remove the directory and documents of {}", guest(s.guest));
+  }
+  std::string operator()(const model::MoveGuest& s) const {
+    return fmt::format("give {} to host {}", guest(s.guest), host_name(inventory, s.to));
+  }
+  std::string operator()(const model::ImportImage& s) const {
+    return fmt::format("check {} and copy it into the library as {}", s.path,
+                       image_name(inventory, s.image));
+  }
+  std::string operator()(const model::BuildImage& s) const {
+    return fmt::format("build the image {} from packages (recipe {})",
+                       image_name(inventory, s.image), s.recipe);
+  }
+  std::string operator()(const model::ForgetImage& s) const {
+    return fmt::format("remove the files and documents of image {}", image_name(inventory, s.image));
+  }
+  std::string operator()(const model::AttachDatastore& s) const {
+    return fmt::format("prepare the datastore {}", datastore_name(inventory, s.datastore));
+  }
+  std::string operator()(const model::DetachDatastore& s) const {
+    return fmt::format("forget the datastore {}; its files stay",
+                       datastore_name(inventory, s.datastore));
+  }
+};
+
+}  // namespace
+
+std::string describe_step(const model::Step& step, const Inventory& inventory) {
+  return std::visit(Describe{inventory}, step);
+}
+
+Async<ports::Revision> TaskService::cancel(Caller caller, model::TaskRef request) {
+  co_await writer_.inventory().ready();
+  const auto found = writer_.inventory().find_task(request.task);
+  if (!found) {
+    throw Error(Reason::no_such_object, fmt::format("no task {}", request.task)).at("/task");
+  }
+  const model::TaskId id = found->value.id;
+  co_return co_await writer_.transact([&](Draft& draft) {
+    auto& task = draft.task(id);
+    if (!model::is_open(task.state)) {
+      throw Error(Reason::wrong_state,
+                  fmt::format("the task has ended already ({})", enum_name(task.state)));
+    }
+    task.cancel_requested = model::CancelKind::user;
+  });
+}
+
+}  // namespace ruche::core
