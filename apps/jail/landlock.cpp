@@ -27,8 +27,8 @@ struct RulesetAttributes {
 };
 
 constexpr std::uint64_t kRead = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
-constexpr std::uint64_t kExecute = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |
-                                   LANDLOCK_ACCESS_FS_READ_DIR;
+constexpr std::uint64_t kExecute =
+    LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
 // What a rule on something that is not a directory may hold.
 constexpr std::uint64_t kForFiles = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |
                                     LANDLOCK_ACCESS_FS_WRITE_FILE | kTruncate | kIoctlDevice;
@@ -74,15 +74,14 @@ std::expected<void, std::string> allow_all(int ruleset, const std::vector<std::s
 }  // namespace
 
 std::expected<int, std::string> prepare_landlock(const Options& options) {
-  const long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0,
-                             LANDLOCK_CREATE_RULESET_VERSION);
+  const long abi =
+      ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (abi < 1) return -1;
   const auto known = known_access(abi);
   RulesetAttributes attributes;
   attributes.handled_access_fs = known;
   if (abi >= 6) attributes.scoped = kScopeAbstractSocket | kScopeSignal;
-  const long ruleset =
-      ::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0);
+  const long ruleset = ::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0);
   if (ruleset < 0) return std::unexpected(failure("ruleset"));
   const int descriptor = static_cast<int>(ruleset);
   const auto write = known & ~LANDLOCK_ACCESS_FS_EXECUTE;

@@ -40,12 +40,18 @@ Result add_limit(std::string_view text, std::vector<Limit>& out) {
   if (equals == std::string_view::npos) return std::unexpected("a limit is NAME=VALUE");
   const auto name = text.substr(0, equals);
   Limit limit;
-  if (name == "fsize") limit.resource = RLIMIT_FSIZE;
-  else if (name == "as") limit.resource = RLIMIT_AS;
-  else if (name == "cpu") limit.resource = RLIMIT_CPU;
-  else if (name == "nofile") limit.resource = RLIMIT_NOFILE;
-  else if (name == "core") limit.resource = RLIMIT_CORE;
-  else return std::unexpected("unknown limit '" + std::string(name) + "'");
+  if (name == "fsize")
+    limit.resource = RLIMIT_FSIZE;
+  else if (name == "as")
+    limit.resource = RLIMIT_AS;
+  else if (name == "cpu")
+    limit.resource = RLIMIT_CPU;
+  else if (name == "nofile")
+    limit.resource = RLIMIT_NOFILE;
+  else if (name == "core")
+    limit.resource = RLIMIT_CORE;
+  else
+    return std::unexpected("unknown limit '" + std::string(name) + "'");
   auto ok = number<rlim_t>(text.substr(equals + 1), 0, std::numeric_limits<rlim_t>::max() - 1,
                            limit.value);
   if (ok) out.push_back(limit);
@@ -85,8 +91,8 @@ Result check(const Options& options) {
   if (options.user != 0 && options.group == 0) {
     return std::unexpected("--user needs --group, or the program keeps the group of root");
   }
-  const bool paths = !options.read_paths.empty() || !options.write_paths.empty() ||
-                     !options.execute_paths.empty();
+  const bool paths =
+      !options.read_paths.empty() || !options.write_paths.empty() || !options.execute_paths.empty();
   if (paths && !options.landlock) return std::unexpected("paths without --landlock mean nothing");
   return {};
 }

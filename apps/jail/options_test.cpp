@@ -6,12 +6,39 @@ namespace ruche::jail {
 namespace {
 
 TEST(JailOptions, reads_everything) {
-  const auto options = parse({"--status-fd", "9", "--cgroup", "/sys/fs/cgroup/a", "--limit",
-                              "fsize=1024", "--user", "1000", "--group", "1001", "--landlock",
-                              "--read", "/usr", "--write", "/tmp/x", "--execute", "/bin/true",
-                              "--keep", "5", "--keep", "7", "--stdout", "/tmp/out", "--stderr",
-                              "/tmp/err", "--directory", "/tmp", "--parent", "42", "--",
-                              "/bin/true", "--user", ""});
+  const auto options = parse({"--status-fd",
+                              "9",
+                              "--cgroup",
+                              "/sys/fs/cgroup/a",
+                              "--limit",
+                              "fsize=1024",
+                              "--user",
+                              "1000",
+                              "--group",
+                              "1001",
+                              "--landlock",
+                              "--read",
+                              "/usr",
+                              "--write",
+                              "/tmp/x",
+                              "--execute",
+                              "/bin/true",
+                              "--keep",
+                              "5",
+                              "--keep",
+                              "7",
+                              "--stdout",
+                              "/tmp/out",
+                              "--stderr",
+                              "/tmp/err",
+                              "--directory",
+                              "/tmp",
+                              "--parent",
+                              "42",
+                              "--",
+                              "/bin/true",
+                              "--user",
+                              ""});
   ASSERT_TRUE(options) << options.error();
   EXPECT_EQ(options->status_fd, 9);
   EXPECT_EQ(options->cgroups, std::vector<std::string>{"/sys/fs/cgroup/a"});

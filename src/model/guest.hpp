@@ -64,7 +64,7 @@ struct DiskSpec {
   LayerId layer;     // the top of its chain
   Bytes size;
   DiskBus bus = DiskBus::virtio_blk;
-  std::uint32_t slot = 0;  // PCI device number, assigned at creation and kept
+  std::uint32_t slot = 0;  // its place on the bus (model/hardware.hpp), assigned once and kept
 };
 constexpr auto describe(Type<DiskSpec>) {
   return structure<DiskSpec>(
@@ -73,7 +73,7 @@ constexpr auto describe(Type<DiskSpec>) {
       field<&DiskSpec::layer>("layer", "The volume layer on top of its chain.", {.read_only = true}),
       field<&DiskSpec::size>("size_bytes", "Capacity the guest sees.", {.min = 1 << 20}),
       field<&DiskSpec::bus>("bus", "Disk controller."),
-      field<&DiskSpec::slot>("slot", "PCI device number on the root bus.", {.read_only = true}));
+      field<&DiskSpec::slot>("slot", "Its place on the bus, assigned once and kept.", {.read_only = true}));
 }
 
 struct PortForward {

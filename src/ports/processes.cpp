@@ -51,8 +51,8 @@ class ScratchFile {
     std::string text(limit, '\0');
     std::size_t have = 0;
     while (have < limit) {
-      const auto got = ::pread(descriptor_, text.data() + have, limit - have,
-                               static_cast<off_t>(offset + have));
+      const auto got =
+          ::pread(descriptor_, text.data() + have, limit - have, static_cast<off_t>(offset + have));
       if (got <= 0) break;
       have += static_cast<std::size_t>(got);
     }
@@ -64,9 +64,7 @@ class ScratchFile {
   int descriptor_ = -1;
 };
 
-Async<void> wait_for_end(Process& process) {
-  co_await process.wait();
-}
+Async<void> wait_for_end(Process& process) { co_await process.wait(); }
 
 }  // namespace
 

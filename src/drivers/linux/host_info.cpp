@@ -94,8 +94,8 @@ class LinuxHostInfo : public ports::HostInfo {
     status.cpu_model = cpu.model;
     status.threads = std::max(cpu.threads, 1U);
     status.sockets = std::max<std::uint32_t>(static_cast<std::uint32_t>(cpu.sockets.size()), 1);
-    status.cores = cpu.cores.empty() ? status.threads
-                                     : static_cast<std::uint32_t>(cpu.cores.size());
+    status.cores =
+        cpu.cores.empty() ? status.threads : static_cast<std::uint32_t>(cpu.cores.size());
     status.cpu_level = cpu_level(cpu.flags);
     status.memory = read_memory(options_.root + "/proc/meminfo");
     status.cgroup_version = cgroup_version(options_.root + "/sys/fs/cgroup");

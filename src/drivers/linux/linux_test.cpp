@@ -8,8 +8,8 @@ namespace ruche::drivers::linux {
 namespace {
 
 TEST(ProcStat, survives_any_program_name) {
-  const auto stat = parse_proc_stat(
-      "77 (a) b (c) S 1 77 77 0 -1 4194560 1 0 0 0 1 2 3 4 20 0 1 0 123456 789 0");
+  const auto stat =
+      parse_proc_stat("77 (a) b (c) S 1 77 77 0 -1 4194560 1 0 0 0 1 2 3 4 20 0 1 0 123456 789 0");
   ASSERT_TRUE(stat);
   EXPECT_EQ(stat->state, 'S');
   EXPECT_EQ(stat->start_ticks, 123456U);
@@ -37,13 +37,40 @@ TEST(JailCommand, says_everything_that_the_request_asks) {
   request.descriptors = {{20, 4}};
   request.stderr_path = "/tmp/err";
   const JailCommand command{"/usr/lib/ruche/jail", 5, 42, {"/sys/fs/cgroup/ruche-a/x"}};
-  EXPECT_EQ(jail_arguments(command, request),
-            (std::vector<std::string>{
-                "/usr/lib/ruche/jail", "--status-fd", "5", "--cgroup", "/sys/fs/cgroup/ruche-a/x",
-                "--limit", "core=0", "--limit", "fsize=1048576", "--limit", "cpu=5", "--user",
-                "1000", "--group", "1001", "--landlock", "--read", "/etc", "--write", "/dev/null",
-                "--execute", "/usr", "--keep", "4", "--stderr", "/tmp/err", "--directory", "/",
-                "--parent", "42", "--", "/bin/cat", "--", "x"}));
+  EXPECT_EQ(jail_arguments(command, request), (std::vector<std::string>{"/usr/lib/ruche/jail",
+                                                                        "--status-fd",
+                                                                        "5",
+                                                                        "--cgroup",
+                                                                        "/sys/fs/cgroup/ruche-a/x",
+                                                                        "--limit",
+                                                                        "core=0",
+                                                                        "--limit",
+                                                                        "fsize=1048576",
+                                                                        "--limit",
+                                                                        "cpu=5",
+                                                                        "--user",
+                                                                        "1000",
+                                                                        "--group",
+                                                                        "1001",
+                                                                        "--landlock",
+                                                                        "--read",
+                                                                        "/etc",
+                                                                        "--write",
+                                                                        "/dev/null",
+                                                                        "--execute",
+                                                                        "/usr",
+                                                                        "--keep",
+                                                                        "4",
+                                                                        "--stderr",
+                                                                        "/tmp/err",
+                                                                        "--directory",
+                                                                        "/",
+                                                                        "--parent",
+                                                                        "42",
+                                                                        "--",
+                                                                        "/bin/cat",
+                                                                        "--",
+                                                                        "x"}));
 }
 
 }  // namespace

@@ -14,7 +14,8 @@ struct ProcessOptions {
   std::string cgroup_mount = "/sys/fs/cgroup";
 };
 
-// Its methods belong to the loop's thread (a helper that dies with the daemon dies with this thread).
+// Its methods belong to the loop's thread (a helper that dies with the daemon dies with this
+// thread).
 std::unique_ptr<ports::Processes> linux_processes(ProcessOptions options);
 
 }  // namespace ruche::drivers::linux

@@ -1,0 +1,113 @@
+#include "model/hardware.hpp"
+
+#include <fmt/format.h>
+
+#include <set>
+
+namespace ruche::model {
+
+namespace {
+
+// Places of one kind: PCI root ports, SCSI targets or SATA ports.
+class Places {
+ public:
+  Places(const char* what, std::uint32_t first, std::uint32_t last)
+      : what_(what), first_(first), last_(last) {}
+
+  std::expected<void, Error> take(std::uint32_t slot, const std::string& field) {
+    if (slot < first_ || slot > last_) {
+      return std::unexpected(
+          Error(Reason::bad_spec,
+                fmt::format("{} {} does not exist; they are {} to {}", what_, slot, first_, last_))
+              .at(field));
+    }
+    if (!taken_.insert(slot).second) {
+      return std::unexpected(
+          Error(Reason::bad_spec, fmt::format("{} {} holds two devices", what_, slot)).at(field));
+    }
+    return {};
+  }
+
+  std::expected<std::uint32_t, Error> next(const std::string& field) {
+    for (auto slot = first_; slot <= last_; ++slot) {
+      if (taken_.insert(slot).second) return slot;
+    }
+    return std::unexpected(
+        Error(Reason::bad_spec, fmt::format("there are only {} {}s", last_ - first_ + 1, what_))
+            .at(field)
+            .remedy("use fewer devices of this kind, or another bus"));
+  }
+
+ private:
+  const char* what_;
+  std::uint32_t first_, last_;
+  std::set<std::uint32_t> taken_;
+};
+
+struct AllPlaces {
+  Places pci{"PCI slot", kFirstFreeSlot, kLastFreeSlot};
+  Places scsi{"SCSI target", 1, kMostScsiTargets};
+  Places sata{"SATA port", 1, kSataPorts};
+
+  Places& of(DiskBus bus) {
+    switch (bus) {
+      case DiskBus::virtio_blk:
+        return pci;
+      case DiskBus::virtio_scsi:
+        return scsi;
+      case DiskBus::sata:
+        return sata;
+    }
+    broken_invariant("a disk bus outside its enumeration");
+  }
+};
+
+// Calls visit(places, slot, field) for every device; stops at the first failure.
+template <class Visit>
+std::expected<void, Error> each_device(VmSpec& spec, AllPlaces& places, Visit visit) {
+  for (std::size_t i = 0; i < spec.disks.size(); ++i) {
+    auto& disk = spec.disks[i];
+    if (auto ok = visit(places.of(disk.bus), disk.slot, fmt::format("/disks/{}/slot", i)); !ok) {
+      return ok;
+    }
+  }
+  for (std::size_t i = 0; i < spec.nics.size(); ++i) {
+    if (auto ok = visit(places.pci, spec.nics[i].slot, fmt::format("/nics/{}/slot", i)); !ok) {
+      return ok;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::expected<void, Error> assign_slots(VmSpec& spec) {
+  VmSpec assigned = spec;
+  AllPlaces places;
+  using Result = std::expected<void, Error>;
+  // Those that have a place first, so that a new device never takes one of theirs.
+  auto kept =
+      each_device(assigned, places, [](Places& of, std::uint32_t& slot, const std::string& field) {
+        return slot == 0 ? Result() : of.take(slot, field);
+      });
+  if (!kept) return kept;
+  auto given =
+      each_device(assigned, places, [](Places& of, std::uint32_t& slot, const std::string& field) {
+        if (slot != 0) return Result();
+        auto next = of.next(field);
+        if (!next) return Result(std::unexpected(std::move(next.error())));
+        slot = *next;
+        return Result();
+      });
+  if (!given) return given;
+  spec = std::move(assigned);
+  return {};
+}
+
+std::string make_mac(Random& random) {
+  const auto bits = random.next();
+  return fmt::format("52:54:00:{:02x}:{:02x}:{:02x}", bits & 0xff, (bits >> 8) & 0xff,
+                     (bits >> 16) & 0xff);
+}
+
+}  // namespace ruche::model

@@ -1,0 +1,40 @@
+// Where devices sit in a guest. A hardware version fixes the mapping from a specification to
+// devices and addresses; addresses are stored in the document, so that a device keeps its place
+// when others come and go. The mapping of a released version never changes.
+//
+// Version 1. Every PCI device sits behind a root port of its own; a root port's device number on
+// the root bus is the `slot`. Number 0 is the host bridge and 31 the chipset; 1 and 2 are kept for
+// the random number generator and the SCSI controller. What `slot` means for
+//   a virtio-blk disk, a NIC: the root port's number, 3 to 30;
+//   a virtio-scsi disk:       SCSI target + 1;
+//   a SATA disk:              port + 1, at most 6.
+// 0 means "not assigned yet".
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <string>
+
+#include "base/error.hpp"
+#include "base/random.hpp"
+#include "model/guest.hpp"
+
+namespace ruche::model {
+
+inline constexpr std::uint32_t kRandomSlot = 1;
+inline constexpr std::uint32_t kScsiSlot = 2;
+inline constexpr std::uint32_t kFirstFreeSlot = 3;
+inline constexpr std::uint32_t kLastFreeSlot = 30;
+inline constexpr std::uint32_t kMostScsiTargets = 255;
+inline constexpr std::uint32_t kSataPorts = 6;
+
+// Gives a slot to every disk and NIC that has none and checks those that have one. Fails with
+// bad_spec (two devices in one place, no place left, a place outside the limits) at the device's
+// field; the specification is then unchanged.
+std::expected<void, Error> assign_slots(VmSpec& spec);
+
+// 52:54:00 (QEMU's prefix, locally administered) and three random bytes. Unique with the chance of
+// 24 bits: the caller looks whether it is taken.
+std::string make_mac(Random& random);
+
+}  // namespace ruche::model
