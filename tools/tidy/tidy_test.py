@@ -132,6 +132,7 @@ BAD = {
         {'docs/architecture.md': rooms_page().replace('`src/net`', '`src/nets`')},
         {'docs/architecture.md': rooms_page().replace('| what | `base` |', '| what | `core` |', 1)},
         {'docs/architecture.md': rooms_page().replace('`documents`, `inventory`', '', 1)},
+        {'docs/a.md': 'see [that](nowhere.md)\n'},
         {'src/model/guest.hpp': header('ruche::model', 'enum class GuestState { odd };')},
     ],
 }

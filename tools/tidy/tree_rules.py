@@ -104,4 +104,17 @@ def documented_names(tree):
                 yield Violation('docs', page, 1, f'`{word}` ({enum}) is not explained')
 
 
-TREE_RULES = [cmake_links, cmake_order, documented_rooms, documented_names]
+def documented_links(tree):
+    """A link to a file of this clone leads somewhere."""
+    for file in tree.files:
+        if not file.name.endswith('.md'):
+            continue
+        for number, line in enumerate(file.lines, 1):
+            for target in re.findall(r'\]\(([^)#\s]+)[^)]*\)', line):
+                if ':' not in target and not (tree.root / file.path).parent.joinpath(
+                        target).exists():
+                    yield Violation('docs', file.path, number, f'there is no {target}')
+
+
+TREE_RULES = [cmake_links, cmake_order, documented_rooms, documented_names,
+              documented_links]
