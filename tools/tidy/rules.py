@@ -214,7 +214,7 @@ def test_names(tree):
         folder, stem = file.path.rsplit('/', 1)[0], file.name.rsplit('.', 1)[0]
         if re.match(r'^tests?_', stem) or stem.endswith('_tests'):
             yield Violation('test-name', file.path, 1, 'a unit test is called <file>_test.cpp')
-        if not stem.endswith('_test'):
+        if not file.name.endswith('_test.cpp'):
             continue
         subject = stem.removesuffix('_test')
         if folder.endswith('/' + subject):

@@ -20,33 +20,24 @@ def _links(text):
 
 
 def cmake_links(tree):
-    """Every room's LINKS are its row of rooms.txt, no less and no more."""
-    links, places = {}, {}
+    """A room links only what its row of rooms.txt allows."""
     for file in tree.files:
-        if file.name == 'CMakeLists.txt' and file.path.startswith('src/'):
-            for room, linked in _links(file.text):
-                links[room], places[room] = linked, file.path
-
-    def closure(room, seen):
-        for other in links.get(room, ()):
-            if other not in seen:
-                seen.add(other)
-                closure(other, seen)
-        return seen
-
-    for target, path in places.items():
-        folder = path.removeprefix('src/').removesuffix('/CMakeLists.txt')
-        room = tree.rooms.room_of(folder + '/x')
-        if room is None or target != room.name.replace('/', '_'):
-            yield Violation('cmake', path, 1, f'the library {target} is not named as its folder')
+        if file.name != 'CMakeLists.txt' or not file.path.startswith('src/'):
             continue
-        reached = closure(target, set())
-        for other in sorted(reached):
-            linked = tree.rooms.room_of(other.replace('_', '/', 1) + '/x')
-            if linked is None:
-                yield Violation('cmake', path, 1, f'{target} links {other}, which is no room')
-            elif not tree.rooms.may_include(room, linked):
-                yield Violation('cmake', path, 1, f'{target} may not link {other}')
+        folder = file.path.removeprefix('src/').removesuffix('/CMakeLists.txt')
+        room = tree.rooms.room_of(folder + '/x')
+        for target, linked in _links(file.text):
+            if room is None or target != room.name.replace('/', '_'):
+                yield Violation('cmake', file.path, 1,
+                                f'the library {target} is not named as its folder')
+                continue
+            for other in linked:
+                reached = tree.rooms.room_of(other.replace('_', '/', 1) + '/x')
+                if reached is None:
+                    yield Violation('cmake', file.path, 1,
+                                    f'{target} links {other}, which is no room')
+                elif not tree.rooms.may_include(room, reached):
+                    yield Violation('cmake', file.path, 1, f'{target} may not link {other}')
 
 
 def cmake_order(tree):
