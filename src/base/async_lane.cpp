@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -15,7 +16,7 @@ namespace ruche {
 struct Lane::State {
   struct Job {
     std::function<void()> work;
-    std::shared_ptr<detail::Suspended> caller;
+    std::function<void()> then;  // wakes the loop's side
     boost::asio::executor_work_guard<Executor> loop_stays;
   };
   mutable std::mutex mutex;
@@ -39,8 +40,8 @@ void Lane::State::serve(const std::string& name) {
     job.work();
     // The function refers to the caller's frame: it goes before the caller may go on.
     job.work = nullptr;
-    job.caller->resume(true);
-    job.caller.reset();
+    job.then();
+    job.then = nullptr;
     job.loop_stays.reset();
     lock.lock();
   }
@@ -73,11 +74,23 @@ Async<void> Lane::run_erased(std::function<void()> work) {
     const Executor executor = self->executor();
     {
       const std::lock_guard lock(state->mutex);
-      state->jobs.push_back({std::move(work), std::move(self),
+      state->jobs.push_back({std::move(work), [self = std::move(self)] { self->resume(true); },
                              boost::asio::executor_work_guard<Executor>(executor)});
     }
     state->changed.notify_one();
   });
+}
+
+void Lane::post(std::function<void()> work, Executor executor, std::function<void()> then) {
+  {
+    const std::lock_guard lock(state_->mutex);
+    auto wake = [executor, then = std::move(then)]() mutable {
+      boost::asio::post(executor, std::move(then));
+    };
+    state_->jobs.push_back({std::move(work), std::move(wake),
+                            boost::asio::executor_work_guard<Executor>(executor)});
+  }
+  state_->changed.notify_one();
 }
 
 std::size_t Lane::waiting() const {
