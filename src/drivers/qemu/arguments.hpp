@@ -1,0 +1,48 @@
+// QEMU's command line under construction, with the descriptors that it refers to. QEMU reaches
+// files only through descriptors that the daemon opened: its user may not open them by path.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ruche::drivers::qemu {
+
+// A file to open before the start, and its number in QEMU's process.
+struct OpenFile {
+  std::string path;
+  bool writable = false;
+  bool by_path = false;  // QEMU opens it again through /proc/self/fd, so the guest's user must be
+                         // allowed to read the file itself (kernel, initramfs)
+  int number = -1;
+};
+
+class Arguments {
+ public:
+  Arguments(std::string program, int first_free_descriptor);
+  void add(std::string option);
+  void add(std::string option, std::string value);
+  // Opens the file as a descriptor set that the QEMU path /dev/fdset/<n> stands for; returns that
+  // path. The read-only copy lets the node be reopened read-only when a snapshot covers it.
+  enum class Access { read_only, read_write, device };  // device: read-write alone
+  std::string fdset(const std::string& path, Access access);
+  // A plain descriptor, reachable as /proc/self/fd/<n>; returns that path.
+  std::string descriptor_path(const std::string& path);
+
+  std::vector<std::string> take_words() { return std::move(words_); }
+  std::vector<OpenFile> take_files() { return std::move(files_); }
+
+ private:
+  int open(OpenFile file);
+  void add_to_set(int set, const OpenFile& file);
+
+  std::vector<std::string> words_;
+  std::vector<OpenFile> files_;
+  int next_descriptor_;
+  int next_set_ = 1;
+};
+
+// In QEMU's "key=value,key=value" words a comma in a value is written twice.
+std::string escaped(std::string_view value);
+
+}  // namespace ruche::drivers::qemu

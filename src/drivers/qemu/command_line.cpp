@@ -1,0 +1,159 @@
+#include "drivers/qemu/command_line.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "drivers/qemu/cpu.hpp"
+#include "drivers/qemu/disks.hpp"
+#include "drivers/qemu/nics.hpp"
+#include "model/hardware.hpp"
+
+namespace ruche::drivers::qemu {
+
+namespace {
+
+using Result = std::expected<void, Error>;
+
+std::unexpected<Error> refuse(Reason reason, const char* field, std::string message) {
+  return std::unexpected(Error(reason, std::move(message)).at(field));
+}
+
+bool uses(const model::VmSpec& spec, model::DiskBus bus) {
+  return std::any_of(spec.disks.begin(), spec.disks.end(),
+                     [&](const model::DiskSpec& disk) { return disk.bus == bus; });
+}
+
+Result check(const ports::MachineSpec& machine, const EngineFacts& facts) {
+  const auto& spec = machine.spec;
+  if (!is_valid_name(machine.name)) return refuse(Reason::bad_spec, "/name", "not a name");
+  if (spec.hardware_version != 1) {
+    return refuse(
+        Reason::host_cannot, "/hardware_version",
+        fmt::format("hardware version {} is newer than this host knows", spec.hardware_version));
+  }
+  const auto& types = facts.machine_types;
+  if (std::find(types.begin(), types.end(), spec.machine_type) == types.end()) {
+    return std::unexpected(
+        Error(Reason::host_cannot,
+              fmt::format("this host's QEMU has no machine '{}'", spec.machine_type))
+            .at("/machine_type")
+            .remedy("run the guest on a host with the QEMU it was created for, or a newer one"));
+  }
+  if (spec.memory.count < mib(1).count || spec.memory.count % mib(1).count != 0) {
+    return refuse(Reason::bad_spec, "/memory_bytes", "memory comes in whole MiB");
+  }
+  auto copy = spec;
+  return model::assign_slots(copy);  // only to learn of two devices in one place
+}
+
+void add_basics(Arguments& out, const ports::MachineSpec& machine) {
+  out.add("-name", "guest=" + machine.name);
+  out.add("-uuid", to_text(machine.guest));
+  out.add("-nodefaults");
+  out.add("-no-user-config");
+  out.add("-display", "none");
+  out.add("-S");
+  // A guest that powered off or panicked while nobody looked must still be there to be read.
+  out.add("-action", "reboot=reset,shutdown=pause,panic=pause,watchdog=reset");
+  out.add("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+}
+
+void add_accelerator(Arguments& out, model::Accelerator accelerator) {
+  if (accelerator == model::Accelerator::kvm) {
+    const auto device = out.fdset("/dev/kvm", Arguments::Access::device);
+    out.add("-accel", "kvm,device=" + device);
+  } else {
+    out.add("-accel", fmt::format("tcg,thread=multi,tb-size={}", kTranslationCache.count >> 20));
+  }
+}
+
+Result add_board(Arguments& out, const model::VmSpec& spec, model::Accelerator accelerator) {
+  const auto cpu = cpu_argument(spec.cpu_baseline, accelerator);
+  if (!cpu) return std::unexpected(cpu.error());
+  const auto smp = smp_argument(spec);
+  if (!smp) return std::unexpected(smp.error());
+  const char* sata = uses(spec, model::DiskBus::sata) ? "on" : "off";
+  out.add("-machine",
+          fmt::format("{},memory-backend=ram,usb=off,vmport=off,hpet=off,smbus=off,sata={},"
+                      "dump-guest-core=off",
+                      spec.machine_type, sata));
+  out.add("-cpu", *cpu);
+  out.add("-smp", *smp);
+  out.add("-m", fmt::format("size={}M", spec.memory.count >> 20));
+  const bool shareable = spec.memory_kind == model::MemoryKind::shareable;
+  out.add("-object", fmt::format("{},id=ram,size={}M",
+                                 shareable ? "memory-backend-memfd,share=on" : "memory-backend-ram",
+                                 spec.memory.count >> 20));
+  out.add("-rtc", "base=utc,driftfix=slew");
+  return {};
+}
+
+// The serial line goes to a ring inside QEMU, which needs nobody, and to a socket, which is
+// connected only while somebody watches.
+void add_channels(Arguments& out, bool serial) {
+  out.add("-chardev", fmt::format("socket,id=qmp,fd={},server=on,wait=off", kQmpDescriptor));
+  out.add("-mon", "chardev=qmp,mode=control");
+  if (!serial) return;
+  out.add("-chardev", fmt::format("ringbuf,id={},size={}", kRingDevice, kRingSize.count));
+  out.add("-chardev", fmt::format("socket,id=watch,fd={},server=on,wait=off", kSerialDescriptor));
+  out.add("-chardev", fmt::format("hub,id=console,chardevs.0={},chardevs.1=watch", kRingDevice));
+  out.add("-device", "isa-serial,id=serial0,chardev=console");
+}
+
+void add_ports(Arguments& out, const model::VmSpec& spec) {
+  std::set<std::uint32_t> slots = {model::kRandomSlot};
+  if (uses(spec, model::DiskBus::virtio_scsi)) slots.insert(model::kScsiSlot);
+  for (const auto& disk : spec.disks) {
+    if (disk.bus == model::DiskBus::virtio_blk) slots.insert(disk.slot);
+  }
+  for (const auto& nic : spec.nics) slots.insert(nic.slot);
+  for (const auto slot : slots) {
+    if (slot == 0) continue;  // a device without a place is refused where it is added
+    out.add("-device",
+            fmt::format("pcie-root-port,id=port{},bus=pcie.0,addr=0x{:x},chassis={},port={}", slot,
+                        slot, slot, slot));
+  }
+  out.add("-object", "rng-builtin,id=random");
+  out.add("-device",
+          fmt::format("virtio-rng-pci,id=rng,bus=port{},rng=random", model::kRandomSlot));
+  out.add("-device", "pvpanic,id=panic");
+  if (slots.contains(model::kScsiSlot)) {
+    out.add("-device", fmt::format("virtio-scsi-pci,id=scsi,bus=port{}", model::kScsiSlot));
+  }
+}
+
+Result add_boot(Arguments& out, const ports::MachineSpec& machine) {
+  const auto& boot = machine.spec.boot;
+  if (boot.kind == model::BootKind::bios) return {};
+  if (machine.kernel_path.empty()) {
+    return refuse(Reason::bad_spec, "/boot/kernel", "booting a kernel needs a kernel");
+  }
+  out.add("-kernel", out.descriptor_path(machine.kernel_path));
+  if (!machine.initrd_path.empty()) {
+    out.add("-initrd", out.descriptor_path(machine.initrd_path));
+  }
+  if (!boot.command_line.empty()) out.add("-append", boot.command_line);
+  return {};
+}
+
+}  // namespace
+
+std::expected<CommandLine, Error> build_command_line(const ports::MachineSpec& machine,
+                                                     const EngineFacts& facts) {
+  if (auto ok = check(machine, facts); !ok) return std::unexpected(ok.error());
+  const auto& spec = machine.spec;
+  Arguments out(facts.qemu_path, kFirstFileDescriptor);
+  add_basics(out, machine);
+  add_accelerator(out, facts.accelerator);
+  if (auto ok = add_board(out, spec, facts.accelerator); !ok) return std::unexpected(ok.error());
+  add_channels(out, spec.serial);
+  add_ports(out, spec);
+  if (auto ok = add_disks(out, machine); !ok) return std::unexpected(ok.error());
+  if (auto ok = add_nics(out, machine.name, spec.nics); !ok) return std::unexpected(ok.error());
+  if (auto ok = add_boot(out, machine); !ok) return std::unexpected(ok.error());
+  return CommandLine{out.take_words(), out.take_files()};
+}
+
+}  // namespace ruche::drivers::qemu

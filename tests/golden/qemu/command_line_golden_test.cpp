@@ -1,0 +1,69 @@
+// Specification → QEMU's command line, one argument a line, then the descriptors to open.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "base/json.hpp"
+#include "drivers/qemu/command_line.hpp"
+#include "golden.hpp"
+
+namespace ruche::ports {
+
+constexpr auto describe(Type<ImageFile>) {
+  return structure<ImageFile>("ImageFile", "One file of a chain.",
+                              field<&ImageFile::path>("path", "Path.", {.required = true}),
+                              field<&ImageFile::format>("format", "Format."));
+}
+constexpr auto describe(Type<MachineDisk>) {
+  return structure<MachineDisk>("MachineDisk", "The files of a disk, top first.",
+                                field<&MachineDisk::name>("name", "Name.", {.required = true}),
+                                field<&MachineDisk::chain>("chain", "Files."));
+}
+constexpr auto describe(Type<MachineSpec>) {
+  return structure<MachineSpec>(
+      "MachineSpec", "A launch.", field<&MachineSpec::guest>("guest", "Id."),
+      field<&MachineSpec::name>("name", "Name."), field<&MachineSpec::spec>("spec", "Hardware."),
+      field<&MachineSpec::disks>("disks", "Files."),
+      field<&MachineSpec::kernel_path>("kernel_path", "Kernel."),
+      field<&MachineSpec::initrd_path>("initrd_path", "Initramfs."));
+}
+
+}  // namespace ruche::ports
+
+namespace ruche::drivers::qemu {
+namespace {
+
+struct Case {
+  model::Accelerator accelerator = model::Accelerator::tcg;
+  ports::MachineSpec machine;
+};
+constexpr auto describe(Type<Case>) {
+  return structure<Case>("Case", "A golden case.",
+                         field<&Case::accelerator>("accelerator", "kvm or tcg."),
+                         field<&Case::machine>("machine", "What to launch."));
+}
+
+std::string render(const std::string& input) {
+  const auto decoded = json::try_decode<Case>(input);
+  if (!decoded) return "input refused: " + decoded.error().full_message();
+  const EngineFacts facts{
+      "/usr/bin/qemu-system-x86_64", decoded->accelerator, {"pc-q35-9.2", "pc-q35-10.0"}};
+  const auto line = build_command_line(decoded->machine, facts);
+  if (!line) {
+    const auto& error = line.error();
+    return fmt::format("error: {}\nfield: {}\nmessage: {}\nremedy: {}", error.reason_name(),
+                       error.field(), error.full_message(), error.remedy_text());
+  }
+  std::string out;
+  for (const auto& word : line->argv) out += word + "\n";
+  out += "--- descriptors\n";
+  for (const auto& file : line->files) {
+    out += fmt::format("{} {} {}{}\n", file.number, file.writable ? "rw" : "ro", file.path,
+                       file.by_path ? " (opened again by path)" : "");
+  }
+  return out;
+}
+
+TEST(GoldenQemu, command_line) { golden::check_area("qemu", render); }
+
+}  // namespace
+}  // namespace ruche::drivers::qemu
