@@ -175,7 +175,9 @@ void Scope::spawn(std::string name, Async<void> work) {
   // Posted, so that children start in order and never inside the frame that spawns them.
   asio::post(state_->executor, [state = state_, child, work = std::move(work)]() mutable {
     if (state->reason) {
-      work = Async<void>();
+      {
+        const Async<void> dropped = std::move(work);  // before its end is told; assigning would leak
+      }
       state->ended(child, nullptr);
       return;
     }

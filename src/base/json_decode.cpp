@@ -94,7 +94,8 @@ void Decoder::decode(const TypeInfo& type, const FieldOptions& rules, void* obje
                             members, true);
     }
     case Shape::raw: {
-      const auto stored = type.set_text(object, boost::json::serialize(value));
+      const std::string text = value.is_null() ? std::string() : boost::json::serialize(value);
+      const auto stored = type.set_text(object, text);
       if (!stored) throw path_.error(Reason::bad_format, stored.error());
       return;
     }
