@@ -24,6 +24,7 @@ class Headers {
   void remove(std::string_view name);
   std::optional<std::string_view> get(std::string_view name) const;  // the first
   bool has(std::string_view name) const { return get(name).has_value(); }
+  std::size_t count(std::string_view name) const;
   // True when a field is a comma-separated list that holds this token ("Connection: upgrade").
   bool has_token(std::string_view name, std::string_view token) const;
   std::size_t size() const { return fields_.size(); }
@@ -54,7 +55,7 @@ struct HttpRequest {
   std::string path;          // server: decoded from the target
   Query query;               // server: decoded from the target
   Headers headers;
-  std::string body;  // server: empty until HttpExchange::read_body
+  std::string body;  // client only; a server reads it through HttpExchange::read_body
   Peer peer;         // server: who asks
 
   // The first value of a query parameter.

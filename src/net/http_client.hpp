@@ -67,9 +67,9 @@ class HttpClient {
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
-  // Sends and waits for the whole answer, whatever its status. A request on a reused connection that
-  // the server had just closed is repeated on a fresh one when nothing was sent or its method is
-  // idempotent; nothing else is retried. Throws RequestFailed.
+  // Sends and waits for the whole answer, whatever its status. When the server closes a reused
+  // connection instead of answering, a request with an idempotent method is repeated once on a fresh
+  // one; nothing else is retried. Throws RequestFailed.
   Async<HttpResponse> request(HttpRequest request, Duration deadline);
   // Returns with the head; `deadline` covers only that. Uses a connection of its own.
   Async<std::unique_ptr<HttpStream>> open(HttpRequest request, Duration deadline);
@@ -94,9 +94,7 @@ class HttpLines {
 
  private:
   HttpStream& stream_;
-  std::size_t max_line_;
-  std::string buffer_;
-  std::size_t searched_ = 0;
+  LineBuffer lines_;
 };
 
 }  // namespace ruche::net

@@ -36,8 +36,8 @@ class HttpExchange {
   virtual ~HttpExchange() = default;
   virtual const HttpRequest& request() const = 0;
 
-  // The whole body (also kept in request().body). limit 0: the server's max_body. Throws
-  // Error(body_too_large), Error(deadline) when it comes too slowly, Error(peer_gone).
+  // The whole body, once. limit 0: the server's max_body. Throws Error(body_too_large),
+  // Error(deadline) when it comes too slowly, Error(peer_gone).
   virtual Async<std::string> read_body(std::size_t limit = 0) = 0;
   // For uploads: the next piece, at most 64 KiB, nullopt at the end. No limit on the sum.
   virtual Async<std::optional<std::string>> read_body_piece() = 0;

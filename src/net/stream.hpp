@@ -104,20 +104,34 @@ struct TcpListenOptions {
 };
 std::unique_ptr<Listener> listen_tcp(Executor executor, TcpListenOptions options);
 
-// Cuts a stream into lines ended by "\n" or "\r\n" (QMP, newline-delimited JSON). A cancelled next()
-// loses nothing.
+// Collects bytes and gives out the lines ended by "\n" or "\r\n".
+class LineBuffer {
+ public:
+  explicit LineBuffer(std::size_t max_line_bytes) : max_line_(max_line_bytes) {}
+  void put(std::string_view bytes) { bytes_.append(bytes); }
+  // Without its line end; nullopt when none is complete. Throws Error(protocol_violation) for a line
+  // beyond the limit.
+  std::optional<std::string> take();
+  std::string take_rest() { return std::exchange(bytes_, {}); }
+  bool empty() const { return bytes_.empty(); }
+
+ private:
+  std::size_t max_line_;
+  std::string bytes_;
+  std::size_t searched_ = 0;  // no line end before this offset
+};
+
+// Cuts a stream into lines (QMP, newline-delimited JSON). A cancelled next() loses nothing.
 class LineReader {
  public:
   LineReader(Stream& stream, std::size_t max_line_bytes);
-  // Without its line end; nullopt at the end of the stream. Throws Error(protocol_violation) for a
-  // line beyond the limit and Error(peer_gone) when the stream ends inside one.
+  // nullopt at the end of the stream. Throws Error(protocol_violation) for a line beyond the limit
+  // and Error(peer_gone) when the stream ends inside one.
   Async<std::optional<std::string>> next();
 
  private:
   Stream& stream_;
-  std::size_t max_line_;
-  std::string buffer_;
-  std::size_t searched_ = 0;  // no line end before this offset
+  LineBuffer lines_;
 };
 
 }  // namespace ruche::net

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <string>
@@ -71,9 +72,11 @@ class WebSocket {
 
  private:
   struct State;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<State> state_;  // shared with calls that are still waiting
 };
 
+// A fresh Sec-WebSocket-Key.
+std::string websocket_key(Random& random);
 // The value of Sec-WebSocket-Accept for a Sec-WebSocket-Key (section 4.2.2).
 std::string websocket_accept(std::string_view key);
 
@@ -107,11 +110,12 @@ class WebSocketDecoder {
  private:
   struct Header;
   std::expected<std::optional<Header>, Violation> header() const;
-  std::expected<std::optional<Item>, Violation> finish(const Header& header, std::string payload);
+  std::optional<Violation> check(const Header& header) const;
 
   WebSocketRole role_;
   std::size_t max_message_;
   std::string buffer_;
+  std::size_t used_ = 0;  // bytes of buffer_ that were given out
   std::optional<WebSocketOpcode> fragmented_;
   std::string message_;  // fragments so far
 };
