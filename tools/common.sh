@@ -43,12 +43,11 @@ step() {
 }
 
 # A cache that the user has is used; otherwise one inside the clone, so that nothing outside it
-# changes. Precompiled headers need the sloppiness; the rest makes other clones profit too.
+# changes. The sloppiness is what precompiled headers need.
 use_compiler_cache() {
   if [ -z "${CCACHE_DIR:-}" ] && [ ! -d "${HOME:-/nonexistent}/.cache/ccache" ]; then
     export CCACHE_DIR=$PWD/.cache/ccache
   fi
-  export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
   export CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
 }
 
