@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Tests of tidy: one small tree per rule that breaks exactly it, so that no check sleeps."""
 
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -187,6 +188,43 @@ class Exceptions(unittest.TestCase):
 
     def test_without_a_base_their_number_is_not_judged(self):
         self.assertEqual([], tidy.judge(self.broken, [self.needed], None))
+
+
+class Base(unittest.TestCase):
+    """Which commit the exceptions are compared with."""
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.git('init', '-q', '-b', 'main')
+
+    def git(self, *arguments):
+        subprocess.run(['git', '-C', self.folder.name, '-c', 'user.name=a', '-c', 'user.email=a@b',
+                        '-c', 'commit.gpgsign=false', *arguments], check=True, capture_output=True)
+
+    def commit(self, exceptions):
+        path = Path(self.folder.name) / tidy.EXCEPTIONS
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('# comment\n' + 'banned | a.cpp | because\n' * exceptions)
+        self.git('add', '-A')
+        self.git('commit', '-q', '--allow-empty', '-m', 'x')
+
+    def test_the_first_commit_has_no_base(self):
+        self.assertIsNone(tidy.exceptions_on_base(self.folder.name))
+        self.commit(2)
+        self.assertIsNone(tidy.exceptions_on_base(self.folder.name))
+
+    def test_without_a_remote_the_commit_before_is_the_base(self):
+        self.commit(1)
+        self.commit(2)
+        self.assertEqual(1, tidy.exceptions_on_base(self.folder.name))
+
+    def test_a_branch_is_compared_with_where_it_left_main(self):
+        self.commit(3)
+        self.git('update-ref', 'refs/remotes/origin/main', 'HEAD')
+        self.commit(4)
+        self.commit(5)
+        self.assertEqual(3, tidy.exceptions_on_base(self.folder.name))
 
 
 class Source(unittest.TestCase):
