@@ -93,7 +93,7 @@ class Encoder {
         if (!std::isfinite(number)) {
           out_ += "null";
         } else {
-          append_number(out_, number);
+          append_number(out_, number == 0 ? 0.0 : number);  // "-0" would read back as the integer 0
         }
         return;
       }

@@ -362,7 +362,7 @@ TEST(JsonEncodeTest, QuoteIsAlwaysValidJson) {
 TEST(JsonEncodeTest, NumbersAreExact) {
   EXPECT_EQ(encode(0.1), "0.1");
   EXPECT_EQ(encode(1e300), "1e+300");
-  EXPECT_EQ(encode(-0.0), "-0");
+  EXPECT_EQ(encode(-0.0), "0");
   EXPECT_EQ(encode(std::numeric_limits<double>::infinity()), "null");
   EXPECT_EQ(decode<double>("1e+300"), 1e300);
   EXPECT_EQ(encode(std::int64_t{INT64_MAX}), "9223372036854775807");
