@@ -103,6 +103,8 @@ class ImageBuilder {
   // Builds in `directory` (created, owned by the caller). Lines of what happens go to `say`.
   virtual Async<BuiltImage> build(std::string recipe, std::string directory,
                                   std::function<void(std::string)> say) = 0;
+  // Removes what a build left in its directory; nothing there is not an error.
+  virtual Async<void> clean(std::string directory) = 0;
 };
 
 }  // namespace ruche::ports

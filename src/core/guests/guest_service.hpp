@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 
+#include "core/guests/plans.hpp"
 #include "core/inventory/writer.hpp"
 #include "core/tasks/request.hpp"
 #include "model/requests.hpp"
@@ -36,6 +37,8 @@ class GuestService {
   Async<Accepted> edit(Caller caller, std::string vm, std::function<void(model::VmEdit&)> change);
 
  private:
+  plans::Site site() const { return {parts_.self, parts_.capabilities}; }
+
   Parts parts_;
 };
 

@@ -27,7 +27,9 @@ Async<Accepted> DatastoreService::create(Caller caller, model::CreateDatastore r
     datastore.created_at = draft.now();
     draft.take_name("datastore", datastore.name, datastore.id.value);
     draft.create(keys::placement(parts_.self, datastore.id.value),
-                 model::Placement{ObjectKind::datastore, datastore.id.value, parts_.self});
+                 model::Placement{.kind = ObjectKind::datastore,
+                                  .object = datastore.id.value,
+                                  .host = parts_.self});
     draft.create(keys::datastore_status(datastore.id), model::DatastoreStatus{});
     const model::DatastoreId id = datastore.id;
     draft.create(keys::datastore_spec(id), std::move(datastore));

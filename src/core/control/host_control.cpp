@@ -1,0 +1,122 @@
+#include "core/control/host_control.hpp"
+
+#include <fmt/format.h>
+
+#include "core/control/janitor.hpp"
+#include "core/placement/admission.hpp"
+
+namespace ruche::core {
+
+HostControl::HostControl(Ports ports, Identity identity)
+    : ports_(std::move(ports)),
+      identity_(std::move(identity)),
+      inventory_(ports_.store, ports_.clock, ports_.log),
+      writer_(ports_.store, inventory_, ports_.clock, ports_.random),
+      pool_(ports_.volumes, inventory_, identity_.id),
+      storage_steps_(pool_, inventory_),
+      image_steps_({writer_, pool_, ports_.builder, identity_.build_directory}),
+      guest_steps_({writer_, pool_, ports_.hypervisor, live_, ports_.clock}),
+      engine_(writer_, ports_.clock, ports_.log, progress_),
+      dispatcher_(ports_.executor, writer_, engine_, ports_.log, identity_.id),
+      agent_({writer_, ports_.hypervisor, live_, ports_.clock, ports_.log,
+              {identity_.id, ports_.hypervisor.capabilities()}, ports_.executor}),
+      monitor_(writer_, pool_, ports_.clock, ports_.log, identity_.id),
+      task_service_(writer_),
+      guest_service_({writer_, identity_.id, ports_.hypervisor.capabilities()}),
+      image_service_({writer_, identity_.id, ports_.builder.recipes()}),
+      datastore_service_({writer_, identity_.id}) {
+  engine_.add(storage_steps_);
+  engine_.add(image_steps_);
+  engine_.add(guest_steps_);
+}
+
+HostControl::~HostControl() = default;
+
+Async<void> HostControl::started() {
+  while (!started_) co_await started_signal_.wait();
+}
+
+Async<void> HostControl::run() {
+  Scope scope(ports_.executor, "host control");
+  scope.spawn("inventory", inventory_.run());
+  scope.spawn("work", work());
+  co_await scope.join();
+}
+
+Async<void> HostControl::work() {
+  co_await inventory_.ready();
+  co_await register_host();
+  co_await add_default_datastore();
+  co_await agent_.adopt_all(rebooted_);
+  started_ = true;
+  started_signal_.notify();
+
+  Janitor janitor({writer_, ports_.store, ports_.history, ports_.clock, ports_.log, identity_.id});
+  Scope scope(ports_.executor, "agents");
+  scope.spawn("guest agent", agent_.run());
+  scope.spawn("dispatcher", dispatcher_.run());
+  scope.spawn("datastore monitor", monitor_.run());
+  scope.spawn("janitor", janitor.run());
+  if (rebooted_) scope.spawn("autostart", agent_.autostart());
+  co_await scope.join();
+}
+
+model::HostStatus HostControl::describe_host(model::HostStatus facts) const {
+  const auto capabilities = ports_.hypervisor.capabilities();
+  facts.accelerator = capabilities.accelerator;
+  facts.accelerator_reason = capabilities.accelerator_reason;
+  facts.qemu_version = capabilities.version;
+  facts.features = capabilities.features;
+  return facts;
+}
+
+Async<void> HostControl::register_host() {
+  const auto status = describe_host(co_await ports_.host_info.read());
+  co_await writer_.insist([&](Draft& draft) {
+    const auto found = draft.inventory().hosts().find(identity_.id.value);
+    const bool known = found != draft.inventory().hosts().end() && found->second->spec;
+    if (!known) {
+      std::string name = identity_.name;
+      for (int n = 2; draft.inventory().name_holder("host", name); ++n) {
+        name = fmt::format("{}-{}", identity_.name, n);
+      }
+      draft.take_name("host", name, identity_.id.value);
+      draft.create(keys::host_spec(identity_.id), model::Host{identity_.id, name, draft.now()});
+    }
+    rebooted_ = known && found->second->status &&
+                found->second->status->value.boot_id != status.boot_id;
+    if (!known || !found->second->status || found->second->status->value != status) {
+      draft.replace(keys::host_status(identity_.id), status);
+    }
+    // Totals follow the machine and the settings; what is reserved stays.
+    auto ledger = make_ledger(status, draft.inventory().settings());
+    if (known && found->second->ledger) {
+      const auto& before = found->second->ledger->value;
+      ledger.memory_reserved = before.memory_reserved;
+      ledger.cpus_reserved = before.cpus_reserved;
+      ledger.generation = before.generation;
+      const bool same = before.memory_total == ledger.memory_total &&
+                        before.cpus_total == ledger.cpus_total;
+      if (same) return;
+    }
+    draft.replace(keys::host_ledger(identity_.id), ledger);
+  });
+}
+
+Async<void> HostControl::add_default_datastore() {
+  if (identity_.default_datastore.empty()) co_return;
+  for (const auto& [id, record] : inventory_.datastores()) {
+    if (record->spec && is_visible(record->spec->value, identity_.id)) co_return;
+  }
+  model::CreateDatastore request;
+  request.name = "local";
+  for (int n = 2; inventory_.name_holder("datastore", request.name); ++n) {
+    request.name = fmt::format("local-{}", n);
+  }
+  request.path = identity_.default_datastore;
+  Caller caller;
+  caller.user = "ruche";
+  co_await datastore_service_.create(caller, request);
+}
+
+}  // namespace ruche::core

@@ -1,0 +1,93 @@
+// The control logic of one host, wired: the same for ruched (real ports) and for simulations (fake
+// ports). It owns the inventory, the engine, the agents and the services that the API calls.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/guests/guest_agent.hpp"
+#include "core/guests/guest_service.hpp"
+#include "core/guests/guest_steps.hpp"
+#include "core/images/image_service.hpp"
+#include "core/images/image_steps.hpp"
+#include "core/storage/datastore_monitor.hpp"
+#include "core/storage/datastore_service.hpp"
+#include "core/storage/storage_steps.hpp"
+#include "core/tasks/dispatcher.hpp"
+#include "core/tasks/task_service.hpp"
+#include "ports/history.hpp"
+#include "ports/host_info.hpp"
+
+namespace ruche::core {
+
+class HostControl {
+ public:
+  struct Ports {
+    ports::StateStore& store;
+    ports::HypervisorEngine& hypervisor;
+    ports::VolumeDrivers& volumes;
+    ports::ImageBuilder& builder;
+    ports::HostInfo& host_info;
+    ports::History& history;
+    Clock& clock;
+    Random& random;
+    Log& log;
+    Executor executor;
+  };
+  struct Identity {
+    model::HostId id;
+    std::string name;               // as wished; numbered when another host has it
+    std::string default_datastore;  // root of the datastore "local"; empty: none is made
+    std::string build_directory;    // scratch space of image builds
+  };
+  HostControl(Ports ports, Identity identity);
+  ~HostControl();
+
+  // Registers the host, adopts what runs, then works until cancelled. Cancelling leaves guests and
+  // open tasks as they are.
+  Async<void> run();
+  // Ends when the host is registered and everything that ran is adopted.
+  Async<void> started();
+  bool is_started() const { return started_; }
+
+  Inventory& inventory() { return inventory_; }
+  Writer& writer() { return writer_; }
+  LiveGuests& live() { return live_; }
+  ProgressBoard& progress() { return progress_; }
+  TaskService& tasks() { return task_service_; }
+  GuestService& guests() { return guest_service_; }
+  ImageService& images() { return image_service_; }
+  DatastoreService& datastores() { return datastore_service_; }
+  const GuestAgent& agent() const { return agent_; }
+  model::HostId self() const { return identity_.id; }
+
+ private:
+  Async<void> work();
+  Async<void> register_host();
+  Async<void> add_default_datastore();
+  model::HostStatus describe_host(model::HostStatus facts) const;
+
+  Ports ports_;
+  Identity identity_;
+  Inventory inventory_;
+  Writer writer_;
+  ProgressBoard progress_;
+  LiveGuests live_;
+  DatastorePool pool_;
+  StorageSteps storage_steps_;
+  ImageSteps image_steps_;
+  GuestSteps guest_steps_;
+  Engine engine_;
+  Dispatcher dispatcher_;
+  GuestAgent agent_;
+  DatastoreMonitor monitor_;
+  TaskService task_service_;
+  GuestService guest_service_;
+  ImageService image_service_;
+  DatastoreService datastore_service_;
+  bool rebooted_ = false;
+  bool started_ = false;
+  Signal started_signal_;
+};
+
+}  // namespace ruche::core

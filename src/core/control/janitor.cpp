@@ -1,0 +1,97 @@
+#include "core/control/janitor.hpp"
+
+#include <algorithm>
+
+#include "core/guests/plans.hpp"
+
+namespace ruche::core {
+
+namespace {
+constexpr Duration kInterval{60'000};
+constexpr std::size_t kKeptTasks = 1000;
+constexpr std::size_t kMostPerCommit = 50;
+constexpr std::int64_t kIdempotencyMs = 24LL * 3600 * 1000;
+constexpr std::int64_t kHistoryMs = 400LL * 24 * 3600 * 1000;
+constexpr std::size_t kHistoryEntries = 1'000'000;
+}  // namespace
+
+Async<void> Janitor::run() {
+  while (true) {
+    try {
+      co_await clean();
+    } catch (const Error& error) {
+      parts_.log.warning("core", "cleaning up failed", {{"why", error.full_message()}});
+    }
+    co_await sleep_for(parts_.clock, kInterval);
+  }
+}
+
+Async<void> Janitor::clean() {
+  co_await purge_recycled();
+  co_await retire_tasks();
+  co_await drop_idempotency_records();
+  const Timestamp oldest{parts_.clock.wall().unix_ms - kHistoryMs};
+  co_await parts_.history.prune({kHistoryEntries, oldest});
+}
+
+Async<void> Janitor::purge_recycled() {
+  const auto& inventory = parts_.writer.inventory();
+  const auto now = parts_.clock.wall().unix_ms;
+  std::vector<model::GuestId> due;
+  for (const auto& [id, record] : inventory.guests()) {
+    if (!record->complete() || record->placement->value.host != parts_.self) continue;
+    const auto& deleted_at = record->spec->value.deleted_at;
+    if (!deleted_at || !record->placement->value.claims.empty()) continue;
+    if (now - deleted_at->unix_ms >= inventory.settings().recycle_bin.count()) due.push_back({id});
+  }
+  for (const auto guest : due) {
+    Caller caller;
+    caller.user = "ruche";
+    model::DeleteVm request;
+    request.vm = to_text(guest);
+    request.purge = true;
+    co_await accept(parts_.writer, caller,
+                    [&](Draft& draft) { return plans::remove(draft, request); });
+  }
+}
+
+Async<void> Janitor::retire_tasks() {
+  // Ids grow with time, so the first ended ones are the oldest.
+  std::vector<model::Task> ended;
+  for (const auto& [id, task] : parts_.writer.inventory().tasks()) {
+    if (!model::is_open(task->value.state)) ended.push_back(task->value);
+  }
+  if (ended.size() <= kKeptTasks) co_return;
+  ended.resize(std::min(ended.size() - kKeptTasks, kMostPerCommit));
+  for (const auto& task : ended) {
+    ports::HistoryRecord record;
+    record.kind = "task";
+    record.object_id = to_text(task.id);
+    record.time = task.ended_at.value_or(task.created_at);
+    record.json = json::encode(task);
+    parts_.history.append(std::move(record));
+  }
+  co_await parts_.writer.transact([&](Draft& draft) {
+    for (const auto& task : ended) draft.erase(keys::task(task.id));
+  });
+}
+
+Async<void> Janitor::drop_idempotency_records() {
+  ports::ListRequest request;
+  request.prefix = "idempotency/";
+  const auto page = co_await parts_.store.list(request);
+  const auto now = parts_.clock.wall().unix_ms;
+  std::vector<std::string> old;
+  for (const auto& entry : page.entries) {
+    const auto record =
+        documents::decode<IdempotencyRecord>(keys::DocumentKind::idempotency, entry.value);
+    if (!record || now - record->created_at.unix_ms > kIdempotencyMs) old.push_back(entry.key);
+    if (old.size() >= kMostPerCommit) break;
+  }
+  if (old.empty()) co_return;
+  co_await parts_.writer.transact([&](Draft& draft) {
+    for (const auto& key : old) draft.erase(key);
+  });
+}
+
+}  // namespace ruche::core

@@ -1,0 +1,32 @@
+// Keeps the store small: empties the recycle bin, moves ended tasks beyond the last thousand into
+// the history, drops idempotency records after a day.
+#pragma once
+
+#include "core/inventory/writer.hpp"
+#include "ports/history.hpp"
+
+namespace ruche::core {
+
+class Janitor {
+ public:
+  struct Parts {
+    Writer& writer;
+    ports::StateStore& store;
+    ports::History& history;
+    Clock& clock;
+    Log& log;
+    model::HostId self;
+  };
+  explicit Janitor(Parts parts) : parts_(std::move(parts)) {}
+  Async<void> run();  // until cancelled
+
+ private:
+  Async<void> clean();
+  Async<void> purge_recycled();
+  Async<void> retire_tasks();
+  Async<void> drop_idempotency_records();
+
+  Parts parts_;
+};
+
+}  // namespace ruche::core

@@ -1,0 +1,97 @@
+#include "core/guests/guest_documents.hpp"
+
+#include "core/placement/admission.hpp"
+#include "core/storage/layers.hpp"
+
+namespace ruche::core {
+
+namespace {
+
+bool is_known(Draft& draft, model::GuestId guest) {
+  return draft.find_placement(guest.value) != nullptr;
+}
+
+void give_back(Draft& draft, model::Placement& placement) {
+  placement.wish = model::PowerWish::off;
+  if (placement.reserved == model::Reservation{}) return;
+  release(draft.ledger(placement.host), placement.reserved);
+  placement.reserved = {};
+}
+
+// Forgets what only a process has.
+model::GuestStatus& clear_process(Draft& draft, model::GuestId guest) {
+  auto& status = draft.guest_status(guest);
+  status.epoch = draft.placement(guest.value).epoch;
+  status.pid.reset();
+  status.started_at.reset();
+  status.qemu_argv.clear();
+  status.addresses.clear();
+  status.cgroup.clear();
+  return status;
+}
+
+}  // namespace
+
+void settle_stopped(Draft& draft, model::GuestId guest, const std::string& last_error) {
+  if (!is_known(draft, guest)) return;
+  give_back(draft, draft.placement(guest.value));
+  auto& status = clear_process(draft, guest);
+  status.state = model::GuestState::stopped;
+  status.last_error = last_error;
+}
+
+void settle_crashed(Draft& draft, model::GuestId guest, const std::string& last_words) {
+  if (!is_known(draft, guest)) return;
+  give_back(draft, draft.placement(guest.value));
+  auto& status = clear_process(draft, guest);
+  status.state = model::GuestState::crashed;
+  status.last_error = last_words;
+  ++status.crashes;
+}
+
+void settle_alive(Draft& draft, model::GuestId guest, const ports::MachineStatus& machine) {
+  if (!is_known(draft, guest)) return;
+  auto& status = draft.guest_status(guest);
+  status.epoch = draft.placement(guest.value).epoch;
+  const bool runs = machine.state == ports::MachineState::running;
+  status.state = runs ? model::GuestState::running : model::GuestState::paused;
+  if (!status.started_at || status.pid != machine.pid) status.started_at = draft.now();
+  status.pid = machine.pid;
+  status.qemu_argv = machine.argv;
+  status.accelerator = machine.accelerator;
+  status.addresses = machine.addresses;
+  status.disks = machine.disks;
+  status.cgroup = machine.cgroup;
+  status.last_error.clear();
+}
+
+void settle_broken(Draft& draft, model::GuestId guest, const std::string& why) {
+  if (!is_known(draft, guest)) return;
+  auto& status = draft.guest_status(guest);
+  status.epoch = draft.placement(guest.value).epoch;
+  status.state = model::GuestState::broken;
+  status.last_error = why;
+}
+
+void forget_guest(Draft& draft, model::GuestId id) {
+  const auto found = draft.inventory().guests().find(id.value);
+  if (found == draft.inventory().guests().end()) return;
+  if (const auto& spec = found->second->spec) {
+    const model::Guest& guest = spec->value;
+    for (const auto& disk : guest.spec.disks) remove_layer(draft, disk.layer);
+    if (guest.spec.boot.kernel) count_user(draft, *guest.spec.boot.kernel, -1);
+    if (guest.spec.boot.initrd) count_user(draft, *guest.spec.boot.initrd, -1);
+    if (!guest.deleted_at) draft.free_name("vm", guest.name);
+    draft.free_name("uid", std::to_string(guest.uid));
+    for (const auto& nic : guest.spec.nics) draft.free_name("mac", nic.mac);
+  }
+  if (draft.find_placement(id.value)) {
+    auto& placement = draft.placement(id.value);
+    give_back(draft, placement);
+    draft.erase(keys::placement(placement.host, id.value));
+  }
+  draft.erase(keys::guest_spec(id));
+  draft.erase(keys::guest_status(id));
+}
+
+}  // namespace ruche::core

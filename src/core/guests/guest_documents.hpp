@@ -1,0 +1,25 @@
+// What happens to a guest's documents when its process starts, stops or crashes. Each function is
+// idempotent and writes into a draft; the placement is always touched, so that an owner whose epoch
+// has passed conflicts instead of writing.
+#pragma once
+
+#include <string>
+
+#include "core/inventory/draft.hpp"
+#include "ports/hypervisor.hpp"
+
+namespace ruche::core {
+
+// It has no process any more: reservation given back, wish off.
+void settle_stopped(Draft& draft, model::GuestId guest, const std::string& last_error);
+// Its process ended without being asked.
+void settle_crashed(Draft& draft, model::GuestId guest, const std::string& last_words);
+// It has a process: what the hypervisor says of it.
+void settle_alive(Draft& draft, model::GuestId guest, const ports::MachineStatus& machine);
+// What was read of it makes no sense. Its reservation stays: a process may be left.
+void settle_broken(Draft& draft, model::GuestId guest, const std::string& why);
+
+// Removes the guest's documents, names and counts (its volumes are gone already).
+void forget_guest(Draft& draft, model::GuestId guest);
+
+}  // namespace ruche::core

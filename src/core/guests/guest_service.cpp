@@ -1,0 +1,53 @@
+#include "core/guests/guest_service.hpp"
+
+namespace ruche::core {
+
+Async<Accepted> GuestService::create(Caller caller, model::CreateVm request) {
+  co_return co_await accept(parts_.writer, std::move(caller),
+                            [&](Draft& draft) { return plans::create(draft, site(), request); });
+}
+Async<Accepted> GuestService::start(Caller caller, model::VmRef request) {
+  co_return co_await accept(parts_.writer, std::move(caller),
+                            [&](Draft& draft) { return plans::start(draft, site(), request); });
+}
+Async<Accepted> GuestService::shutdown(Caller caller, model::ShutdownVm request) {
+  co_return co_await accept(parts_.writer, std::move(caller),
+                            [&](Draft& draft) { return plans::shutdown(draft, request); });
+}
+Async<Accepted> GuestService::stop(Caller caller, model::StopVm request) {
+  co_return co_await accept(parts_.writer, std::move(caller),
+                            [&](Draft& draft) { return plans::stop(draft, request); });
+}
+Async<Accepted> GuestService::reset(Caller caller, model::VmRef request) {
+  co_return co_await accept(parts_.writer, std::move(caller),
+                            [&](Draft& draft) { return plans::reset(draft, request); });
+}
+Async<Accepted> GuestService::pause(Caller caller, model::VmRef request) {
+  co_return co_await accept(parts_.writer, std::move(caller),
+                            [&](Draft& draft) { return plans::pause(draft, request); });
+}
+Async<Accepted> GuestService::resume(Caller caller, model::VmRef request) {
+  co_return co_await accept(parts_.writer, std::move(caller),
+                            [&](Draft& draft) { return plans::resume(draft, request); });
+}
+Async<Accepted> GuestService::remove(Caller caller, model::DeleteVm request) {
+  co_return co_await accept(parts_.writer, std::move(caller),
+                            [&](Draft& draft) { return plans::remove(draft, request); });
+}
+Async<Accepted> GuestService::undelete(Caller caller, model::UndeleteVm request) {
+  co_return co_await accept(parts_.writer, std::move(caller),
+                            [&](Draft& draft) { return plans::undelete(draft, request); });
+}
+Async<Accepted> GuestService::move(Caller caller, model::MoveVm request) {
+  co_return co_await accept(parts_.writer, std::move(caller),
+                            [&](Draft& draft) { return plans::move(draft, request); });
+}
+Async<Accepted> GuestService::edit(Caller caller, std::string vm,
+                                   std::function<void(model::VmEdit&)> change) {
+  const Caller asked = caller;
+  co_return co_await accept(parts_.writer, std::move(caller), [&](Draft& draft) {
+    return plans::edit(draft, site(), asked, vm, change);
+  });
+}
+
+}  // namespace ruche::core

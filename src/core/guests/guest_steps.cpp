@@ -1,0 +1,220 @@
+#include "core/guests/guest_steps.hpp"
+
+#include <fmt/format.h>
+
+#include "core/guests/guest_documents.hpp"
+
+namespace ruche::core {
+
+using ports::MachineState;
+using ports::PowerAction;
+
+namespace {
+
+constexpr Duration kPollInterval{100};
+
+// The guest of a guest step; nullopt for the steps of other concerns.
+std::optional<model::GuestId> guest_of(const model::Step& step) {
+  return std::visit(
+      [](const auto& s) -> std::optional<model::GuestId> {
+        if constexpr (requires { s.guest; }) return s.guest;
+        return std::nullopt;
+      },
+      step);
+}
+
+template <class Kind>
+bool is(const model::Step& step) {
+  return std::holds_alternative<Kind>(step);
+}
+
+}  // namespace
+
+bool GuestSteps::handles(const model::Step& step) const { return guest_of(step).has_value(); }
+bool GuestSteps::is_pivot(const model::Step&) const { return false; }
+
+bool GuestSteps::found_by_name(const model::Step& step) const {
+  // A reset and a pressed power button leave nothing to be found by.
+  return !is<model::ResetMachine>(step) && !is<model::ShutdownMachine>(step);
+}
+
+const model::Guest& GuestSteps::guest(model::GuestId id) const {
+  const auto& guests = parts_.writer.inventory().guests();
+  const auto found = guests.find(id.value);
+  if (found == guests.end() || !found->second->spec) {
+    throw Error(Reason::no_such_object, fmt::format("guest {} is gone", to_text(id)));
+  }
+  return found->second->spec->value;
+}
+
+std::shared_ptr<ports::Machine> GuestSteps::machine(model::GuestId id) const {
+  auto found = parts_.live.find(id);
+  if (!found) throw Error(Reason::wrong_state, fmt::format("{} has no process", guest(id).name));
+  return found;
+}
+
+Async<MachineState> GuestSteps::state_of(model::GuestId id) {
+  const auto live = parts_.live.find(id);
+  if (!live) co_return MachineState::gone;
+  const auto status = co_await live->status();
+  co_return status.state;
+}
+
+Async<Observation> GuestSteps::observe(const model::Step& step, const StepContext&) {
+  const auto id = *guest_of(step);
+  const auto as = [](bool done) { return done ? Observation::done : Observation::absent; };
+  if (is<model::RecycleGuest>(step) || is<model::RestoreGuest>(step)) {
+    co_return Observation::done;  // they are nothing but their documents
+  }
+  if (is<model::StopMachine>(step) || is<model::ShutdownMachine>(step)) {
+    co_return as(!parts_.live.find(id));
+  }
+  if (is<model::LaunchMachine>(step)) {
+    if (!parts_.live.find(id)) co_return Observation::absent;
+    const auto state = co_await state_of(id);
+    co_return as(state != MachineState::gone && state != MachineState::shut_down);
+  }
+  co_return Observation::absent;
+}
+
+Async<void> GuestSteps::apply(const model::Step& step, const StepContext& context) {
+  const auto id = *guest_of(step);
+  if (is<model::RegisterGuest>(step) || is<model::ExportConfiguration>(step)) {
+    co_await export_configuration(id);
+  } else if (is<model::LaunchMachine>(step)) {
+    co_await launch(id);
+  } else if (is<model::ResumeMachine>(step) || is<model::PauseMachine>(step)) {
+    const auto held = machine(id);
+    co_await held->power(is<model::ResumeMachine>(step) ? PowerAction::resume : PowerAction::pause);
+    co_await remember(id, *held);
+  } else if (is<model::ResetMachine>(step)) {
+    co_await machine(id)->power(PowerAction::reset);
+  } else if (is<model::ShutdownMachine>(step)) {
+    co_await shut_down(std::get<model::ShutdownMachine>(step), context);
+  } else if (is<model::StopMachine>(step)) {
+    co_await end_process(id);
+  } else if (is<model::MoveGuest>(step)) {
+    co_await parts_.hypervisor.clear(id);
+  } else if (is<model::ForgetGuest>(step)) {
+    co_await parts_.hypervisor.clear(id);
+    auto& driver = parts_.pool.driver(guest(id).datastore);
+    co_await driver.remove_owner(model::ObjectKind::guest, id.value);
+  }
+}
+
+Async<void> GuestSteps::revert(const model::Step& step, const StepContext&) {
+  const auto id = *guest_of(step);
+  if (is<model::LaunchMachine>(step)) co_await end_process(id);
+  if (is<model::RegisterGuest>(step)) {
+    auto& driver = parts_.pool.driver(guest(id).datastore);
+    co_await driver.remove_owner(model::ObjectKind::guest, id.value);
+  }
+}
+
+Async<void> GuestSteps::launch(model::GuestId id) {
+  auto spec = machine_spec(parts_.writer.inventory(), parts_.pool, id);
+  std::shared_ptr<ports::Machine> launched = co_await parts_.hypervisor.launch(std::move(spec));
+  parts_.live.put(id, launched);
+}
+
+Async<void> GuestSteps::remember(model::GuestId id, ports::Machine& held) {
+  seen_[id] = co_await held.status();
+}
+
+Async<void> GuestSteps::end_process(model::GuestId id) {
+  const auto held = parts_.live.find(id);
+  // Out of the list first: what its events say from now on is no crash.
+  parts_.live.remove(id);
+  std::optional<Error> failure;
+  if (held) {
+    try {
+      co_await held->power(PowerAction::kill);
+    } catch (const Error& error) {
+      failure = error;  // a monitor that hangs or lies; clear() ends the process by its record
+    }
+  }
+  co_await parts_.hypervisor.clear(id);
+}
+
+Async<void> GuestSteps::shut_down(const model::ShutdownMachine& step, const StepContext& context) {
+  const auto held = machine(step.guest);
+  co_await held->power(PowerAction::shutdown);
+  context.progress({}, {}, fmt::format("waiting for {} to power off", guest(step.guest).name));
+  bool late = false;
+  try {
+    co_await with_deadline(parts_.clock, step.patience, "the shutdown", wait_for_power_off(step.guest));
+  } catch (const Error& error) {
+    if (error.reason() != Reason::deadline) throw;
+    late = true;
+  }
+  if (late && !step.then_stop) {
+    const auto& name = guest(step.guest).name;
+    throw Error(Reason::guest_ignored_shutdown,
+                fmt::format("{} did not power off within {}", name, to_text(step.patience)))
+        .remedy(fmt::format("wait longer (--timeout), or pull the plug: ruche vm stop {}", name));
+  }
+  co_await end_process(step.guest);
+}
+
+Async<void> GuestSteps::wait_for_power_off(model::GuestId id) {
+  while (true) {
+    const auto state = co_await state_of(id);
+    if (state == MachineState::gone || state == MachineState::shut_down) co_return;
+    co_await sleep_for(parts_.clock, kPollInterval);
+  }
+}
+
+Async<void> GuestSteps::export_configuration(model::GuestId id) {
+  const model::Guest exported = guest(id);
+  const std::string text = json::encode(exported, {.pretty = true});
+  auto& driver = parts_.pool.driver(exported.datastore);
+  co_await driver.write_note(id, "guest.json", text + "\n");
+}
+
+namespace {
+
+void recycle(Draft& draft, model::GuestId id) {
+  auto& guest = draft.guest(id);
+  guest.deleted_at = draft.now();
+  draft.free_name("vm", guest.name);
+}
+
+void move_placement(Draft& draft, model::GuestId id, model::HostId to) {
+  model::Placement moved = draft.placement(id.value);
+  draft.erase(keys::placement(moved.host, id.value));
+  moved.host = to;
+  ++moved.epoch;
+  const std::string key = keys::placement(to, id.value);
+  draft.create(key, std::move(moved));
+}
+
+}  // namespace
+
+void GuestSteps::settle(const model::Step& step, Outcome outcome, const Error* why, Draft& draft) {
+  const auto id = *guest_of(step);
+  const bool done = outcome == Outcome::done;
+  if (!draft.inventory().guests().contains(id.value)) return;
+  if (is<model::RegisterGuest>(step)) {
+    if (!done) return forget_guest(draft, id);
+    auto& status = draft.guest_status(id);
+    if (status.state == model::GuestState::provisioning) status.state = model::GuestState::stopped;
+  } else if (is<model::LaunchMachine>(step)) {
+    if (!done) settle_stopped(draft, id, why ? why->full_message() : "");
+  } else if (is<model::ResumeMachine>(step) || is<model::PauseMachine>(step)) {
+    const auto seen = seen_.find(id);
+    if (done && seen != seen_.end()) settle_alive(draft, id, seen->second);
+  } else if (is<model::StopMachine>(step) || is<model::ShutdownMachine>(step)) {
+    if (done) settle_stopped(draft, id, "");
+  } else if (is<model::RecycleGuest>(step)) {
+    if (done) recycle(draft, id);
+  } else if (is<model::RestoreGuest>(step)) {
+    if (done) draft.guest(id).deleted_at.reset();
+    if (!done) draft.free_name("vm", draft.guest(id).name);
+  } else if (is<model::ForgetGuest>(step)) {
+    if (done) forget_guest(draft, id);
+  } else if (is<model::MoveGuest>(step)) {
+    if (done) move_placement(draft, id, std::get<model::MoveGuest>(step).to);
+  }
+}
+
+}  // namespace ruche::core

@@ -1,0 +1,52 @@
+// The steps of guests: their process, their documents, their directory.
+#pragma once
+
+#include <map>
+
+#include "base/async.hpp"
+#include "core/guests/live_guests.hpp"
+#include "core/storage/datastore_pool.hpp"
+#include "core/tasks/engine.hpp"
+#include "ports/hypervisor.hpp"
+
+namespace ruche::core {
+
+class GuestSteps : public StepHandler {
+ public:
+  struct Parts {
+    Writer& writer;
+    DatastorePool& pool;
+    ports::HypervisorEngine& hypervisor;
+    LiveGuests& live;
+    Clock& clock;
+  };
+  explicit GuestSteps(Parts parts) : parts_(std::move(parts)) {}
+
+  bool handles(const model::Step& step) const override;
+  Async<Observation> observe(const model::Step& step, const StepContext& context) override;
+  Async<void> apply(const model::Step& step, const StepContext& context) override;
+  Async<void> revert(const model::Step& step, const StepContext& context) override;
+  void settle(const model::Step& step, Outcome outcome, const Error* why, Draft& draft) override;
+  bool is_pivot(const model::Step& step) const override;
+  bool found_by_name(const model::Step& step) const override;
+
+ private:
+  const model::Guest& guest(model::GuestId id) const;
+  std::shared_ptr<ports::Machine> machine(model::GuestId id) const;  // throws wrong_state
+  Async<ports::MachineState> state_of(model::GuestId id);
+  Async<void> export_configuration(model::GuestId id);
+  Async<void> launch(model::GuestId id);
+  Async<void> shut_down(const model::ShutdownMachine& step, const StepContext& context);
+  Async<void> wait_for_power_off(model::GuestId id);
+  Async<void> end_process(model::GuestId id);
+  Async<void> remember(model::GuestId id, ports::Machine& machine);
+
+  Parts parts_;
+  // What the hypervisor said right after the step; settle() has no time to ask.
+  std::map<model::GuestId, ports::MachineStatus> seen_;
+};
+
+// Everything a launch needs, from the documents.
+ports::MachineSpec machine_spec(const Inventory& inventory, DatastorePool& pool, model::GuestId id);
+
+}  // namespace ruche::core

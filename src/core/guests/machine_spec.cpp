@@ -1,0 +1,42 @@
+#include <fmt/format.h>
+
+#include "core/guests/guest_steps.hpp"
+
+namespace ruche::core {
+
+namespace {
+
+std::string layer_path(const Inventory& inventory, DatastorePool& pool, model::LayerId id) {
+  const auto layer = inventory.layer(id);
+  if (!layer) throw Error(Reason::document_unreadable, fmt::format("layer {} is gone", to_text(id)));
+  return pool.driver(layer->value.datastore).file(volume_ref(layer->value)).path;
+}
+
+}  // namespace
+
+ports::MachineSpec machine_spec(const Inventory& inventory, DatastorePool& pool, model::GuestId id) {
+  const auto found = inventory.guests().find(id.value);
+  if (found == inventory.guests().end() || !found->second->complete()) {
+    throw Error(Reason::no_such_object, fmt::format("guest {} is gone", to_text(id)));
+  }
+  const model::Guest& guest = found->second->spec->value;
+  ports::MachineSpec spec;
+  spec.guest = id;
+  spec.name = guest.name;
+  spec.store_id = inventory.store_id();
+  spec.epoch = found->second->placement->value.epoch;
+  spec.uid = guest.uid;
+  spec.spec = guest.spec;
+  for (const auto& disk : guest.spec.disks) {
+    ports::MachineDisk machine_disk{disk.name, {}};
+    for (const auto& layer : chain_of(inventory, disk.layer)) {
+      machine_disk.chain.push_back(pool.driver(layer.datastore).file(volume_ref(layer)));
+    }
+    spec.disks.push_back(std::move(machine_disk));
+  }
+  if (guest.spec.boot.kernel) spec.kernel_path = layer_path(inventory, pool, *guest.spec.boot.kernel);
+  if (guest.spec.boot.initrd) spec.initrd_path = layer_path(inventory, pool, *guest.spec.boot.initrd);
+  return spec;
+}
+
+}  // namespace ruche::core

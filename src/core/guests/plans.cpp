@@ -1,0 +1,200 @@
+#include "core/guests/plans.hpp"
+
+#include <fmt/format.h>
+
+#include "core/placement/admission.hpp"
+#include "core/storage/datastore_pool.hpp"
+#include "model/guest_rules.hpp"
+
+namespace ruche::core::plans {
+
+using model::Facet;
+using model::GuestState;
+using model::ObjectKind;
+using model::PowerRequest;
+
+namespace {
+
+void unwrap(std::expected<void, Error> checked) {
+  if (!checked) throw std::move(checked.error());
+}
+
+void check_power(PowerRequest request, const GuestRecord& record) {
+  const auto& guest = record.spec->value;
+  if (guest.deleted_at) {
+    throw Error(Reason::wrong_state, fmt::format("{} is in the recycle bin", guest.name))
+        .remedy(fmt::format("take it out: ruche vm undelete {}", guest.name));
+  }
+  auto refusal = model::refuse_power(request, state_of(record), guest.name);
+  if (refusal) throw std::move(*refusal);
+}
+
+Proposal propose(const GuestRecord& record, std::string method, std::string_view verb,
+                 std::vector<Facet> claims, std::vector<model::Step> plan) {
+  const auto& guest = record.spec->value;
+  return Proposal{std::move(method), fmt::format("{} {}", verb, guest.name),
+                  {ObjectKind::guest, guest.id.value, guest.name}, std::move(claims),
+                  record.placement->value.host, std::move(plan)};
+}
+
+bool has_process(GuestState state) {
+  return state == GuestState::running || state == GuestState::paused || state == GuestState::broken;
+}
+
+}  // namespace
+
+const GuestRecord& find_guest(const Draft& draft, const std::string& reference, bool deleted) {
+  const auto found = draft.inventory().find_guest(reference, deleted);
+  if (!found || !found->complete()) {
+    throw Error(Reason::no_such_object, fmt::format("no VM {}", reference))
+        .at("/vm")
+        .remedy("see them: ruche vm list");
+  }
+  // The inventory keeps the record as long as no batch is applied, and a draft is written without
+  // waiting.
+  return *found;
+}
+
+GuestState state_of(const GuestRecord& record) {
+  return record.status ? record.status->value.state : GuestState::provisioning;
+}
+
+void reserve_for_start(Draft& draft, const Site& site, const model::Guest& guest,
+                       model::Placement& placement) {
+  const auto wanted = model::reservation_of(guest.spec, site.capabilities.overhead);
+  unwrap(reserve(draft.ledger(placement.host), wanted));
+  placement.reserved = wanted;
+  placement.wish = model::PowerWish::on;
+}
+
+Proposal start(Draft& draft, const Site& site, const model::VmRef& request) {
+  const auto& record = find_guest(draft, request.vm, true);
+  check_power(PowerRequest::start, record);
+  const auto& guest = record.spec->value;
+  const auto host = draft.inventory().hosts().find(record.placement->value.host.value);
+  if (host != draft.inventory().hosts().end() && host->second->status) {
+    unwrap(can_run_baseline(host->second->status->value, guest.spec.cpu_baseline));
+  }
+  reserve_for_start(draft, site, guest, draft.placement(guest.id.value));
+  draft.guest_status(guest.id).crashes = 0;  // the restart policy counts from a wished start
+  return propose(record, "vm.start", "Start", {Facet::power},
+                 {model::LaunchMachine{guest.id}, model::ResumeMachine{guest.id}});
+}
+
+Proposal shutdown(Draft& draft, const model::ShutdownVm& request) {
+  const auto& record = find_guest(draft, request.vm, true);
+  check_power(PowerRequest::shutdown, record);
+  const auto id = record.spec->value.id;
+  return propose(record, "vm.shutdown", "Shut down", {Facet::power},
+                 {model::ShutdownMachine{id, request.timeout, request.then_stop}});
+}
+
+Proposal stop(Draft& draft, const model::StopVm& request) {
+  const auto& record = find_guest(draft, request.vm, true);
+  // A forced stop also ends a start that is under way.
+  if (!request.force) check_power(PowerRequest::stop, record);
+  auto proposal = propose(record, "vm.stop", "Stop", {Facet::power},
+                          {model::StopMachine{record.spec->value.id}});
+  proposal.cancel_holders = request.force;
+  return proposal;
+}
+
+Proposal reset(Draft& draft, const model::VmRef& request) {
+  const auto& record = find_guest(draft, request.vm, true);
+  check_power(PowerRequest::reset, record);
+  return propose(record, "vm.reset", "Reset", {Facet::power},
+                 {model::ResetMachine{record.spec->value.id}});
+}
+
+Proposal pause(Draft& draft, const model::VmRef& request) {
+  const auto& record = find_guest(draft, request.vm, true);
+  check_power(PowerRequest::pause, record);
+  return propose(record, "vm.pause", "Pause", {Facet::power},
+                 {model::PauseMachine{record.spec->value.id}});
+}
+
+Proposal resume(Draft& draft, const model::VmRef& request) {
+  const auto& record = find_guest(draft, request.vm, true);
+  check_power(PowerRequest::resume, record);
+  return propose(record, "vm.resume", "Resume", {Facet::power},
+                 {model::ResumeMachine{record.spec->value.id}});
+}
+
+Proposal remove(Draft& draft, const model::DeleteVm& request) {
+  const auto& record = find_guest(draft, request.vm, request.purge);
+  const auto& guest = record.spec->value;
+  std::vector<model::Step> plan;
+  if (request.stop && has_process(state_of(record))) {
+    plan.push_back(model::StopMachine{guest.id});
+  } else if (!guest.deleted_at) {
+    check_power(PowerRequest::remove, record);
+  }
+  if (!request.purge) {
+    plan.push_back(model::RecycleGuest{guest.id});
+    return propose(record, "vm.delete", "Delete", {Facet::existence}, std::move(plan));
+  }
+  for (const auto& disk : guest.spec.disks) {
+    const auto* layer = draft.find_layer(disk.layer);
+    if (layer && layer->references > 0) {
+      throw Error(Reason::in_use, fmt::format("{} layers stand on {} of {}", layer->references,
+                                              disk.name, guest.name))
+          .remedy("delete those copies first");
+    }
+    plan.push_back(model::DeleteVolume{disk.layer});
+  }
+  plan.push_back(model::ForgetGuest{guest.id});
+  return propose(record, "vm.delete", "Purge", {Facet::existence}, std::move(plan));
+}
+
+Proposal undelete(Draft& draft, const model::UndeleteVm& request) {
+  const auto& record = find_guest(draft, request.vm, true);
+  const auto& guest = record.spec->value;
+  if (!guest.deleted_at) {
+    throw Error(Reason::wrong_state, fmt::format("{} is not in the recycle bin", guest.name));
+  }
+  const std::string name = request.new_name.empty() ? guest.name : request.new_name;
+  if (draft.inventory().name_holder("vm", name)) {
+    throw Error(Reason::name_in_use, fmt::format("the name {} was taken meanwhile", name))
+        .at("/new_name")
+        .remedy(fmt::format("give it another: ruche vm undelete {} --new-name NAME",
+                            to_text(guest.id)));
+  }
+  draft.take_name("vm", name, guest.id.value);
+  draft.guest(guest.id).name = name;
+  return propose(record, "vm.undelete", "Undelete", {Facet::existence},
+                 {model::RestoreGuest{guest.id}, model::ExportConfiguration{guest.id}});
+}
+
+Proposal move(Draft& draft, const model::MoveVm& request) {
+  const auto& record = find_guest(draft, request.vm);
+  const auto& guest = record.spec->value;
+  if (has_process(state_of(record)) || state_of(record) == GuestState::provisioning) {
+    throw Error(Reason::wrong_state, fmt::format("{} is {}", guest.name, enum_name(state_of(record))))
+        .remedy("a cold move needs a stopped VM");
+  }
+  const auto target = draft.inventory().find_host(request.host);
+  if (!target) {
+    throw Error(Reason::no_such_object, fmt::format("no host {}", request.host))
+        .at("/host")
+        .remedy("see them: ruche host list");
+  }
+  const auto& host = target->spec->value;
+  if (record.placement->value.host == host.id) {
+    throw Error(Reason::wrong_state, fmt::format("{} is on {} already", guest.name, host.name));
+  }
+  for (const auto& disk : guest.spec.disks) {
+    for (const auto& layer : chain_of(draft.inventory(), disk.layer)) {
+      const auto store = draft.inventory().datastores().find(layer.datastore.value);
+      if (store != draft.inventory().datastores().end() && store->second->spec &&
+          is_visible(store->second->spec->value, host.id)) {
+        continue;
+      }
+      throw Error(Reason::needs_shared_storage,
+                  fmt::format("{} does not see the storage of {}", host.name, guest.name))
+          .at("/host");
+    }
+  }
+  return propose(record, "vm.move", "Move", {Facet::existence}, {model::MoveGuest{guest.id, host.id}});
+}
+
+}  // namespace ruche::core::plans

@@ -1,0 +1,37 @@
+// The plans of guests: pure decisions over a draft. Each checks everything that can be checked
+// before any effect, writes the wish and the allocations into the draft, and proposes the task.
+#pragma once
+
+#include "core/inventory/draft.hpp"
+#include "core/tasks/accept.hpp"
+#include "model/requests.hpp"
+#include "ports/hypervisor.hpp"
+
+namespace ruche::core::plans {
+
+struct Site {
+  model::HostId self;  // who plans
+  ports::EngineCapabilities capabilities;
+};
+
+Proposal create(Draft& draft, const Site& site, const model::CreateVm& request);
+Proposal start(Draft& draft, const Site& site, const model::VmRef& request);
+Proposal shutdown(Draft& draft, const model::ShutdownVm& request);
+Proposal stop(Draft& draft, const model::StopVm& request);
+Proposal reset(Draft& draft, const model::VmRef& request);
+Proposal pause(Draft& draft, const model::VmRef& request);
+Proposal resume(Draft& draft, const model::VmRef& request);
+Proposal remove(Draft& draft, const model::DeleteVm& request);
+Proposal undelete(Draft& draft, const model::UndeleteVm& request);
+Proposal move(Draft& draft, const model::MoveVm& request);
+Proposal edit(Draft& draft, const Site& site, const Caller& caller, const std::string& vm,
+              const std::function<void(model::VmEdit&)>& change);
+
+// The guest that a reference means; no_such_object with a remedy.
+const GuestRecord& find_guest(const Draft& draft, const std::string& reference, bool deleted = false);
+model::GuestState state_of(const GuestRecord& record);
+// Reserves on the owner's ledger and wishes it on; part of every start.
+void reserve_for_start(Draft& draft, const Site& site, const model::Guest& guest,
+                       model::Placement& placement);
+
+}  // namespace ruche::core::plans
