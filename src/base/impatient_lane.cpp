@@ -87,7 +87,7 @@ ImpatientLane::~ImpatientLane() {
   std::unique_lock lock(state_->mutex);
   state_->closing = true;
   state_->changed.notify_all();
-  state_->changed.wait_for(lock, std::chrono::seconds(1), [this] { return state_->ended; });
+  state_->changed.wait_for(lock, std::chrono::milliseconds(200), [this] { return state_->ended; });
 }
 
 bool ImpatientLane::stuck() const {

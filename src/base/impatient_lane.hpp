@@ -19,7 +19,7 @@ namespace ruche {
 class ImpatientLane {
  public:
   explicit ImpatientLane(std::string name);  // the thread's name
-  // Nobody may be waiting. A function that was left alone gets a second to end; then its thread is
+  // Nobody may be waiting. A function that was left alone gets 200 ms to end; then its thread is
   // abandoned to the kernel.
   ~ImpatientLane();
   ImpatientLane(const ImpatientLane&) = delete;
