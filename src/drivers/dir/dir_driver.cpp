@@ -1,0 +1,244 @@
+#include "drivers/dir/dir_driver.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <set>
+
+#include "base/impatient_lane.hpp"
+#include "drivers/dir/file_copy.hpp"
+#include "drivers/dir/import.hpp"
+#include "drivers/dir/place.hpp"
+#include "drivers/dir/staging.hpp"
+
+namespace ruche::drivers::dir {
+
+namespace {
+
+class DirDriver : public ports::VolumeDriver {
+ public:
+  DirDriver(Clock& clock, Log& log, ports::Processes& processes, const DirOptions& options,
+            const model::Datastore& datastore)
+      : clock_(clock),
+        log_(log),
+        processes_(processes),
+        options_(options),
+        name_(datastore.name),
+        place_(std::make_shared<const Place>(datastore.path, datastore.id, options.reserve)),
+        lane_("store " + datastore.name) {}
+
+  Async<model::DatastoreStatus> probe() override {
+    model::DatastoreStatus status;
+    status.state = model::DatastoreState::unavailable;
+    std::optional<Error> failure;
+    try {
+      if (!shares_blocks_) {
+        shares_blocks_ = co_await on_lane("trying block sharing", [place = place_] {
+          return place->shares_blocks();
+        });
+      }
+      status = co_await on_lane("looking at it", [place = place_] { return place->look(); });
+      status.reflinks = *shares_blocks_;
+    } catch (const Error& error) {
+      failure = error;
+    }
+    if (failure) status.last_error = failure->full_message();
+    note_availability(status);
+    co_return status;
+  }
+
+  Async<void> prepare() override {
+    co_await on_lane("preparing it", [place = place_] { place->prepare(); });
+  }
+
+  Async<ports::VolumeState> find(ports::VolumeRef volume) override {
+    return on_lane("looking for a volume", [place = place_, volume] { return place->find(volume); });
+  }
+
+  Async<void> create(ports::CreateVolume request) override {
+    co_await on_lane("creating a volume", [place = place_, request] { place->create(request); });
+  }
+
+  Async<void> copy(ports::VolumeRef volume, ports::VolumeRef source,
+                   ports::ProgressSink progress) override;
+
+  Async<void> remove(ports::VolumeRef volume) override {
+    co_await on_lane("removing a volume", [place = place_, volume] { place->remove(volume); });
+  }
+
+  Async<ports::ImportResult> import(ports::VolumeRef volume, ports::ImportSource source,
+                                    ports::ProgressSink progress) override;
+
+  ports::ImageFile file(const ports::VolumeRef& volume) const override {
+    const auto names = names_of(volume);
+    return {fmt::format("{}/{}/{}", place_->root(), names.owner_path, names.file), volume.format};
+  }
+
+  Async<void> write_note(model::GuestId guest, std::string file_name,
+                         std::string content) override {
+    auto work = [place = place_, guest, file_name, content] {
+      place->write_note(guest, file_name, content);
+    };
+    co_await on_lane("writing " + file_name, std::move(work));
+  }
+
+  Async<void> remove_owner(model::ObjectKind kind, Uuid owner) override {
+    co_await on_lane("removing a directory", [place = place_, kind, owner] {
+      place->remove_owner(kind, owner);
+    });
+  }
+
+ private:
+  // Runs blocking work, which owns what it touches, on the datastore's thread.
+  template <class F>
+  auto on_lane(std::string what, F work) -> Async<std::invoke_result_t<F>> {
+    if (lane_.stuck()) throw away("does not answer; an earlier operation still hangs in it");
+    try {
+      co_return co_await lane_.run(clock_, options_.patience, what, std::move(work));
+    } catch (const Error& error) {
+      if (error.reason() != Reason::deadline) throw;
+      throw away(fmt::format("did not answer within {} ({})", to_text(options_.patience), what));
+    }
+  }
+
+  Error away(const std::string& why) const {
+    return Error(Reason::datastore_unavailable,
+                 fmt::format("the datastore at {} {}", place_->root(), why))
+        .remedy("Look at the file system of the datastore, and at the kernel's log.");
+  }
+
+  void note_availability(const model::DatastoreStatus& status) {
+    const bool available = status.state == model::DatastoreState::available;
+    if (available == available_) return;
+    available_ = available;
+    if (available) {
+      log_.info("drivers/dir", "datastore answers again", {{"datastore", name_}});
+    } else {
+      log_.warning("drivers/dir", "datastore is unavailable: " + status.last_error,
+                   {{"datastore", name_}});
+    }
+  }
+
+  // One import or copy of a volume at a time.
+  class Busy {
+   public:
+    Busy(std::set<model::LayerId>& layers, model::LayerId layer) : layers_(layers), layer_(layer) {
+      if (!layers_.insert(layer).second) {
+        throw Error(Reason::in_use, "the volume is being made already").remedy("Wait for that task.");
+      }
+    }
+    ~Busy() { layers_.erase(layer_); }
+    Busy(const Busy&) = delete;
+    Busy& operator=(const Busy&) = delete;
+
+   private:
+    std::set<model::LayerId>& layers_;
+    model::LayerId layer_;
+  };
+
+  Async<void> copy_steps(ports::VolumeRef volume, ports::VolumeRef source,
+                         ports::ProgressSink progress);
+
+  Clock& clock_;
+  Log& log_;
+  ports::Processes& processes_;
+  DirOptions options_;
+  std::string name_;
+  std::shared_ptr<const Place> place_;
+  std::optional<bool> shares_blocks_;
+  bool available_ = true;
+  std::set<model::LayerId> busy_;
+  ImpatientLane lane_;
+};
+
+// A copy and the directory it is made in.
+struct CopyWork {
+  Fd owner;
+  VolumeNames names;
+  std::optional<FileCopy> copy;
+};
+
+// Null when the volume is there already.
+std::shared_ptr<CopyWork> begin_copy(const Place& place, const ports::VolumeRef& volume,
+                                     const ports::VolumeRef& source) {
+  if (place.find(volume) == ports::VolumeState::ready) return nullptr;
+  const auto from = place.open_owner(names_of(source));
+  auto file = from ? open_existing(from.get(), names_of(source).file, O_RDONLY) : Fd();
+  if (!file) {
+    throw Error(Reason::no_such_object,
+                fmt::format("the volume {} is not on the datastore", to_text(source.layer)));
+  }
+  if (in_use_elsewhere(file.get(), ImageUse::writer)) {
+    throw Error(Reason::in_use,
+                fmt::format("the volume {} is being written", to_text(source.layer)))
+        .remedy("Stop the guest that uses it.");
+  }
+  auto work = std::make_shared<CopyWork>();
+  work->names = names_of(volume);
+  work->owner = place.make_owner(work->names);
+  clear_leftovers(work->owner.get(), work->names);
+  const auto info = status_of_open(file.get());
+  work->copy.emplace(std::move(file), create_new(work->owner.get(), work->names.partial()), false);
+  if (!work->copy->shared_blocks()) {
+    place.require_space(work->owner.get(), Bytes{static_cast<std::int64_t>(info.st_blocks) * 512});
+  }
+  return work;
+}
+
+void end_copy(CopyWork& work) {
+  sync(work.copy->target().get(), work.names.file);
+  publish(work.owner.get(), work.names.partial(), work.names);
+}
+
+Async<void> DirDriver::copy_steps(ports::VolumeRef volume, ports::VolumeRef source,
+                                  ports::ProgressSink progress) {
+  const auto work = co_await on_lane("opening a volume", [place = place_, volume, source] {
+    return begin_copy(*place, volume, source);
+  });
+  if (!work) co_return;
+  bool complete = false;
+  while (!complete) {
+    complete = co_await on_lane("copying a volume", [work] { return work->copy->step(); });
+    const auto bytes = [](std::uint64_t count) { return Bytes{static_cast<std::int64_t>(count)}; };
+    if (progress) progress(bytes(work->copy->done()), bytes(work->copy->size()));
+    co_await throw_if_cancelled();
+  }
+  co_await on_lane("keeping a volume", [work] { end_copy(*work); });
+}
+
+Async<void> DirDriver::copy(ports::VolumeRef volume, ports::VolumeRef source,
+                            ports::ProgressSink progress) {
+  const Busy busy(busy_, volume.layer);
+  co_await with_undo(copy_steps(volume, source, std::move(progress)), [this, volume] {
+    return on_lane("clearing up", [place = place_, volume] { remove_staging(*place, volume); });
+  });
+}
+
+Async<ports::ImportResult> DirDriver::import(ports::VolumeRef volume, ports::ImportSource source,
+                                             ports::ProgressSink progress) {
+  if (lane_.stuck()) throw away("does not answer; an earlier operation still hangs in it");
+  const Busy busy(busy_, volume.layer);
+  ImportTools tools{clock_, processes_, lane_, options_.patience, options_.qemu_img,
+                    options_.helper_user, options_.helper_group};
+  try {
+    co_return co_await import_volume(std::move(tools), place_, volume, std::move(source),
+                                     std::move(progress));
+  } catch (const Error& error) {
+    if (error.reason() != Reason::deadline) throw;
+    throw away(error.message()).caused_by(error);
+  }
+}
+
+}  // namespace
+
+DirDrivers::DirDrivers(Clock& clock, Log& log, ports::Processes& processes, DirOptions options)
+    : clock_(clock), log_(log), processes_(processes), options_(std::move(options)) {}
+
+std::unique_ptr<ports::VolumeDriver> DirDrivers::open(const model::Datastore& datastore) {
+  if (!datastore.path.starts_with('/')) {
+    throw Error(Reason::bad_format, "the path of a datastore is absolute").at("/path");
+  }
+  return std::make_unique<DirDriver>(clock_, log_, processes_, options_, datastore);
+}
+
+}  // namespace ruche::drivers::dir

@@ -1,0 +1,76 @@
+// A datastore's directory, seen by blocking functions that own what they touch:
+//
+//   <root>/.ruche-datastore                     the mark, with the datastore's id
+//   <root>/{guests,images}/<owner>/<layer>.<ext>   qcow2, raw, kernel or initrd
+//                                 /<layer>.<ext>.partial   not complete yet
+//                                 /<layer>.<ext>.import/   an import's staging directory
+//                                 /<layer>.<ext>.checksum  sha256:… of an imported source
+//                                 /<note>                  files beside the volumes
+//
+// The mark is looked at in every operation: where it is missing the file system is not mounted, and
+// nothing is ever made in the empty directory below a mount point.
+#pragma once
+
+#include <string>
+
+#include "drivers/dir/files.hpp"
+#include "ports/volumes.hpp"
+
+namespace ruche::drivers::dir {
+
+// The files of a volume in its owner's directory.
+struct VolumeNames {
+  std::string owner_path;  // "guests/<owner>"
+  std::string file;        // "<layer>.qcow2"
+  std::string partial() const { return file + ".partial"; }
+  std::string staging() const { return file + ".import"; }
+  std::string checksum() const { return file + ".checksum"; }
+};
+VolumeNames names_of(const ports::VolumeRef& volume);
+
+class Place {
+ public:
+  Place(std::string root, model::DatastoreId id, Bytes reserve)
+      : root_(std::move(root)), id_(id), reserve_(reserve) {}
+
+  const std::string& root() const { return root_; }
+
+  void prepare() const;
+  model::DatastoreStatus look() const;
+  // Whether files can share blocks here, tried out with two nameless files.
+  bool shares_blocks() const;
+  ports::VolumeState find(const ports::VolumeRef& volume) const;
+  void create(const ports::CreateVolume& request) const;
+  void remove(const ports::VolumeRef& volume) const;
+  void write_note(model::GuestId guest, const std::string& name, std::string_view content) const;
+  void remove_owner(model::ObjectKind kind, const Uuid& owner) const;
+
+  // The parts that long operations are made of.
+  Fd open_marked_root() const;  // datastore_unavailable when it is not there or not ours
+  Fd open_owner(const VolumeNames& names) const;  // empty when absent
+  Fd make_owner(const VolumeNames& names) const;
+  // not_enough_space when less than the reserve would be left.
+  void require_space(int directory, Bytes needed) const;
+
+ private:
+  void create_in(int owner, const VolumeNames& names, const ports::CreateVolume& request) const;
+  Bytes require_parent(const ports::VolumeRef& parent) const;
+
+  std::string root_;
+  model::DatastoreId id_;
+  Bytes reserve_;
+};
+
+// Removes what an interrupted create, copy or import left of a volume.
+void clear_leftovers(int owner, const VolumeNames& names);
+// The new file becomes the volume, durably.
+void publish(int owner, const std::string& from, const VolumeNames& names);
+
+// A parsed layer of ours.
+struct LayerFacts {
+  Bytes virtual_size;
+  std::string backing_file;
+};
+LayerFacts read_layer(int file, const ports::VolumeRef& volume);
+
+}  // namespace ruche::drivers::dir

@@ -1,0 +1,67 @@
+// The blocking parts of an import, in one directory: <layer>.<ext>.import/{source,target,…}.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "drivers/dir/file_copy.hpp"
+#include "drivers/dir/place.hpp"
+#include "model/image_format/detect.hpp"
+
+namespace ruche::drivers::dir {
+
+struct HelperUser {
+  std::uint32_t user = 0;
+  std::uint32_t group = 0;
+};
+
+class Staging {
+ public:
+  static constexpr const char* kSource = "source";
+  static constexpr const char* kTarget = "target";
+  static constexpr const char* kOutput = "output";
+  static constexpr const char* kErrors = "errors";
+
+  // Opens and judges the source, looks for space and makes the directory, empty.
+  Staging(std::shared_ptr<const Place> place, ports::VolumeRef volume, ports::ImportSource source);
+
+  FileCopy& copy() { return *copy_; }
+  // Judges the copy, which nobody else can write, and walks its tables to find whether it was cut.
+  const model::image_format::ImageInfo& judge_copy();
+  // From here the helper may read the source and write into the directory; nobody else may.
+  void hand_to(HelperUser helper);
+  const std::string& path() const { return path_; }
+  std::string read(const char* name, std::size_t limit) const;
+  // The source itself becomes the volume.
+  void publish_source(const std::string& checksum);
+  // What the helper wrote becomes the volume, when it is what was asked for.
+  void publish_target(const std::string& checksum);
+  Bytes virtual_size() const { return info_.virtual_size; }
+
+ private:
+  void open_source();
+  void judge(int file);
+  void walk_tables(int file) const;
+  void make_directory_anew();
+  void publish_file(const char* name, const std::string& checksum);
+  bool is_disk() const { return volume_.content == model::LayerContent::disk; }
+
+  std::shared_ptr<const Place> place_;
+  ports::VolumeRef volume_;
+  ports::ImportSource source_;
+  VolumeNames names_;
+  std::string path_;
+  model::image_format::ImageInfo info_;
+  Fd source_file_;
+  Fd owner_;
+  Fd directory_;
+  std::optional<FileCopy> copy_;
+};
+
+// What an import that ended already told, when the volume is there: its size and checksum.
+std::optional<ports::ImportResult> imported_before(const Place& place,
+                                                   const ports::VolumeRef& volume);
+void remove_staging(const Place& place, const ports::VolumeRef& volume);
+
+}  // namespace ruche::drivers::dir
