@@ -1,0 +1,321 @@
+#include "sim/fake_volumes.hpp"
+
+#include <fmt/format.h>
+
+namespace ruche::sim {
+
+namespace {
+
+using ports::VolumeRef;
+using ports::VolumeState;
+
+// What a new qcow2 costs.
+constexpr Bytes kEmptyVolume = kib(256);
+constexpr auto kHangPause = std::chrono::milliseconds(100);
+
+std::string owner_key(model::ObjectKind kind, const Uuid& owner) {
+  return fmt::format("{}/{}", kind == model::ObjectKind::image ? "images" : "guests",
+                     to_text(owner));
+}
+
+std::string volume_key(const VolumeRef& volume) {
+  std::string extension = volume.format == model::DiskFormat::raw ? "raw" : "qcow2";
+  if (volume.content == model::LayerContent::kernel) extension = "kernel";
+  if (volume.content == model::LayerContent::initrd) extension = "initrd";
+  return fmt::format("{}/{}.{}", owner_key(volume.owner_kind, volume.owner), to_text(volume.layer),
+                     extension);
+}
+
+Error away(const std::string& path, const std::string& why) {
+  return Error(Reason::datastore_unavailable, fmt::format("the datastore at {} {}", path, why));
+}
+
+class FakeDriver : public ports::VolumeDriver {
+ public:
+  FakeDriver(FakeVolumeDrivers& handle, model::Datastore datastore)
+      : handle_(handle), datastore_(std::move(datastore)) {}
+
+  Async<model::DatastoreStatus> probe() override {
+    model::DatastoreStatus status;
+    status.state = model::DatastoreState::unavailable;
+    try {
+      co_await arrive();
+      status.state = model::DatastoreState::available;
+      status.capacity = place().capacity;
+      status.available = place().available();
+      status.used = status.capacity - status.available;
+      status.reflinks = place().reflinks;
+    } catch (const Error& error) {
+      status.last_error = error.message();
+    }
+    co_return status;
+  }
+
+  Async<void> prepare() override {
+    co_await answer();
+    if (place().foreign_files || (place().mark && *place().mark != datastore_.id)) {
+      throw Error(Reason::wrong_state, datastore_.path + " is not empty").at("/path");
+    }
+    if (place().mark) co_return;
+    handle_.effect("prepare " + datastore_.path, [this] { place().mark = datastore_.id; });
+  }
+
+  Async<VolumeState> find(VolumeRef volume) override {
+    co_await arrive();
+    const auto found = place().volumes.find(volume_key(volume));
+    co_return found == place().volumes.end() ? VolumeState::absent : found->second.state;
+  }
+
+  Async<void> create(ports::CreateVolume request) override {
+    co_await arrive();
+    check(request);
+    FakeVolume wanted{request.volume, VolumeState::ready, request.size, {}, {}, kEmptyVolume};
+    if (request.parent) wanted.parent = request.parent->layer;
+    if (const auto* there = ready(request.volume)) {
+      if (there->size == wanted.size && there->parent == wanted.parent) co_return;
+      throw Error(Reason::wrong_state, "the volume is there already, with another size or parent");
+    }
+    co_await make(std::move(wanted));
+  }
+
+  Async<void> copy(VolumeRef volume, VolumeRef source, ports::ProgressSink progress) override {
+    co_await arrive();
+    if (ready(volume) != nullptr) co_return;
+    const auto* from = ready(source);
+    if (from == nullptr) throw Error(Reason::no_such_object, "the source is not on the datastore");
+    require_unlocked(source);
+    FakeVolume wanted = *from;
+    wanted.ref = volume;
+    if (place().reflinks) wanted.used = kEmptyVolume;
+    co_await make(std::move(wanted));
+    if (progress) progress(from->size, from->size);
+  }
+
+  Async<void> remove(VolumeRef volume) override {
+    co_await arrive();
+    const auto key = volume_key(volume);
+    if (!place().volumes.contains(key)) co_return;
+    require_unlocked(volume);
+    handle_.effect("remove " + key, [this, &key] { place().volumes.erase(key); });
+  }
+
+  Async<ports::ImportResult> import(VolumeRef volume, ports::ImportSource wanted,
+                                    ports::ProgressSink progress) override {
+    co_await arrive();
+    if (const auto* there = ready(volume)) co_return ports::ImportResult{there->size, there->checksum};
+    const auto* known = handle_.storage().source(wanted.path);
+    if (known == nullptr) throw Error(Reason::io_failed, "cannot open " + wanted.path).at("/path");
+    const FakeSource source = *known;
+    judge(source, wanted, volume);
+    co_await make({volume, VolumeState::ready, source.virtual_size, {}, source.checksum,
+                   source.virtual_size});
+    if (progress) progress(source.virtual_size, source.virtual_size);
+    co_return ports::ImportResult{source.virtual_size, source.checksum};
+  }
+
+  ports::ImageFile file(const VolumeRef& volume) const override {
+    return {datastore_.path + "/" + volume_key(volume), volume.format};
+  }
+
+  Async<void> write_note(model::GuestId guest, std::string file_name, std::string content) override {
+    co_await arrive();
+    const auto key = owner_key(model::ObjectKind::guest, guest.value);
+    handle_.effect("note " + key + "/" + file_name,
+                   [&] { place().notes[key][file_name] = content; });
+  }
+
+  Async<void> remove_owner(model::ObjectKind kind, Uuid owner) override {
+    co_await arrive();
+    const auto key = owner_key(kind, owner);
+    const auto first = place().volumes.lower_bound(key + "/");
+    if (first != place().volumes.end() && first->first.starts_with(key + "/")) co_return;
+    if (!place().notes.contains(key)) co_return;
+    handle_.effect("remove " + key, [&] { place().notes.erase(key); });
+  }
+
+ private:
+  FakePlace& place() const { return handle_.storage().place(datastore_, handle_.host()); }
+
+  // Waits for the datastore to answer, as long as one has patience.
+  Async<void> answer() {
+    co_await handle_.arrive();
+    const auto give_up = handle_.clock().now() + handle_.patience;
+    while (place().hangs) {
+      if (handle_.clock().now() >= give_up) throw away(datastore_.path, "did not answer");
+      co_await sleep_for(handle_.clock(), kHangPause);
+    }
+  }
+  Async<void> arrive() {
+    co_await answer();
+    if (!place().mounted) throw away(datastore_.path, "has lost its mark");
+    if (place().mark != datastore_.id) throw away(datastore_.path, "is not prepared, or not ours");
+  }
+
+  const FakeVolume* ready(const VolumeRef& volume) const {
+    const auto found = place().volumes.find(volume_key(volume));
+    const bool is_ready = found != place().volumes.end() && found->second.state == VolumeState::ready;
+    return is_ready ? &found->second : nullptr;
+  }
+
+  void check(const ports::CreateVolume& request) const {
+    const bool disk = request.volume.content == model::LayerContent::disk;
+    if (!disk || (request.parent && request.volume.format == model::DiskFormat::raw)) {
+      throw Error(Reason::bad_spec, "only qcow2 volumes stand on a parent");
+    }
+    if (request.size.count <= 0 || request.size.count % 512 != 0) {
+      throw Error(Reason::out_of_range, "the size of a disk is a multiple of 512").at("/size_bytes");
+    }
+    if (!request.parent) return;
+    const auto* parent = ready(*request.parent);
+    if (parent == nullptr) throw Error(Reason::no_such_object, "the parent is not on the datastore");
+    if (request.size < parent->size) {
+      throw Error(Reason::out_of_range, "the disk is smaller than its image").at("/size_bytes");
+    }
+  }
+
+  static void judge(const FakeSource& source, const ports::ImportSource& wanted,
+                    const VolumeRef& volume) {
+    if (!source.refusal.empty()) throw Error(Reason::image_refused, source.refusal);
+    if (volume.content != model::LayerContent::disk) return;
+    if (wanted.declared_format && *wanted.declared_format != source.format) {
+      throw Error(Reason::format_mismatch, "the image has another format").at("/format");
+    }
+    if (!wanted.declared_format && source.format == model::DiskFormat::raw) {
+      throw Error(Reason::image_refused, "raw images must be declared").at("/format");
+    }
+    if (source.virtual_size > wanted.size_limit) {
+      throw Error(Reason::image_refused, "the image is larger than " + to_text(wanted.size_limit));
+    }
+  }
+
+  void require_unlocked(const VolumeRef& volume) const {
+    if (handle_.storage().locked(file(volume).path)) {
+      throw Error(Reason::in_use, "the volume is open in another process");
+    }
+  }
+
+  // First something partial is there, then time passes, then it is complete: a handle that is
+  // severed in between leaves the partial one.
+  Async<void> make(FakeVolume wanted) {
+    const auto key = volume_key(wanted.ref);
+    const auto free = place().available();
+    if (free - wanted.used < handle_.reserve) {
+      throw Error(Reason::not_enough_space,
+                  fmt::format("the datastore at {} has {} free; this needs {}", datastore_.path,
+                              to_text(free), to_text(wanted.used)));
+    }
+    FakeVolume partial = wanted;
+    partial.state = VolumeState::partial;
+    handle_.effect("begin " + key, [&] { place().volumes[key] = partial; });
+    co_await with_undo(finish(key, std::move(wanted)), [this, key]() -> Async<void> {
+      if (!handle_.severed()) place().volumes.erase(key);
+      co_return;
+    });
+  }
+
+  Async<void> finish(std::string key, FakeVolume wanted) {
+    co_await arrive();
+    if (handle_.fails_now()) throw Error(Reason::io_failed, "the disk refused an operation");
+    handle_.effect("complete " + key, [&] { place().volumes[key] = wanted; });
+  }
+
+  FakeVolumeDrivers& handle_;
+  model::Datastore datastore_;
+};
+
+}  // namespace
+
+Bytes FakePlace::available() const {
+  Bytes free = capacity - other_use;
+  for (const auto& [key, volume] : volumes) free -= volume.used;
+  return free;
+}
+
+FakePlace& FakeStorage::place(const model::Datastore& datastore, const std::string& host) {
+  return places_[(datastore.shared ? std::string("shared") : host) + ":" + datastore.path];
+}
+
+std::vector<std::string> FakeStorage::files() const {
+  std::vector<std::string> all;
+  for (const auto& [place_key, place] : places_) {
+    for (const auto& [key, volume] : place.volumes) {
+      const char* suffix = volume.state == VolumeState::partial ? " (partial)" : "";
+      all.push_back(place_key + "/" + key + suffix);
+    }
+    for (const auto& [owner, notes] : place.notes) {
+      for (const auto& [name, content] : notes) all.push_back(place_key + "/" + owner + "/" + name);
+    }
+  }
+  return all;
+}
+
+const FakeSource* FakeStorage::source(const std::string& path) const {
+  const auto found = sources_.find(path);
+  return found == sources_.end() ? nullptr : &found->second;
+}
+
+FakeVolumeDrivers::FakeVolumeDrivers(FakeStorage& storage, Clock& clock, std::string host)
+    : storage_(storage), clock_(clock), host_(std::move(host)) {}
+
+std::unique_ptr<ports::VolumeDriver> FakeVolumeDrivers::open(const model::Datastore& datastore) {
+  return std::make_unique<FakeDriver>(*this, datastore);
+}
+
+void FakeVolumeDrivers::set_faults(VolumeFaults faults, Random& random) {
+  faults_ = faults;
+  random_ = &random;
+}
+
+void FakeVolumeDrivers::require_alive() const {
+  if (severed_) throw Error(Reason::datastore_unavailable, "this host is no more");
+}
+
+Async<void> FakeVolumeDrivers::arrive() {
+  require_alive();
+  if (random_ != nullptr && faults_.max_latency.count() > 0) {
+    const auto spread = faults_.max_latency - faults_.min_latency;
+    const auto extra = spread.count() > 0
+                           ? random_->below(static_cast<std::uint64_t>(spread.count()))
+                           : std::uint64_t{0};
+    co_await sleep_for(clock_, faults_.min_latency +
+                                   std::chrono::microseconds(static_cast<std::int64_t>(extra)));
+    require_alive();
+  }
+  if (random_ != nullptr && random_->chance(faults_.unavailable)) {
+    throw Error(Reason::datastore_unavailable, "the datastore did not answer (injected)");
+  }
+}
+
+bool FakeVolumeDrivers::fails_now() {
+  return random_ != nullptr && random_->chance(faults_.fails);
+}
+
+void FakeVolumeDrivers::effect(const std::string& what, const std::function<void()>& happen) {
+  require_alive();
+  const VolumeEffect event{++storage_.effects_, *this, what};
+  if (storage_.before_effect) storage_.before_effect(event);
+  require_alive();
+  happen();
+  if (storage_.after_effect) storage_.after_effect(event);
+  require_alive();
+}
+
+Async<ports::BuiltImage> FakeImageBuilder::build(std::string recipe, std::string directory,
+                                                 std::function<void(std::string)> say) {
+  if (recipe != "demo") throw Error(Reason::no_such_object, "there is no recipe " + recipe);
+  if (say) say("building " + recipe);
+  co_await sleep_for(clock_, std::chrono::seconds(2));
+  ports::BuiltImage image;
+  image.disk_path = directory + "/disk.raw";
+  image.disk_format = model::DiskFormat::raw;
+  image.kernel_path = directory + "/vmlinuz";
+  image.initrd_path = directory + "/initrd";
+  image.command_line = "console=ttyS0";
+  image.source = "simulated packages";
+  storage_.add_source(image.disk_path, {model::DiskFormat::raw, mib(64), "sha256:disk", {}});
+  storage_.add_source(image.kernel_path, {model::DiskFormat::raw, mib(8), "sha256:kernel", {}});
+  storage_.add_source(image.initrd_path, {model::DiskFormat::raw, mib(4), "sha256:initrd", {}});
+  co_return image;
+}
+
+}  // namespace ruche::sim

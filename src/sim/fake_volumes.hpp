@@ -1,0 +1,150 @@
+// The storage of the simulation. One FakeStorage holds the directories of all simulated hosts;
+// every host opens its own FakeVolumeDrivers on it, a handle that can be slow, frozen or severed
+// without the other hosts noticing. All waiting goes through the Clock.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/random.hpp"
+#include "ports/volumes.hpp"
+
+namespace ruche::sim {
+
+class FakeVolumeDrivers;
+
+// A volume as it is on the fake disk.
+struct FakeVolume {
+  ports::VolumeRef ref;
+  ports::VolumeState state = ports::VolumeState::partial;
+  Bytes size;
+  std::optional<model::LayerId> parent;
+  std::string checksum;
+  Bytes used;
+};
+
+// One datastore's directory.
+struct FakePlace {
+  std::optional<model::DatastoreId> mark;  // absent: never prepared
+  bool foreign_files = false;              // somebody else's: prepare refuses
+  bool mounted = true;
+  bool hangs = false;  // nothing answers until it is false again
+  bool reflinks = true;
+  Bytes capacity = gib(100);
+  Bytes other_use;  // by files that are not ours
+  std::map<std::string, FakeVolume> volumes;                         // by "guests/<owner>/<file>"
+  std::map<std::string, std::map<std::string, std::string>> notes;  // by "guests/<owner>"
+
+  Bytes available() const;
+};
+
+// A file that can be imported.
+struct FakeSource {
+  model::DiskFormat format = model::DiskFormat::qcow2;
+  Bytes virtual_size = mib(64);
+  std::string checksum = "sha256:fake";
+  std::string refusal;  // not empty: our header parser refuses it with these words
+};
+
+// What happens to the disk, for the kill sweep: numbered from 1 over all handles.
+struct VolumeEffect {
+  std::uint64_t number;
+  const FakeVolumeDrivers& handle;
+  std::string what;  // "begin guests/…", "complete guests/…", "remove guests/…", "note …", "prepare"
+};
+
+// What a handle suffers on average, drawn from the Random it was given.
+struct VolumeFaults {
+  double unavailable = 0;  // any call: nothing happened
+  double fails = 0;        // create, copy, import: fails in the middle, cleared away again
+  std::chrono::microseconds min_latency{0};
+  std::chrono::microseconds max_latency{0};
+};
+
+class FakeStorage {
+ public:
+  // The directory of a datastore: of one host, or the same for all when it is shared.
+  FakePlace& place(const model::Datastore& datastore, const std::string& host);
+  // Every directory by its key, for the leak checkers.
+  const std::map<std::string, FakePlace>& places() const { return places_; }
+  // All files: "<place>/<volume or note>", partial ones with " (partial)".
+  std::vector<std::string> files() const;
+
+  void add_source(const std::string& path, FakeSource source) { sources_[path] = std::move(source); }
+  const FakeSource* source(const std::string& path) const;
+
+  // Image locks, held by simulated machines under the path that VolumeDriver::file gave. False: it
+  // has a writer already.
+  bool lock(const std::string& path) { return writers_.insert(path).second; }
+  void unlock(const std::string& path) { writers_.erase(path); }
+  bool locked(const std::string& path) const { return writers_.contains(path); }
+
+  // Either may sever the handle: severed before, the effect does not happen; severed after, the
+  // handle never hears of it.
+  std::function<void(const VolumeEffect&)> before_effect;
+  std::function<void(const VolumeEffect&)> after_effect;
+  std::uint64_t effects() const { return effects_; }
+
+ private:
+  friend class FakeVolumeDrivers;
+  std::map<std::string, FakePlace> places_;
+  std::map<std::string, FakeSource> sources_;
+  std::set<std::string> writers_;
+  std::uint64_t effects_ = 0;
+};
+
+// One host's handle. The storage, the clock and the Random outlive it; it outlives its drivers.
+class FakeVolumeDrivers : public ports::VolumeDrivers {
+ public:
+  FakeVolumeDrivers(FakeStorage& storage, Clock& clock, std::string host);
+  std::unique_ptr<ports::VolumeDriver> open(const model::Datastore& datastore) override;
+
+  const std::string& host() const { return host_; }
+  void set_faults(VolumeFaults faults, Random& random);
+  void clear_faults() { faults_ = {}; }
+  // The host was killed: nothing this handle does has an effect any more, every call throws.
+  void sever() { severed_ = true; }
+  bool severed() const { return severed_; }
+
+  Bytes reserve = gib(1);
+  Duration patience{20'000};
+
+  // For the drivers of this file: waits as long as the handle is slow, then draws its faults.
+  Async<void> arrive();
+  bool fails_now();
+  // Makes an effect happen, or throws when this handle is severed.
+  void effect(const std::string& what, const std::function<void()>& happen);
+  Clock& clock() { return clock_; }
+  FakeStorage& storage() { return storage_; }
+
+ private:
+  void require_alive() const;
+
+  FakeStorage& storage_;
+  Clock& clock_;
+  std::string host_;
+  VolumeFaults faults_;
+  Random* random_ = nullptr;
+  bool severed_ = false;
+};
+
+// Pretends to build: its images are sources of the storage.
+class FakeImageBuilder : public ports::ImageBuilder {
+ public:
+  FakeImageBuilder(FakeStorage& storage, Clock& clock) : storage_(storage), clock_(clock) {}
+  std::vector<std::string> recipes() const override { return {"demo"}; }
+  Async<ports::BuiltImage> build(std::string recipe, std::string directory,
+                                 std::function<void(std::string)> say) override;
+
+ private:
+  FakeStorage& storage_;
+  Clock& clock_;
+};
+
+}  // namespace ruche::sim
