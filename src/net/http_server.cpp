@@ -43,6 +43,7 @@ struct HttpServer::State : HttpServerContext {
   std::vector<std::unique_ptr<Listener>> listeners;
   std::set<HttpConnection*> living;
   std::map<std::string, std::size_t> users;
+  std::size_t admitted = 0;  // connections being served, also before their coroutine has begun
   std::size_t refusals = 0;
   bool running = false;
   Signal never;
@@ -71,7 +72,7 @@ void HttpServer::add_listener(std::unique_ptr<Listener> listener) {
 
 HttpServer::Statistics HttpServer::statistics() const {
   Statistics now = state_->statistics;
-  now.connections = state_->living.size();
+  now.connections = state_->admitted;
   return now;
 }
 
@@ -109,10 +110,11 @@ Async<void> HttpServer::State::accept_loop(Listener& listener) {
 void HttpServer::State::admit(std::unique_ptr<Stream> stream) {
   std::string user = user_of(stream->peer());
   const auto held = users.find(user);
-  const bool full = living.size() - refusals >= options.max_connections ||
+  const bool full = admitted >= options.max_connections ||
                     (held != users.end() && held->second >= options.max_connections_per_user);
   if (!full) {
     ++statistics.accepted;
+    ++admitted;
     ++users[user];
     connections.spawn("http connection", serve(std::move(stream), std::move(user)));
     return;
@@ -126,6 +128,7 @@ void HttpServer::State::admit(std::unique_ptr<Stream> stream) {
 Async<void> HttpServer::State::serve(std::unique_ptr<Stream> stream, std::string user) {
   HttpConnection connection(*this, std::move(stream));
   const AtEnd leave([&] {
+    --admitted;
     const auto held = users.find(user);
     if (--held->second == 0) users.erase(held);
   });

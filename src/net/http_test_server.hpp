@@ -35,7 +35,7 @@ class PairListener : public Listener {
 };
 
 class HttpServerTest : public testing::Test, public HttpHandler {
- protected:
+ public:
   HttpServerTest() : random_(seeded_random(7)), scope_(loop_.executor(), "test") {}
   ~HttpServerTest() override {
     stop();

@@ -69,11 +69,13 @@ ProblemCause to_cause(const Error& error) {
           error.field(), error.remedy_text()};
 }
 
-Error with_details(Reason reason, std::string detail, const std::string& where,
-                   const std::string& remedy) {
-  Error error(reason, std::move(detail));
-  if (!where.empty()) error = std::move(error).at(where);
-  if (!remedy.empty()) error = std::move(error).remedy(remedy);
+// The builders of Error change it in place; they are not copied over themselves here.
+Error rebuild(Reason reason, const std::string& detail, const std::string& where,
+              const std::string& remedy, const std::optional<Error>& cause) {
+  Error error(reason, detail);
+  if (!where.empty()) std::move(error).at(where);
+  if (!remedy.empty()) std::move(error).remedy(remedy);
+  if (cause) std::move(error).caused_by(*cause);
   return error;
 }
 
@@ -108,15 +110,12 @@ Problem to_problem(const Error& error, int status) {
 Error to_error(const Problem& problem) {
   std::optional<Error> chain;
   for (auto link = problem.cause.rbegin(); link != problem.cause.rend(); ++link) {
-    Error error = with_details(reason_of(link->reason, link->code), link->detail, link->field,
-                               link->remedy);
-    if (chain) error = std::move(error).caused_by(*chain);
+    Error error = rebuild(reason_of(link->reason, link->code), link->detail, link->field,
+                          link->remedy, chain);
     chain.emplace(std::move(error));
   }
-  Error error = with_details(reason_of(problem.reason, problem.code), problem.detail,
-                             problem.field, problem.remedy);
-  if (chain) error = std::move(error).caused_by(*chain);
-  return error;
+  return rebuild(reason_of(problem.reason, problem.code), problem.detail, problem.field,
+                 problem.remedy, chain);
 }
 
 std::string encode_problem(const Problem& problem) { return json::encode(problem); }

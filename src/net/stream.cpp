@@ -89,11 +89,16 @@ class SocketStream : public Stream {
 
   Async<std::size_t> read_some(std::span<char> into) override {
     co_await throw_if_cancelled();
+    if (read_end_) {
+      if (*read_end_ == asio::error::eof) co_return 0;
+      throw gone(*read_end_);
+    }
     error_code failed;
     const std::size_t count =
         co_await socket_.async_read_some(asio::buffer(into.data(), into.size()),
                                          asio::redirect_error(asio::use_awaitable, failed));
     if (!failed) co_return count;
+    if (failed != asio::error::operation_aborted) read_end_ = failed;
     if (failed == asio::error::eof) co_return 0;
     co_await fail(failed);
     co_return 0;
@@ -203,6 +208,8 @@ class SocketStream : public Stream {
   Generic::socket socket_;
   Peer peer_;
   bool closed_ = false;
+  // How reading ended. Kept, because after it Asio would wait for an event that never comes.
+  std::optional<error_code> read_end_;
 };
 
 std::unique_ptr<Stream> adopt(Executor executor, Descriptor descriptor, int family) {

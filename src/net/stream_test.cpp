@@ -176,6 +176,14 @@ TEST_F(Streams, CloseEndsWaiters) {
   EXPECT_FALSE(two->idle());
 }
 
+TEST_F(Streams, TheEndStaysTheEnd) {
+  auto [one, two] = stream_pair(loop_.executor());
+  two->shutdown_write();
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(run_now(loop_, read_all(*one)), "");
+  two->close();
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(run_now(loop_, read_all(*one)), "");
+}
+
 TEST_F(Streams, HalfCloseIsNoHangUp) {
   auto [one, two] = stream_pair(loop_.executor());
   two->shutdown_write();

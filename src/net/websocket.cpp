@@ -210,7 +210,7 @@ Async<void> WebSocket::keep_alive() {
       state->changed.notify();
       co_return;
     }
-    const bool due = now >= state->heard + every && (!pinged || *pinged < state->heard);
+    const bool due = now >= state->heard + every && (!pinged || *pinged <= state->heard);
     if (due && !state->writing && !state->close_sent) {
       pinged = now;
       try {
