@@ -85,6 +85,9 @@ std::vector<Difference> differences(const TypeInfo& type, const void* before, co
 // Foo with its "kind".
 std::string schema(const TypeInfo& type, std::map<std::string, std::string>& schemas);
 
+// The same of one field, with its limits and text.
+std::string field_schema(const FieldInfo& field, std::map<std::string, std::string>& schemas);
+
 // A JSON string literal with quotes.
 std::string quote(std::string_view text);
 

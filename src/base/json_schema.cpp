@@ -36,6 +36,17 @@ class SchemaWriter {
     return members.object();
   }
 
+  std::string member(const FieldInfo& field) {
+    Members members;
+    describe(members, field.type(), field.options);
+    members.add_text("description", field.doc);
+    if (field.options.read_only) members.add("readOnly", "true");
+    if (!field.options.example.empty()) {
+      members.add("examples", "[" + example(field) + "]");
+    }
+    return members.object();
+  }
+
  private:
   void describe(Members& out, const TypeInfo& type, const FieldOptions& rules) {
     FieldOptions inner = rules;
@@ -157,17 +168,6 @@ class SchemaWriter {
     return members.object();
   }
 
-  std::string member(const FieldInfo& field) {
-    Members members;
-    describe(members, field.type(), field.options);
-    members.add_text("description", field.doc);
-    if (field.options.read_only) members.add("readOnly", "true");
-    if (!field.options.example.empty()) {
-      members.add("examples", "[" + example(field) + "]");
-    }
-    return members.object();
-  }
-
   // Examples are written as on the command line; numbers are numbers in JSON.
   static std::string example(const FieldInfo& field) {
     const TypeInfo* type = &field.type();
@@ -192,6 +192,10 @@ class SchemaWriter {
 
 std::string schema(const TypeInfo& type, std::map<std::string, std::string>& schemas) {
   return SchemaWriter(schemas).write(type, no_options());
+}
+
+std::string field_schema(const FieldInfo& field, std::map<std::string, std::string>& schemas) {
+  return SchemaWriter(schemas).member(field);
 }
 
 }  // namespace ruche::json

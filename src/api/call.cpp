@@ -1,0 +1,105 @@
+#include "api/call.hpp"
+
+#include <fmt/format.h>
+
+#include "base/sha256.hpp"
+
+namespace ruche::api {
+
+Call::Call(const methods::Method& method, PathParameters parameters, net::HttpExchange& exchange,
+           Identity identity, std::string request_id)
+    : method_(method),
+      parameters_(std::move(parameters)),
+      exchange_(exchange),
+      identity_(std::move(identity)),
+      request_id_(std::move(request_id)),
+      query_(exchange.request().query),
+      common_(take_common_query(method, query_)) {}
+
+const std::string& Call::parameter(std::string_view name) const {
+  for (const auto& [held, value] : parameters_) {
+    if (held == name) return value;
+  }
+  broken_invariant("a handler asks for a path parameter that its record does not have");
+}
+
+Async<void> Call::read_body() {
+  // Also where none belongs: the decoder then says so.
+  const auto length = exchange_.body_length();
+  if (length && *length == 0) co_return;
+  body_ = co_await exchange_.read_body();
+}
+
+std::string Call::fingerprint() const {
+  const auto text = fmt::format("{}\n{}\n{}", method_.id,
+                                net::make_target(exchange_.request().path, query_), body_);
+  Sha256 sum;
+  sum.add(std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
+  return sum.hex();
+}
+
+core::Caller Call::caller(const core::Inventory& inventory) const {
+  const auto& headers = exchange_.request().headers;
+  core::Caller caller;
+  caller.user = identity_.user;
+  caller.dry_run = common_.dry_run;
+  if (const auto key = headers.get("Idempotency-Key")) {
+    if (key->empty() || key->size() > 128) {
+      throw Error(Reason::bad_format, "an Idempotency-Key has 1 to 128 characters")
+          .remedy("send a fresh UUID per change");
+    }
+    caller.idempotency_key = *key;
+    caller.request_fingerprint = fingerprint();
+  }
+  if (const auto etag = headers.get("If-Match")) caller.if_match = parse_etag(inventory, *etag);
+  return caller;
+}
+
+Async<void> Call::respond(net::HttpResponse response) {
+  response.headers.set("Request-Id", request_id_);
+  return exchange_.respond(std::move(response));
+}
+
+net::Headers Call::stream_headers() const {
+  net::Headers headers;
+  headers.set("Request-Id", request_id_);
+  headers.set("Cache-Control", "no-store");
+  return headers;
+}
+
+void Registry::add(std::string_view method, Handler handler) {
+  if (methods::find(method) == nullptr) {
+    broken_invariant(fmt::format("a handler for {}, which has no record", method));
+  }
+  if (!handlers_.emplace(method, std::move(handler)).second) {
+    broken_invariant(fmt::format("two handlers for {}", method));
+  }
+}
+
+const Handler& Registry::at(std::string_view method) const {
+  const auto found = handlers_.find(method);
+  if (found == handlers_.end()) broken_invariant(fmt::format("no handler for {}", method));
+  return found->second;
+}
+
+std::vector<std::string> Registry::missing() const {
+  std::vector<std::string> ids;
+  for (const auto& method : methods::all()) {
+    if (!handlers_.contains(method.id)) ids.emplace_back(method.id);
+  }
+  return ids;
+}
+
+void Registry::check() const {
+  const auto ids = missing();
+  if (!ids.empty()) broken_invariant(fmt::format("no handler for {}", fmt::join(ids, ", ")));
+}
+
+void refuse_missing(std::string_view kind, std::string_view reference,
+                    std::string_view list_command) {
+  throw Error(Reason::no_such_object, fmt::format("there is no {} \"{}\"", kind, reference))
+      .at(fmt::format("/{}", kind))
+      .remedy(fmt::format("`ruche {}` shows those that exist", list_command));
+}
+
+}  // namespace ruche::api

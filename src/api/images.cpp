@@ -1,0 +1,64 @@
+#include "api/list_answer.hpp"
+#include "methods/tables.hpp"
+
+namespace ruche::api {
+
+namespace {
+
+using Record = core::ImageRecord;
+
+std::vector<ListField<Record>> fields(const Context& context) {
+  const Context* shared = &context;
+  return {
+      {"id", FieldKind::text, [](const Record& r) { return to_text(r.spec->value.id); }},
+      {"name", FieldKind::text, [](const Record& r) { return r.spec->value.name; }},
+      {"description", FieldKind::text, [](const Record& r) { return r.spec->value.description; }},
+      {"datastore", FieldKind::text,
+       [shared](const Record& r) { return shared->renderer().datastore_name(r.spec->value.datastore); }},
+      {"state", FieldKind::text, [](const Record& r) { return std::string(enum_name(r.spec->value.state)); }},
+      {"size_bytes", FieldKind::size, [](const Record& r) { return r.spec->value.size.count; }},
+      {"boot", FieldKind::text, [](const Record& r) { return std::string(enum_name(r.spec->value.boot.kind)); }},
+      {"created_at", FieldKind::time, [](const Record& r) { return r.spec->value.created_at.unix_ms; }},
+  };
+}
+
+std::vector<std::shared_ptr<const Record>> records(const Context& context) {
+  std::vector<std::shared_ptr<const Record>> kept;
+  for (const auto& [id, record] : context.parts.inventory.images()) {
+    if (record->spec) kept.push_back(record);
+  }
+  return kept;
+}
+
+Async<void> list(Call& call, Context& context, const std::vector<ListField<Record>>& known) {
+  const auto page = page_request(call, call.decode<methods::ListRequest>());
+  const auto renderer = context.renderer();
+  const ListSource<Record> source{
+      [&] { return records(context); }, known, "name",
+      [&](std::string& out, const Record& record) { encode_view(out, renderer.image(record)); }};
+  auto answer = list_answer(context, page, source);
+  co_await call.respond(net::json_response(200, std::move(answer)));
+}
+
+Async<void> show(Call& call, Context& context) {
+  const auto request = call.decode<model::ImageRef>();
+  const auto record = context.parts.inventory.find_image(request.image);
+  if (!record || !record->spec) refuse_missing("image", request.image, "image list");
+  const auto view = context.renderer().image(*record);
+  co_await respond_value(call, view, view.etag);
+}
+
+}  // namespace
+
+void add_image_handlers(Registry& registry, Context& context) {
+  core::ImageService& images = context.parts.images;
+  registry.add("image.list", [&context, known = fields(context)](Call& call) {
+    return list(call, context, known);
+  });
+  registry.add("image.show", [&context](Call& call) { return show(call, context); });
+  registry.add("image.import", service_handler(context, images, &core::ImageService::import));
+  registry.add("image.build", service_handler(context, images, &core::ImageService::build));
+  registry.add("image.delete", service_handler(context, images, &core::ImageService::remove));
+}
+
+}  // namespace ruche::api

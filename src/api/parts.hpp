@@ -1,0 +1,37 @@
+// What an API server is assembled from. Everything outlives the server.
+#pragma once
+
+#include <string>
+
+#include "api/authenticator.hpp"
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "core/guests/guest_service.hpp"
+#include "core/guests/live_guests.hpp"
+#include "core/images/image_service.hpp"
+#include "core/inventory/inventory.hpp"
+#include "core/storage/datastore_service.hpp"
+#include "core/tasks/progress.hpp"
+#include "core/tasks/task_service.hpp"
+#include "ports/history.hpp"
+
+namespace ruche::api {
+
+struct Parts {
+  ports::StateStore& store;  // read only: what happened while no daemon ran
+  core::Inventory& inventory;
+  core::GuestService& guests;
+  core::ImageService& images;
+  core::DatastoreService& datastores;
+  core::TaskService& tasks;
+  core::LiveGuests& live;
+  core::ProgressBoard& progress;
+  ports::History& history;
+  Log& log;
+  Clock& clock;
+  Authenticator& authenticator;
+  model::HostId self;
+  std::string version;  // of ruched
+};
+
+}  // namespace ruche::api

@@ -1,0 +1,180 @@
+#include "api/render.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "core/tasks/task_service.hpp"
+
+namespace ruche::api {
+
+std::string Renderer::host_name(model::HostId id) const {
+  const auto found = parts_.inventory.hosts().find(id.value);
+  if (found == parts_.inventory.hosts().end() || !found->second->spec) return to_text(id);
+  return found->second->spec->value.name;
+}
+
+std::string Renderer::datastore_name(model::DatastoreId id) const {
+  const auto found = parts_.inventory.datastores().find(id.value);
+  if (found == parts_.inventory.datastores().end() || !found->second->spec) return to_text(id);
+  return found->second->spec->value.name;
+}
+
+std::string Renderer::image_name(model::ImageId id) const {
+  const auto found = parts_.inventory.images().find(id.value);
+  if (found == parts_.inventory.images().end() || !found->second->spec) return to_text(id);
+  return found->second->spec->value.name;
+}
+
+const Renderer::Counts& Renderer::counts() const {
+  if (counts_) return *counts_;
+  Counts& counts = counts_.emplace();
+  for (const auto& [id, record] : parts_.inventory.guests()) {
+    if (!record->complete()) continue;
+    if (record->spec->value.image) ++counts.guests_of_image[*record->spec->value.image];
+    auto& [all, running] = counts.guests_of_host[record->placement->value.host];
+    if (!record->spec->value.deleted_at) ++all;
+    if (record->status && record->status->value.state == model::GuestState::running) ++running;
+  }
+  for (const auto& [id, layer] : parts_.inventory.layers()) {
+    ++counts.layers_of_datastore[layer->value.datastore];
+  }
+  return counts;
+}
+
+model::VmView Renderer::vm(const core::GuestRecord& record, Detail detail) const {
+  const model::Guest& guest = record.spec->value;
+  model::VmView view;
+  view.id = guest.id;
+  view.name = guest.name;
+  view.display_name = guest.display_name;
+  view.description = guest.description;
+  view.tags = guest.tags;
+  if (guest.image) view.image = image_name(*guest.image);
+  view.datastore = datastore_name(guest.datastore);
+  view.spec = guest.spec;
+  if (record.status) {
+    view.status = record.status->value;
+    if (detail == Detail::list) view.status.qemu_argv.clear();
+  }
+  if (record.placement) {
+    const auto& placement = record.placement->value;
+    view.placement = {host_name(placement.host), placement.host, placement.epoch, placement.wish,
+                      placement.reserved};
+    view.claims = placement.claims;
+  }
+  view.etag = etag_of(parts_.inventory, record.spec->revision);
+  view.created_at = guest.created_at;
+  view.deleted_at = guest.deleted_at;
+  return view;
+}
+
+model::ImageView Renderer::image(const core::ImageRecord& record) const {
+  const model::Image& image = record.spec->value;
+  const auto guests = counts().guests_of_image.find(image.id);
+  model::ImageView view;
+  view.id = image.id;
+  view.name = image.name;
+  view.description = image.description;
+  view.datastore = datastore_name(image.datastore);
+  view.size = image.size;
+  view.boot = image.boot.kind;
+  view.command_line = image.boot.command_line;
+  view.state = image.state;
+  view.source = image.source;
+  view.checksum = image.checksum;
+  view.guests = guests == counts().guests_of_image.end() ? 0 : guests->second;
+  view.etag = etag_of(parts_.inventory, record.spec->revision);
+  view.created_at = image.created_at;
+  return view;
+}
+
+model::DatastoreView Renderer::datastore(const core::DatastoreRecord& record) const {
+  const model::Datastore& datastore = record.spec->value;
+  const auto layers = counts().layers_of_datastore.find(datastore.id);
+  model::DatastoreView view;
+  view.id = datastore.id;
+  view.name = datastore.name;
+  view.kind = datastore.kind;
+  view.path = datastore.path;
+  view.shared = datastore.shared;
+  if (datastore.host) view.host = host_name(*datastore.host);
+  if (record.status) view.status = record.status->value;
+  view.layers = layers == counts().layers_of_datastore.end() ? 0 : layers->second;
+  view.created_at = datastore.created_at;
+  return view;
+}
+
+model::HostView Renderer::host(const core::HostRecord& record) const {
+  const model::Host& host = record.spec->value;
+  const auto guests = counts().guests_of_host.find(host.id);
+  model::HostView view;
+  view.id = host.id;
+  view.name = host.name;
+  if (record.status) view.status = record.status->value;
+  if (record.ledger) view.ledger = record.ledger->value;
+  if (guests != counts().guests_of_host.end()) {
+    view.guests = guests->second.first;
+    view.running = guests->second.second;
+  }
+  view.is_self = host.id == parts_.self;
+  return view;
+}
+
+model::TaskView Renderer::task(const model::Task& task) const {
+  model::TaskView view;
+  view.id = task.id;
+  view.method = task.method;
+  view.summary = task.summary;
+  view.object = task.object;
+  view.host = host_name(task.host);
+  view.user = task.user;
+  view.state = task.state;
+  for (const auto& step : task.plan) {
+    view.plan.push_back(core::describe_step(step, parts_.inventory));
+  }
+  view.progress.step = task.position;
+  view.progress.steps = static_cast<std::uint32_t>(task.plan.size());
+  if (const auto live = parts_.progress.find(task.id); live && model::is_open(task.state)) {
+    view.progress = *live;
+  }
+  view.cancel_requested = task.cancel_requested;
+  view.error = task.error;
+  view.created_at = task.created_at;
+  view.ended_at = task.ended_at;
+  return view;
+}
+
+model::PlanView Renderer::plan(const model::Task& task) const {
+  model::PlanView view;
+  view.summary = task.summary;
+  for (const auto& step : task.plan) {
+    view.steps.push_back(core::describe_step(step, parts_.inventory));
+  }
+  return view;
+}
+
+std::string etag_of(const core::Inventory& inventory, ports::Revision revision) {
+  return fmt::format("{}.{}", inventory.store_id(), revision.number);
+}
+
+std::optional<ports::Revision> parse_etag(const core::Inventory& inventory, std::string_view text) {
+  if (text == "*") return std::nullopt;
+  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') {
+    text = text.substr(1, text.size() - 2);
+  }
+  const auto dot = text.rfind('.');
+  ports::Revision revision;
+  const char* end = text.data() + text.size();
+  if (dot == text.npos || std::from_chars(text.data() + dot + 1, end, revision.number).ptr != end) {
+    throw Error(Reason::bad_format, fmt::format("If-Match \"{}\" is not an ETag of ours", text))
+        .remedy("send the ETag header or the etag field of a read, unchanged");
+  }
+  if (text.substr(0, dot) != inventory.store_id()) {
+    throw Error(Reason::revision_mismatch, "the ETag is of another state store")
+        .remedy("read the object again");
+  }
+  return revision;
+}
+
+}  // namespace ruche::api
