@@ -9,8 +9,8 @@
 #include <cstring>
 #include <fstream>
 
+#include "base/descriptor.hpp"
 #include "base/error.hpp"
-#include "drivers/linux/descriptor.hpp"
 
 namespace ruche::drivers::linux {
 

@@ -11,9 +11,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/descriptor.hpp"
 #include "base/error.hpp"
 #include "drivers/linux/cgroups.hpp"
-#include "drivers/linux/descriptor.hpp"
 #include "drivers/linux/jail_command.hpp"
 #include "drivers/linux/proc_stat.hpp"
 

@@ -1,17 +1,17 @@
-// An open descriptor with one owner.
+// An open file descriptor with one owner.
 #pragma once
 
 #include <unistd.h>
 
 #include <utility>
 
-namespace ruche::drivers::linux {
+namespace ruche {
 
 class Descriptor {
  public:
   Descriptor() = default;
   explicit Descriptor(int number) : number_(number) {}
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  Descriptor(Descriptor&& other) noexcept : number_(other.release()) {}
   Descriptor& operator=(Descriptor&& other) noexcept {
     std::swap(number_, other.number_);
     return *this;
@@ -19,8 +19,10 @@ class Descriptor {
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   ~Descriptor() { reset(); }
+
   int get() const { return number_; }
   bool open() const { return number_ >= 0; }
+  int release() { return std::exchange(number_, -1); }
   void reset() {
     if (number_ >= 0) ::close(number_);
     number_ = -1;
@@ -30,4 +32,4 @@ class Descriptor {
   int number_ = -1;
 };
 
-}  // namespace ruche::drivers::linux
+}  // namespace ruche
