@@ -254,6 +254,10 @@ const FakeSource* FakeStorage::source(const std::string& path) const {
   return found == sources_.end() ? nullptr : &found->second;
 }
 
+void FakeStorage::remove_sources(const std::string& directory) {
+  std::erase_if(sources_, [&](const auto& entry) { return entry.first.starts_with(directory + "/"); });
+}
+
 FakeVolumeDrivers::FakeVolumeDrivers(FakeStorage& storage, Clock& clock, std::string host)
     : storage_(storage), clock_(clock), host_(std::move(host)) {}
 
@@ -316,6 +320,11 @@ Async<ports::BuiltImage> FakeImageBuilder::build(std::string recipe, std::string
   storage_.add_source(image.kernel_path, {model::DiskFormat::raw, mib(8), "sha256:kernel", {}});
   storage_.add_source(image.initrd_path, {model::DiskFormat::raw, mib(4), "sha256:initrd", {}});
   co_return image;
+}
+
+Async<void> FakeImageBuilder::clean(std::string directory) {
+  storage_.remove_sources(directory);
+  co_return;
 }
 
 }  // namespace ruche::sim

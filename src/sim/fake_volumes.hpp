@@ -78,6 +78,8 @@ class FakeStorage {
 
   void add_source(const std::string& path, FakeSource source) { sources_[path] = std::move(source); }
   const FakeSource* source(const std::string& path) const;
+  void remove_sources(const std::string& directory);
+  const std::map<std::string, FakeSource>& sources() const { return sources_; }
 
   // Image locks, held by simulated machines under the path that VolumeDriver::file gave. False: it
   // has a writer already.
@@ -141,6 +143,7 @@ class FakeImageBuilder : public ports::ImageBuilder {
   std::vector<std::string> recipes() const override { return {"demo"}; }
   Async<ports::BuiltImage> build(std::string recipe, std::string directory,
                                  std::function<void(std::string)> say) override;
+  Async<void> clean(std::string directory) override;
 
  private:
   FakeStorage& storage_;
