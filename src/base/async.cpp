@@ -176,7 +176,8 @@ void Scope::spawn(std::string name, Async<void> work) {
   asio::post(state_->executor, [state = state_, child, work = std::move(work)]() mutable {
     if (state->reason) {
       {
-        const Async<void> dropped = std::move(work);  // before its end is told; assigning would leak
+        // Gone before its end is told. (Assigning to an awaitable leaks its frame.)
+        const Async<void> dropped = std::move(work);
       }
       state->ended(child, nullptr);
       return;
@@ -184,7 +185,9 @@ void Scope::spawn(std::string name, Async<void> work) {
     auto& canceller = child->canceller;
     auto& executor = state->executor;
     detail::start(executor, std::move(work), &canceller,
-                  [state, child](const std::exception_ptr& thrown) { state->ended(child, thrown); });
+                  [state, child](const std::exception_ptr& thrown) {
+                    state->ended(child, thrown);
+                  });
   });
 }
 

@@ -271,7 +271,7 @@ TEST_F(AsyncTest, AThousandNestedScopesEndInOrder) {
     co_await scope.join();
   }(*this));
   ASSERT_EQ(trace.size(), 1000u);
-  for (int i = 0; i < 1000; ++i) EXPECT_EQ(trace[static_cast<std::size_t>(i)], std::to_string(i) + " slept");
+  for (std::size_t i = 0; i < 1000; ++i) EXPECT_EQ(trace[i], std::to_string(i) + " slept");
 }
 
 // --- all -----------------------------------------------------------------------------------------
@@ -378,11 +378,13 @@ TEST_F(AsyncTest, ACancellationFromOutsideIsNotALateness) {
 TEST_F(AsyncTest, NestedDeadlinesTheInnerOneIsAnErrorForTheOuter) {
   EXPECT_EQ(failure_of(loop, with_deadline(clock(), seconds(5), "outer",
                                            with_deadline(clock(), seconds(1), "inner",
-                                                         sleeper(clock(), trace, "w", seconds(9))))),
+                                                         sleeper(clock(), trace, "w",
+                                                                 seconds(9))))),
             "inner took longer than 1 s");
   EXPECT_EQ(failure_of(loop, with_deadline(clock(), seconds(1), "outer",
                                            with_deadline(clock(), seconds(5), "inner",
-                                                         sleeper(clock(), trace, "w", seconds(9))))),
+                                                         sleeper(clock(), trace, "w",
+                                                                 seconds(9))))),
             "outer took longer than 1 s");
 }
 

@@ -104,8 +104,8 @@ void Decoder::decode(const TypeInfo& type, const FieldOptions& rules, void* obje
 
 const Object& Decoder::expect_object(const TypeInfo& type, const Value& value) const {
   if (!value.is_object()) {
-    throw wrong_type(path_, type.name.empty() ? "an object" : fmt::format("an object ({})", type.name),
-                     value);
+    const auto wanted = type.name.empty() ? "an object" : fmt::format("an object ({})", type.name);
+    throw wrong_type(path_, wanted, value);
   }
   return value.get_object();
 }

@@ -10,7 +10,9 @@ namespace {
 // Leaves read as people write them: text without quotes, everything else as JSON.
 std::string leaf_text(const TypeInfo& type, const void* object) {
   if (type.shape == Shape::text) return type.get_text(object);
-  if (type.shape == Shape::enumeration) return std::string(enum_name(type, type.get_integer(object)));
+  if (type.shape == Shape::enumeration) {
+    return std::string(enum_name(type, type.get_integer(object)));
+  }
   std::string out;
   encode_to(out, type, object, {});
   return out;

@@ -166,7 +166,8 @@ TEST(JsonDecodeTest, RequiredFields) {
 TEST(JsonDecodeTest, ReadOnlyFieldsAreForServers) {
   const DecodeOptions request{.allow_read_only = false};
   EXPECT_EQ(refusal(guest_with(R"("state":"x")"), request),
-            "read-only-field | /state | /state is filled by the server only | Leave the field out.");
+            "read-only-field | /state | /state is filled by the server only | "
+            "Leave the field out.");
   EXPECT_EQ(refusal(guest_with(R"("stat":"x")"), request).find("state"), std::string::npos);
 }
 
@@ -212,7 +213,8 @@ TEST(JsonDecodeTest, TextsHaveFormatsAndLimits) {
   EXPECT_EQ(refusal(guest_with(R"("id":"7")")),
             "bad-format | /id | /id is not a UUID such as 0198c7d2-4f3a-7000-8000-0123456789ab");
   EXPECT_EQ(refusal(guest_with(R"("created":"yesterday")")),
-            "bad-format | /created | /created is not a time such as 2026-01-02T03:04:05Z (RFC 3339)");
+            "bad-format | /created | /created is not a time such as 2026-01-02T03:04:05Z "
+            "(RFC 3339)");
   const std::string five = R"({"name":"a"},{"name":"a"},{"name":"a"},{"name":"a"},{"name":"a"})";
   EXPECT_EQ(refusal(guest_with("\"disks\":[" + five + "]")),
             "too-long | /disks | /disks is too long: 5 items, at most 4 are allowed");
@@ -372,7 +374,8 @@ TEST(JsonEncodeTest, NumbersAreExact) {
 
 std::string invalid(const Guest& guest) {
   const auto result = validate(type_of<Guest>(), &guest);
-  return result ? "valid" : std::string(result.error().reason_name()) + " " + result.error().field();
+  if (result) return "valid";
+  return std::string(result.error().reason_name()) + " " + result.error().field();
 }
 
 TEST(JsonValidateTest, FindsTheSameFaultsAsDecode) {
@@ -413,7 +416,8 @@ std::string patch(Guest& guest, std::string_view text, DecodeOptions options = {
 
 TEST(JsonPatchTest, ChangesWhatIsNamedOnly) {
   Guest guest = full_guest();
-  EXPECT_EQ(patch(guest, R"({"cpus":8,"seed":{"size_bytes":2097152},"tags":{"env":null,"new":"x"}})"),
+  EXPECT_EQ(patch(guest, R"({"cpus":8,"seed":{"size_bytes":2097152},
+                             "tags":{"env":null,"new":"x"}})"),
             "ok");
   Guest expected = full_guest();
   expected.cpus = 8;
@@ -540,7 +544,8 @@ TEST(JsonSchemaTest, NamedTypesBecomeReferences) {
                                              "DropVolume", "DropVolumeChoice", "Guest"}));
   EXPECT_EQ(schemas["Disk"],
             R"({"type":"object","description":"A virtual disk.","properties":{)"
-            R"("name":{"type":"string","pattern":"^[a-z0-9][a-z0-9-]{0,62}$","description":"Name."},)"
+            R"("name":{"type":"string","pattern":"^[a-z0-9][a-z0-9-]{0,62}$",)"
+            R"("description":"Name."},)"
             R"("size_bytes":{"type":"integer","format":"int64","minimum":1048576,)"
             R"("description":"Capacity.","examples":[10737418240]},)"
             R"("bus":{"$ref":"#/components/schemas/Bus","description":"Device model."}},)"
@@ -569,12 +574,14 @@ TEST(JsonSchemaTest, MembersSayTheirLimits) {
   EXPECT_EQ(member("tags"),
             R"({"type":"object","additionalProperties":{"type":"string"},"description":"Tags."})");
   EXPECT_EQ(member("limit"),
-            R"({"type":"integer","format":"int64","minimum":1,"maximum":10,"description":"Limit."})");
+            R"({"type":"integer","format":"int64","minimum":1,"maximum":10,)"
+            R"("description":"Limit."})");
   EXPECT_EQ(member("step"),
             R"({"oneOf":[{"$ref":"#/components/schemas/CreateVolumeChoice"},)"
             R"({"$ref":"#/components/schemas/DropVolumeChoice"}],"discriminator":{"propertyName":)"
             R"("kind","mapping":{"create-volume":"#/components/schemas/CreateVolumeChoice",)"
-            R"("drop-volume":"#/components/schemas/DropVolumeChoice"}},"description":"Next step."})");
+            R"("drop-volume":"#/components/schemas/DropVolumeChoice"}},)"
+            R"("description":"Next step."})");
   EXPECT_EQ(member("password"),
             R"({"type":"string","format":"password","description":"Password."})");
   EXPECT_EQ(member("extra"), R"({"description":"Anything."})");
@@ -588,7 +595,8 @@ TEST(JsonSchemaTest, UnnamedTypesAreWrittenOut) {
   std::map<std::string, std::string> schemas;
   EXPECT_EQ(schema(type_of<std::vector<std::string>>(), schemas),
             R"({"type":"array","items":{"type":"string"}})");
-  EXPECT_EQ(schema(type_of<Bytes>(), schemas), R"({"type":"integer","format":"int64","minimum":0})");
+  EXPECT_EQ(schema(type_of<Bytes>(), schemas),
+            R"({"type":"integer","format":"int64","minimum":0})");
   EXPECT_TRUE(schemas.empty());
 }
 

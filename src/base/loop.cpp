@@ -123,36 +123,44 @@ Duration Loop::worst_lag() {
 
 namespace {
 
-void cancel_on_signal(asio::signal_set& signals, detail::Canceller& canceller) {
-  signals.async_wait([&](const boost::system::error_code& failed, int) {
-    if (failed) return;
-    canceller.cancel(CancelReason::shutdown);
-    cancel_on_signal(signals, canceller);
-  });
-}
+// Cancels the work at every signal.
+struct SignalWatch {
+  asio::signal_set signals;
+  detail::Canceller canceller;
+  bool stopped = false;
+
+  void listen() {
+    signals.async_wait([this](const boost::system::error_code& failed, int) {
+      if (failed) return;
+      stopped = true;
+      canceller.cancel(CancelReason::shutdown);
+      listen();
+    });
+  }
+};
 
 }  // namespace
 
 void Loop::run(Async<void> work, Options options) {
   asio::io_context& context = state_->context;
-  detail::Canceller canceller;
-  asio::signal_set signals(context);
+  SignalWatch watch{asio::signal_set(context), {}};
   if (options.stop_on_signals) {
-    signals.add(SIGTERM);
-    signals.add(SIGINT);
-    cancel_on_signal(signals, canceller);
+    watch.signals.add(SIGTERM);
+    watch.signals.add(SIGINT);
+    watch.listen();
   }
   bool ended = false;
   std::exception_ptr failure;
   context.restart();
-  detail::start(executor(), std::move(work), &canceller, [&](const std::exception_ptr& thrown) {
+  detail::start(executor(), std::move(work), &watch.canceller, [&](const std::exception_ptr& thrown) {
     ended = true;
     failure = thrown;
   });
   while (!ended) context.run_one();
-  signals.cancel();
+  watch.signals.cancel();
   while (context.poll() > 0) {
   }
+  if (watch.stopped && is_cancellation(failure)) throw Cancelled(CancelReason::shutdown);
   if (failure) std::rethrow_exception(failure);
 }
 

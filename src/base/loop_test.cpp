@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
 #include <csignal>
 #include <semaphore>
 
@@ -101,6 +103,21 @@ TEST(LoopTest, SigintEndsTheRunWithCancelled) {
   } catch (const Cancelled& cancelled) {
     EXPECT_EQ(cancelled.reason(), CancelReason::shutdown);
   }
+}
+
+TEST(LoopTest, AnEndByAsiosOwnErrorAfterASignalReadsAsCancelledToo) {
+  Loop loop;
+  const auto work = [](Clock& clock) -> Async<void> {
+    ::raise(SIGTERM);
+    bool stopped = false;
+    try {
+      co_await sleep_for(clock, std::chrono::hours(1));
+    } catch (const Cancelled&) {
+      stopped = true;
+    }
+    if (stopped) throw boost::system::system_error(boost::asio::error::operation_aborted);
+  };
+  EXPECT_THROW(loop.run(work(loop.clock()), {.stop_on_signals = true}), Cancelled);
 }
 
 TEST(LoopTest, WorstLagMeasuresTheLongestHandlerAndStartsAgain) {
@@ -220,7 +237,8 @@ TEST(LaneTest, TheLoopGoesOnMeanwhileAndWaitingCounts) {
     std::binary_semaphore gate(0);
     std::atomic<bool> started = false;
     Scope scope(executor);
-    scope.spawn("blocked", [](Lane& l, std::binary_semaphore& g, std::atomic<bool>& s) -> Async<void> {
+    scope.spawn("blocked", [](Lane& l, std::binary_semaphore& g,
+                              std::atomic<bool>& s) -> Async<void> {
       co_await l.run([&] {
         s = true;
         g.acquire();

@@ -22,7 +22,9 @@ static_assert(kCodes.size() == static_cast<std::size_t>(ErrorCode::internal) + 1
 
 }  // namespace
 
-const ReasonInfo& reason_info(Reason reason) { return kReasons.at(static_cast<std::size_t>(reason)); }
+const ReasonInfo& reason_info(Reason reason) {
+  return kReasons.at(static_cast<std::size_t>(reason));
+}
 
 Reason reason_named(std::string_view name) {
   for (std::size_t i = 0; i < kReasons.size(); ++i) {

@@ -70,19 +70,23 @@ bool SteppedLoop::step() {
 
 void SteppedLoop::run(Async<void> work) {
   struct Outcome {
+    detail::Canceller canceller;
     bool ended = false;
     std::exception_ptr failure;
   };
   // Shared, because work that is stuck outlives this call.
   const auto outcome = std::make_shared<Outcome>();
-  detail::start(executor(), std::move(work), nullptr, [outcome](std::exception_ptr thrown) {
+  const auto canceller = &outcome->canceller;
+  detail::start(executor(), std::move(work), canceller, [outcome](std::exception_ptr thrown) {
     outcome->ended = true;
     outcome->failure = std::move(thrown);
   });
   while (!outcome->ended) {
-    if (!step()) {
-      throw Error(Reason::internal_error, "the work waits for something that will never happen");
+    if (step()) continue;
+    outcome->canceller.cancel(CancelReason::shutdown);
+    while (!outcome->ended && step()) {
     }
+    throw Error(Reason::internal_error, "the work waits for something that will never happen");
   }
   if (outcome->failure) std::rethrow_exception(outcome->failure);
 }

@@ -43,7 +43,7 @@ class ManualClock : public Clock {
 class SteppedLoop {
  public:
   SteppedLoop();
-  // Coroutines that still wait are dropped without running again.
+  // Whoever spawned coroutines here has cancelled and joined them before.
   ~SteppedLoop();
   SteppedLoop(const SteppedLoop&) = delete;
   SteppedLoop& operator=(const SteppedLoop&) = delete;
@@ -57,7 +57,8 @@ class SteppedLoop {
   // left to do.
   bool step();
   // Steps until the work has ended, then returns or rethrows. Throws internal_error when nothing is
-  // left to do although the work has not ended: it waits for something that will never happen.
+  // left to do although the work has not ended: it waits for something that will never happen, and
+  // was cancelled for it.
   void run(Async<void> work);
   // Steps until the condition holds; false: nothing was left to do, or the clock passed `limit`
   // after now.
