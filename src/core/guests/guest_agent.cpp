@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "core/guests/guest_documents.hpp"
 #include "core/tasks/accept.hpp"
 
@@ -121,6 +124,7 @@ Async<void> GuestAgent::autostart() {
 
 Async<void> GuestAgent::run() {
   std::exception_ptr failure;
+  scope_.spawn("restarts", start_restarts());
   try {
     while (true) {
       for (const auto& [guest, machine] : parts_.live.all()) {
@@ -219,7 +223,17 @@ Async<void> GuestAgent::crashed(model::GuestId guest, std::string last_words) {
   if (!known || known->spec->value.deleted_at) co_return;
   if (known->spec->value.spec.restart_policy != model::RestartPolicy::on_crash) co_return;
   const auto crashes = known->status ? known->status->value.crashes : 1;
-  scope_.spawn("restart " + to_text(guest), restart_later(guest, crashes));
+  due_restarts_.push_back({guest, crashes});
+  due_restart_.notify();
+}
+
+Async<void> GuestAgent::start_restarts() {
+  while (true) {
+    for (const auto& [guest, crashes] : std::exchange(due_restarts_, {})) {
+      scope_.spawn("restart " + to_text(guest), restart_later(guest, crashes));
+    }
+    co_await due_restart_.wait();
+  }
 }
 
 Async<void> GuestAgent::restart_later(model::GuestId guest, std::uint32_t crashes) {

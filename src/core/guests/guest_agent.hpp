@@ -46,6 +46,7 @@ class GuestAgent {
   Async<void> settle_observed(model::GuestId guest, std::shared_ptr<ports::Machine> machine,
                               std::string last_words);
   Async<void> crashed(model::GuestId guest, std::string last_words);
+  Async<void> start_restarts();
   Async<void> restart_later(model::GuestId guest, std::uint32_t crashes);
   Async<void> start(model::GuestId guest, std::uint32_t crashes);
   const GuestRecord* record(model::GuestId guest) const;
@@ -54,6 +55,9 @@ class GuestAgent {
   Parts parts_;
   std::map<model::GuestId, ports::Machine*> watched_;
   std::vector<ports::FoundMachine> unmanaged_;
+  // Crashes that the restart policy answers; also those found while adopting, before run().
+  std::vector<std::pair<model::GuestId, std::uint32_t>> due_restarts_;
+  Signal due_restart_;
   Scope scope_;
 };
 

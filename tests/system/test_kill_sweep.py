@@ -1,0 +1,147 @@
+"""The daemon ends by itself before and after every commit of an operation, with real files and a
+real QEMU; the next daemon must bring everything to an end, with nothing left over.
+
+Uses the sanitized build, which has the crash points (RUCHE_KILL_AT_COMMIT)."""
+
+import os
+import subprocess
+import unittest
+
+import harness
+from harness import SOURCE, Daemon, SystemTest, is_alive, wait_for
+
+harness.BIN = os.path.join(os.environ.get("RUCHE_DEV_BUILD", os.path.join(SOURCE, "build", "dev")), "bin")
+
+MOST_COMMITS = 12
+
+
+class KillSweep(SystemTest):
+    needs_demo = False
+
+    def setUp(self):
+        self.counter = 0
+
+    def settle(self):
+        """No open task, and the documents agree with the machine."""
+        daemon = self.daemon
+        wait_for(lambda: not daemon.api("GET", "/v1/tasks?filter=state=running").json["items"] and
+                 not daemon.api("GET", "/v1/tasks?filter=state=waiting").json["items"] and
+                 not daemon.api("GET", "/v1/tasks?filter=state=reverting").json["items"],
+                 explain=lambda: daemon.api("GET", "/v1/tasks").text)
+
+    def check_nothing_leaks(self):
+        vms = self.daemon.api("GET", "/v1/vms?limit=1000").json["items"]
+        host = self.daemon.api("GET", "/v1/hosts/self").json
+        reserved = sum(vm["placement"]["reserved"]["memory_bytes"] for vm in vms)
+        self.assertEqual(host["ledger"]["memory_reserved_bytes"], reserved)
+        layers = sorted(disk["layer"] for vm in vms for disk in vm["spec"]["disks"])
+        deleted = self.daemon.api("GET", "/v1/vms?limit=1000&deleted=true").json["items"]
+        layers = sorted(set(layers) | {d["layer"] for vm in deleted for d in vm["spec"]["disks"]})
+        files = subprocess.run(["find", self.daemon.data, "-path", "*/guests/*", "-type", "f",
+                                "-not", "-name", "guest.json"],
+                               capture_output=True, text=True).stdout.split()
+        self.assertEqual(sorted(os.path.basename(f).split(".")[0] for f in files), layers)
+        for vm in vms:
+            running = vm["status"]["state"] == "running"
+            self.assertEqual(running, bool(vm["status"].get("pid")))
+            if running:
+                self.assertTrue(is_alive(vm["status"]["pid"]))
+        pids = sorted(vm["status"]["pid"] for vm in vms if vm["status"].get("pid"))
+        wait_for(lambda: sorted(self.daemon.pids()) == pids, explain=self.daemon.pids)
+        self.assertEqual(qemu_processes(self.daemon), pids)
+
+    def sweep(self, prepare, operate, accept):
+        """operate(name) under a daemon that dies at commit k, for every k until it lives."""
+        survived = 0
+        for k in range(1, MOST_COMMITS):
+            for moment in ("before", "after"):
+                self.counter += 1
+                name = f"vm{self.counter}"
+                self.daemon.stop()
+                self.daemon.start()
+                prepare(name)
+                self.daemon.stop()
+                self.daemon.start({"RUCHE_KILL_AT_COMMIT": f"{k}:{moment}"}, expect_failure=True)
+                if self.daemon.process.poll() is None:
+                    operate(name)
+                died = self.daemon.process.poll() is not None
+                if died:
+                    self.daemon.start()
+                self.settle()
+                with self.subTest(commit=k, moment=moment, died=died):
+                    accept(name, died)
+                    self.check_nothing_leaks()
+                survived += not died
+            if survived >= 2:
+                return
+        self.fail("the operation never came to its end")
+
+    def quietly(self, *arguments):
+        return self.daemon.ruche(*arguments, expect=None, timeout=60)
+
+    def exists(self, name):
+        return self.daemon.api("GET", f"/v1/vms/{name}").status == 200
+
+    def make(self, name):
+        self.daemon.ruche("vm", "create", name, "--disk-size", "1MiB", "--memory", "32MiB")
+
+    def test_create(self):
+        def accept(name, died):
+            if not died:
+                self.assertEqual(self.daemon.state(name), "stopped")
+            elif self.exists(name):
+                self.assertEqual(self.daemon.state(name), "stopped")
+
+        self.sweep(lambda name: None,
+                   lambda name: self.quietly("vm", "create", name, "--disk-size", "1MiB",
+                                             "--memory", "32MiB"), accept)
+
+    def test_start(self):
+        def accept(name, died):
+            allowed = ("running",) if not died else ("running", "stopped")
+            self.assertIn(self.daemon.state(name), allowed)
+
+        self.sweep(self.make, lambda name: self.quietly("vm", "start", name), accept)
+
+    def test_stop(self):
+        def prepare(name):
+            self.make(name)
+            self.daemon.ruche("vm", "start", name)
+
+        def accept(name, died):
+            allowed = ("stopped",) if not died else ("running", "stopped")
+            self.assertIn(self.daemon.state(name), allowed)
+
+        self.sweep(prepare, lambda name: self.quietly("vm", "stop", name), accept)
+
+    def test_purge(self):
+        def prepare(name):
+            self.make(name)
+            self.daemon.ruche("vm", "start", name)
+
+        def accept(name, died):
+            if not died:
+                self.assertFalse(self.exists(name))
+
+        self.sweep(prepare, lambda name: self.quietly("vm", "delete", name, "--stop", "--purge",
+                                                      "--yes"), accept)
+
+
+def qemu_processes(daemon):
+    """QEMU processes whose standard error is a file of this instance."""
+    mine = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            target = os.readlink(f"/proc/{entry}/fd/2")
+            name = os.readlink(f"/proc/{entry}/exe")
+        except OSError:
+            continue
+        if "qemu-system" in name and target.startswith(daemon.data) and is_alive(int(entry)):
+            mine.append(int(entry))
+    return sorted(mine)
+
+
+if __name__ == "__main__":
+    unittest.main()
