@@ -3,7 +3,7 @@
 #include <fstream>
 
 #include "base/loop.hpp"
-#include "contract/sqlite_fixture.hpp"
+#include "contract/temporary_directory.hpp"
 #include "drivers/sqlite/history_log.hpp"
 
 namespace ruche::contract {

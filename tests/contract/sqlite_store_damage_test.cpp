@@ -14,7 +14,8 @@
 #include "base/log.hpp"
 #include "base/loop.hpp"
 #include "base/stepped_loop.hpp"
-#include "contract/sqlite_fixture.hpp"
+#include "contract/temporary_directory.hpp"
+#include "drivers/sqlite/sqlite_store.hpp"
 
 namespace ruche::contract {
 namespace {

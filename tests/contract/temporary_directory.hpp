@@ -1,4 +1,4 @@
-// A directory that goes with the test, and the paths of what it runs.
+// A directory that goes with the test.
 #pragma once
 
 #include <stdlib.h>
@@ -6,8 +6,6 @@
 #include <filesystem>
 #include <stdexcept>
 #include <string>
-
-#include "drivers/sqlite/sqlite_store.hpp"
 
 namespace ruche::contract {
 

@@ -1,0 +1,212 @@
+// The contract on a real etcd, and what is special about a store behind a network.
+#include "base/log.hpp"
+#include "base/loop.hpp"
+#include "contract/etcd_server.hpp"
+#include "contract/state_store_suite.hpp"
+#include "drivers/etcd/gateway.hpp"
+
+namespace ruche::contract {
+namespace {
+
+using namespace ports;  // NOLINT: the test speaks of nothing else
+using drivers::etcd::EtcdOptions;
+using std::chrono::milliseconds;
+
+// One server for all tests of this program; every test has a prefix of its own on it.
+class SharedServer : public testing::Environment {
+ public:
+  void SetUp() override {
+    if (!EtcdServer::installed()) GTEST_SKIP() << "etcd is not installed";
+    server = std::make_unique<EtcdServer>();
+    server->start();
+  }
+  void TearDown() override { server.reset(); }
+  static inline std::unique_ptr<EtcdServer> server;
+};
+const auto* const environment = testing::AddGlobalTestEnvironment(new SharedServer);
+
+EtcdOptions options_for(const std::string& prefix) {
+  static int stores = 0;
+  EtcdOptions options;
+  options.prefix = prefix.empty() ? "test-" + std::to_string(++stores) + "/" : prefix;
+  options.endpoints.push_back(
+      drivers::etcd::tcp_endpoint({"127.0.0.1", SharedServer::server->port()}));
+  options.watch_check = milliseconds(500);
+  return options;
+}
+
+// A server that has just started needs a moment until it has elected itself.
+Async<std::unique_ptr<StateStore>> open_when_ready(EtcdOptions options, Loop& loop, Random& random,
+                                                   Log& log) {
+  for (int tries = 0;; ++tries) {
+    std::exception_ptr failure;
+    try {
+      co_return co_await drivers::etcd::open_store(options, loop.clock(), random, log);
+    } catch (const Error&) {
+      failure = std::current_exception();
+    }
+    if (tries == 200) std::rethrow_exception(failure);
+    co_await sleep_for(loop.clock(), milliseconds(50));
+  }
+}
+
+class EtcdHarness : public StoreHarness {
+ public:
+  EtcdHarness() { open(); }
+  StateStore& store() override { return *store_; }
+  Clock& loop_clock() override { return loop_.clock(); }
+  void run(Async<void> work) override { loop_.run(std::move(work)); }
+  Async<void> pass(Duration time) override { co_await sleep_for(loop_.clock(), time); }
+  void restart() override {
+    SharedServer::server->kill();
+    SharedServer::server->start();
+    store_.reset();
+    open();
+  }
+  Async<void> compact(Revision revision) override {
+    drivers::etcd::Gateway gateway(options_, loop_.clock(), *random_, log_);
+    json::Object body{{"revision", std::to_string(revision.number)}, {"physical", true}};
+    co_await gateway.call("/v3/kv/compaction", std::move(body));
+  }
+
+ private:
+  void open() { store_ = run_now(loop_, open_when_ready(options_, loop_, *random_, log_)); }
+
+  EtcdOptions options_ = options_for("");
+  MemoryLog log_;
+  std::unique_ptr<Random> random_ = system_random();
+  Loop loop_;
+  std::unique_ptr<StateStore> store_;
+};
+
+class EtcdStoreTest : public testing::Test {
+ protected:
+  std::unique_ptr<StateStore> open(EtcdOptions options) {
+    return run_now(loop_, open_when_ready(std::move(options), loop_, *random_, log_));
+  }
+  CommitResult put(StateStore& store, std::string key, std::string value) {
+    Commit commit{"n" + std::to_string(++nonces_), {}, {Put{std::move(key), std::move(value)}}};
+    return run_now(loop_, store.commit(std::move(commit)));
+  }
+  Batch next(Watch& watch) {
+    auto item = run_now(loop_, with_deadline(loop_.clock(), Duration(20'000), "a batch",
+                                             watch.next()));
+    return std::get<Batch>(item);
+  }
+  template <class F>
+  std::string reason_of(F action) {
+    try {
+      action();
+    } catch (const Error& error) {
+      EXPECT_FALSE(error.message().empty());
+      return std::string(error.reason_name());
+    }
+    return "nothing was thrown";
+  }
+
+  // Repeats what throws store_unavailable while a server starts.
+  template <class F>
+  void eventually(F action) {
+    for (int tries = 0; tries < 200; ++tries) {
+      const std::string reason = reason_of(action);
+      if (reason == "nothing was thrown") return;
+      EXPECT_EQ(reason, "store-unavailable");
+      loop_.run(sleep_for(loop_.clock(), milliseconds(50)));
+    }
+    ADD_FAILURE() << "etcd did not come back";
+  }
+
+  MemoryLog log_;
+  std::unique_ptr<Random> random_ = system_random();
+  Loop loop_;
+  int nonces_ = 0;
+};
+
+TEST_F(EtcdStoreTest, stores_under_different_prefixes_do_not_see_each_other) {
+  const auto one = open(options_for("one/"));
+  const auto two = open(options_for("two/"));
+  EXPECT_NE(one->store_id(), two->store_id());
+  put(*one, "a", "1");
+  EXPECT_FALSE(run_now(loop_, two->get("a")).has_value());
+  const auto same = open(options_for("one/"));
+  EXPECT_EQ(same->store_id(), one->store_id());
+  EXPECT_TRUE(run_now(loop_, same->get("a")).has_value());
+}
+
+TEST_F(EtcdStoreTest, a_refused_connection_means_that_nothing_happened) {
+  const auto store = open(options_for(""));
+  put(*store, "a", "1");
+  SharedServer::server->kill();
+  EXPECT_EQ(reason_of([&] { put(*store, "a", "2"); }), "store-unavailable");
+  EXPECT_EQ(reason_of([&] { run_now(loop_, store->get("a")); }), "store-unavailable");
+  SharedServer::server->start();
+  std::optional<Entry> entry;
+  eventually([&] { entry = run_now(loop_, store->get("a")); });
+  EXPECT_EQ(entry->value, "1");
+  EXPECT_TRUE(std::holds_alternative<Committed>(put(*store, "a", "3")));
+}
+
+TEST_F(EtcdStoreTest, no_answer_in_time_is_unknown_and_the_same_commit_settles_it) {
+  EtcdOptions options = options_for("");
+  options.timeout = Duration(500);
+  const auto store = open(options);
+  put(*store, "a", "1");
+  Commit wanted{"the-one", {}, {Put{"a", "2"}}};
+  SharedServer::server->freeze();
+  EXPECT_EQ(reason_of([&] { run_now(loop_, store->commit(wanted)); }), "store-outcome-unknown");
+  EXPECT_EQ(reason_of([&] { run_now(loop_, store->get("a")); }), "store-unavailable");
+  SharedServer::server->thaw();
+  const auto again = run_now(loop_, store->commit(wanted));
+  ASSERT_TRUE(std::holds_alternative<Committed>(again));
+  const auto entry = run_now(loop_, store->get("a"));
+  EXPECT_EQ(entry->value, "2");
+  EXPECT_EQ(entry->revision, std::get<Committed>(again).revision);
+  const auto settled = run_now(loop_, store->settled("the-one"));
+  EXPECT_EQ(settled, std::get<Committed>(again).revision);
+}
+
+TEST_F(EtcdStoreTest, a_member_that_is_gone_costs_one_attempt) {
+  EtcdOptions options = options_for("");
+  // Nothing listens on the discard port.
+  options.endpoints.insert(options.endpoints.begin(), drivers::etcd::tcp_endpoint({"127.0.0.1", 9}));
+  const auto store = open(options);
+  const auto watch = store->watch("", {1});
+  EXPECT_TRUE(std::holds_alternative<Committed>(put(*store, "a", "1")));
+  EXPECT_EQ(next(*watch).changes[0].key, "a");
+}
+
+TEST_F(EtcdStoreTest, a_watch_outlives_a_restart_of_its_member_without_a_gap) {
+  const auto store = open(options_for(""));
+  put(*store, "a", "1");
+  const auto watch = store->watch("", {1});
+  EXPECT_EQ(next(*watch).changes[0].value, "1");
+  put(*store, "a", "2");
+  SharedServer::server->kill();
+  SharedServer::server->start();
+  for (const char* expected : {"2", "3", "4"}) {
+    std::string value;
+    eventually([&] { value = *next(*watch).changes[0].value; });
+    EXPECT_EQ(value, expected);
+    eventually([&] { put(*store, "a", std::to_string(std::stoi(expected) + 1)); });
+  }
+}
+
+TEST_F(EtcdStoreTest, a_silent_watch_checks_its_member_and_stays) {
+  const auto store = open(options_for(""));
+  put(*store, "a", "1");
+  const auto watch = store->watch("", {1});
+  next(*watch);
+  // Three checks of half a second each.
+  const auto waited = reason_of([&] {
+    run_now(loop_, with_deadline(loop_.clock(), Duration(1'800), "silence", watch->next()));
+  });
+  EXPECT_EQ(waited, "deadline");
+  put(*store, "a", "2");
+  EXPECT_EQ(next(*watch).changes[0].value, "2");
+}
+
+}  // namespace
+
+std::unique_ptr<StoreHarness> make_store_harness() { return std::make_unique<EtcdHarness>(); }
+
+}  // namespace ruche::contract
