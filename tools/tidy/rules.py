@@ -88,9 +88,10 @@ def arrows(tree):
                 continue
             target = tree.rooms.room_of(header)
             if target is None:
-                beside = Path(file.path).parent / header
-                if room is None and beside.as_posix() in tree.by_path:
-                    continue
+                near = {(Path(file.path).parent / header).as_posix(), f'apps/{header}'}
+                if room is None and any(path in tree.by_path for path in near
+                                        if path.startswith(folder + '/')):
+                    continue  # a program's own header
                 yield Violation('arrow', file.path, line,
                                 f'"{header}" is not a path below src/ of the form room/file.hpp')
             elif room is None and not tree.rooms.program_allows(folder, target):

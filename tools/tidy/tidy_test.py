@@ -50,6 +50,8 @@ GOOD = {
         'namespace ruche::core {\n// A word like qmp or catch (...) in a comment harms nobody.\n'
         'Engine::Engine() : a_{1}, b_(2) { const char* text = "std::thread"; }\n}\n',
     'src/core/documents/keys.hpp': header('ruche::core', 'struct Keys { int at = 0; };'),
+    'apps/ruched/main.cpp': '#include "ruched/daemon.hpp"\n#include "core/documents/keys.hpp"\n',
+    'apps/ruched/daemon.hpp': '#pragma once\n',
 }
 
 BAD = {
@@ -62,6 +64,7 @@ BAD = {
         {'src/base/other.hpp': header('ruche', '', '#include "../base/thing.hpp"\n')},
         {'apps/ruche/main.cpp': '#include "core/documents/keys.hpp"\n'},
         {'apps/jail/main.cpp': '#include "base/thing.hpp"\n'},
+        {'apps/jail/main.cpp': '#include "ruched/daemon.hpp"\n'},
         {'src/nowhere/a.cpp': 'int f();\n'},
     ],
     'include': [
