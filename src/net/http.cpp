@@ -66,7 +66,8 @@ std::expected<std::string, Error> parse_path(std::string_view text) {
     if (!segment) return std::unexpected(std::move(segment.error()));
     rest.remove_prefix(end);
     if (*segment == "." || *segment == "..") return std::unexpected(bad_target("has dot segments"));
-    if (segment->empty() && !rest.empty()) return std::unexpected(bad_target("has an empty segment"));
+    if (segment->empty() && !rest.empty())
+      return std::unexpected(bad_target("has an empty segment"));
     const bool unsafe = std::ranges::any_of(*segment, [](char c) {
       return c == '/' || c == '\\' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
     });
@@ -91,7 +92,8 @@ std::expected<Query, Error> parse_query(std::string_view text) {
     auto value = percent_decode(pair.substr(std::min(equals + 1, pair.size())), true);
     if (!value) return std::unexpected(std::move(value.error()));
     query.emplace_back(std::move(*name), std::move(*value));
-    if (query.size() > kMostParameters) return std::unexpected(bad_target("has too many parameters"));
+    if (query.size() > kMostParameters)
+      return std::unexpected(bad_target("has too many parameters"));
   }
   return query;
 }
@@ -202,18 +204,44 @@ HttpResponse json_response(int status, std::string body) {
 
 std::string_view reason_phrase(int status) {
   static constexpr std::array<std::pair<int, std::string_view>, 38> kPhrases{{
-      {100, "Continue"}, {101, "Switching Protocols"}, {200, "OK"}, {201, "Created"},
-      {202, "Accepted"}, {204, "No Content"}, {206, "Partial Content"},
-      {301, "Moved Permanently"}, {302, "Found"}, {303, "See Other"}, {304, "Not Modified"},
-      {307, "Temporary Redirect"}, {308, "Permanent Redirect"}, {400, "Bad Request"},
-      {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"}, {405, "Method Not Allowed"},
-      {406, "Not Acceptable"}, {408, "Request Timeout"}, {409, "Conflict"}, {410, "Gone"},
-      {411, "Length Required"}, {412, "Precondition Failed"}, {413, "Content Too Large"},
-      {415, "Unsupported Media Type"}, {416, "Range Not Satisfiable"},
-      {422, "Unprocessable Content"}, {426, "Upgrade Required"}, {428, "Precondition Required"},
-      {429, "Too Many Requests"}, {431, "Request Header Fields Too Large"},
-      {500, "Internal Server Error"}, {501, "Not Implemented"}, {502, "Bad Gateway"},
-      {503, "Service Unavailable"}, {504, "Gateway Timeout"}, {507, "Insufficient Storage"},
+      {100, "Continue"},
+      {101, "Switching Protocols"},
+      {200, "OK"},
+      {201, "Created"},
+      {202, "Accepted"},
+      {204, "No Content"},
+      {206, "Partial Content"},
+      {301, "Moved Permanently"},
+      {302, "Found"},
+      {303, "See Other"},
+      {304, "Not Modified"},
+      {307, "Temporary Redirect"},
+      {308, "Permanent Redirect"},
+      {400, "Bad Request"},
+      {401, "Unauthorized"},
+      {403, "Forbidden"},
+      {404, "Not Found"},
+      {405, "Method Not Allowed"},
+      {406, "Not Acceptable"},
+      {408, "Request Timeout"},
+      {409, "Conflict"},
+      {410, "Gone"},
+      {411, "Length Required"},
+      {412, "Precondition Failed"},
+      {413, "Content Too Large"},
+      {415, "Unsupported Media Type"},
+      {416, "Range Not Satisfiable"},
+      {422, "Unprocessable Content"},
+      {426, "Upgrade Required"},
+      {428, "Precondition Required"},
+      {429, "Too Many Requests"},
+      {431, "Request Header Fields Too Large"},
+      {500, "Internal Server Error"},
+      {501, "Not Implemented"},
+      {502, "Bad Gateway"},
+      {503, "Service Unavailable"},
+      {504, "Gateway Timeout"},
+      {507, "Insufficient Storage"},
   }};
   for (const auto& [code, phrase] : kPhrases) {
     if (code == status) return phrase;
@@ -231,18 +259,17 @@ std::string http_date(Timestamp time) {
   const auto day = std::chrono::floor<std::chrono::days>(instant);
   const std::chrono::year_month_day date(day);
   const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::seconds>(instant - day));
-  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
-                     kDays[std::chrono::weekday(day).c_encoding()],
-                     static_cast<unsigned>(date.day()),
-                     kMonths[static_cast<unsigned>(date.month()) - 1],
-                     static_cast<int>(date.year()), clock.hours().count(),
-                     clock.minutes().count(), clock.seconds().count());
+  return fmt::format(
+      "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kDays[std::chrono::weekday(day).c_encoding()],
+      static_cast<unsigned>(date.day()), kMonths[static_cast<unsigned>(date.month()) - 1],
+      static_cast<int>(date.year()), clock.hours().count(), clock.minutes().count(),
+      clock.seconds().count());
 }
 
 void append_field(std::string& head, std::string_view name, std::string_view value) {
   const bool clean = is_token(name) && std::ranges::none_of(value, [](char c) {
-    return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
-  });
+                       return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
+                     });
   if (!clean) {
     throw Error(Reason::internal_error, fmt::format("the header field '{}' cannot be sent", name));
   }

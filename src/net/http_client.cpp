@@ -96,7 +96,9 @@ Error as_answer_error(const Error& error) {
 
 struct HttpClient::State : std::enable_shared_from_this<State> {
   State(Clock& own_clock, Random& own_random, Connector own_connector, Options own_options)
-      : clock(own_clock), random(own_random), connector(std::move(own_connector)),
+      : clock(own_clock),
+        random(own_random),
+        connector(std::move(own_connector)),
         options(std::move(own_options)) {}
 
   Clock& clock;
@@ -170,7 +172,8 @@ Async<void> HttpClient::State::limited(const HttpRequest& request, Duration dead
     throw;
   } catch (const Error& error) {
     if (!sent && error.reason() == Reason::deadline) {
-      throw RequestFailed(Error(Reason::host_unavailable, "cannot connect").caused_by(error), false);
+      throw RequestFailed(Error(Reason::host_unavailable, "cannot connect").caused_by(error),
+                          false);
     }
     throw RequestFailed(as_answer_error(error), sent);
   }
@@ -315,8 +318,8 @@ Async<std::unique_ptr<HttpStream>> HttpClient::open(HttpRequest request, Duratio
   co_return stream;
 }
 
-Async<void> HttpClient::State::open(const HttpRequest& request,
-                                    std::unique_ptr<HttpStream>& stream, bool& sent) {
+Async<void> HttpClient::State::open(const HttpRequest& request, std::unique_ptr<HttpStream>& stream,
+                                    bool& sent) {
   Connection connection = co_await connect();
   std::string head = request_text(request, options.authority);
   head += "Connection: close\r\n\r\n";
@@ -338,9 +341,8 @@ Async<std::unique_ptr<ClientWebSocket>> HttpClient::websocket(HttpRequest reques
   co_return std::move(upgraded.socket);
 }
 
-Async<void> HttpClient::State::upgrade(const HttpRequest& request,
-                                       WebSocketOptions socket_options, Upgraded& upgraded,
-                                       bool& sent) {
+Async<void> HttpClient::State::upgrade(const HttpRequest& request, WebSocketOptions socket_options,
+                                       Upgraded& upgraded, bool& sent) {
   Connection connection = co_await connect();
   const std::string key = websocket_key(random);
   std::string head = request_text(request, options.authority);

@@ -16,9 +16,9 @@
 
 namespace ruche::net {
 
-// Why there is no answer. reason(): host_unavailable — could not connect; peer_gone — the connection
-// broke; deadline; protocol_violation — the answer made no sense; body_too_large. Only when
-// request_was_sent() is false is it certain that the server did nothing.
+// Why there is no answer. reason(): host_unavailable — could not connect; peer_gone — the
+// connection broke; deadline; protocol_violation — the answer made no sense; body_too_large. Only
+// when request_was_sent() is false is it certain that the server did nothing.
 class RequestFailed : public Error {
  public:
   RequestFailed(Error error, bool request_was_sent)
@@ -68,8 +68,8 @@ class HttpClient {
   HttpClient& operator=(const HttpClient&) = delete;
 
   // Sends and waits for the whole answer, whatever its status. When the server closes a reused
-  // connection instead of answering, a request with an idempotent method is repeated once on a fresh
-  // one; nothing else is retried. Throws RequestFailed.
+  // connection instead of answering, a request with an idempotent method is repeated once on a
+  // fresh one; nothing else is retried. Throws RequestFailed.
   Async<HttpResponse> request(HttpRequest request, Duration deadline);
   // Returns with the head; `deadline` covers only that. Uses a connection of its own.
   Async<std::unique_ptr<HttpStream>> open(HttpRequest request, Duration deadline);

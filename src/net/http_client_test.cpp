@@ -9,13 +9,14 @@ namespace {
 class Client : public HttpServerTest {
  public:
   Client()
-      : client_(loop_.clock(), *random_,
-                [this]() -> Async<std::unique_ptr<Stream>> {
-                  if (refuse_) throw Error(Reason::host_unavailable, "nobody answers");
-                  if (silent_) co_return hold();
-                  co_return connect();
-                },
-                client_options()) {}
+      : client_(
+            loop_.clock(), *random_,
+            [this]() -> Async<std::unique_ptr<Stream>> {
+              if (refuse_) throw Error(Reason::host_unavailable, "nobody answers");
+              if (silent_) co_return hold();
+              co_return connect();
+            },
+            client_options()) {}
 
   static HttpClientOptions client_options() {
     HttpClientOptions options;

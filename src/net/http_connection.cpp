@@ -64,7 +64,11 @@ class HttpConnection::Transport : public Stream {
 HttpConnection::HttpConnection(HttpServerContext& context, std::unique_ptr<Stream> stream)
     : context_(context),
       stream_(std::move(stream)),
-      read_timer_(context.clock, [this] { late_ = true; arrived_.notify(); }),
+      read_timer_(context.clock,
+                  [this] {
+                    late_ = true;
+                    arrived_.notify();
+                  }),
       write_timer_(context.clock, [this] { stream_->close(); }),
       scope_(context.executor, "http connection") {}
 

@@ -28,9 +28,9 @@ struct HttpServerContext {
   std::string date_text;
 };
 
-// A reader fills the input buffer and notices the peer's end; a worker answers the requests in order.
-// Both are children of the connection's scope: when the peer is gone, the worker is cancelled with
-// whatever handler it runs.
+// A reader fills the input buffer and notices the peer's end; a worker answers the requests in
+// order. Both are children of the connection's scope: when the peer is gone, the worker is
+// cancelled with whatever handler it runs.
 class HttpConnection {
  public:
   HttpConnection(HttpServerContext& context, std::unique_ptr<Stream> stream);
@@ -39,8 +39,8 @@ class HttpConnection {
 
   // Serves until the connection ends; with a refusal, answers just that.
   Async<void> run(const Error* refusal);
-  // Shutdown: an idle connection ends now, one with an endless answer is cancelled, another one ends
-  // with the answer it is working on.
+  // Shutdown: an idle connection ends now, one with an endless answer is cancelled, another one
+  // ends with the answer it is working on.
   void drain();
 
   // For the exchange that is being served.

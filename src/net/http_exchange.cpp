@@ -66,6 +66,12 @@ void HttpServerExchange::prepare() {
   if (hosts > 1 || (hosts == 0 && parser_.http_1_1())) {
     throw Error(Reason::bad_request, "the request needs exactly one Host field");
   }
+  const auto coding = request_.headers.get("Transfer-Encoding");
+  const bool chunked = request_.headers.has_token("Transfer-Encoding", "chunked");
+  if (coding && (!chunked || coding->contains(','))) {
+    body_failed_ = true;  // nobody knows where it ends, or what it means
+    throw Error(Reason::bad_request, "the only transfer coding understood is chunked");
+  }
   auto target = parse_target(request_.target);
   if (!target) throw std::move(target.error());
   request_.path = std::move(target->path);
@@ -113,8 +119,9 @@ Async<void> HttpServerExchange::answer_failure(std::exception_ptr failure) {
   } catch (const std::exception& thrown) {
     error = Error(Reason::internal_error, "an unexpected failure; the server's log says more");
     status = 500;
-    context.log.error("net", "a handler failed",
-                      {{"method", request_.method}, {"path", request_.path}, {"why", thrown.what()}});
+    context.log.error(
+        "net", "a handler failed",
+        {{"method", request_.method}, {"path", request_.path}, {"why", thrown.what()}});
     if (context.options.on_error) context.options.on_error(&request_, status, thrown);
   }
   if (responded_) co_return;

@@ -45,7 +45,16 @@ struct HttpParser::Parser : HttpParser::State, http::basic_parser<kIsRequest> {
     this->eager(false);
   }
 
+  // Beast asserts that at least five bytes are there when it looks at a last chunk again; nothing
+  // complete is shorter at that place, so we wait for as many.
   std::size_t put(std::string_view bytes, error_code& failed) override {
+    constexpr std::size_t kShortestLastChunk = 5;
+    const bool between_chunks =
+        Base::is_header_done() && !Base::is_done() && Base::chunked() && chunk_left_ == 0;
+    if (between_chunks && bytes.size() < kShortestLastChunk) {
+      failed = http::error::need_more;
+      return 0;
+    }
     return Base::put(boost::asio::const_buffer(bytes.data(), bytes.size()), failed);
   }
   void put_end(error_code& failed) override {
@@ -86,12 +95,17 @@ struct HttpParser::Parser : HttpParser::State, http::basic_parser<kIsRequest> {
     body.append(piece.data(), piece.size());
     return piece.size();
   }
-  void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {}
+  void on_chunk_header_impl(std::uint64_t size, string_view, error_code&) override {
+    chunk_left_ = size;
+  }
   std::size_t on_chunk_body_impl(std::uint64_t, string_view piece, error_code&) override {
     body.append(piece.data(), piece.size());
+    chunk_left_ -= piece.size();
     return piece.size();
   }
   void on_finish_impl(error_code&) override {}
+
+  std::uint64_t chunk_left_ = 0;
 };
 
 HttpParser::HttpParser(Kind kind, std::size_t max_header) {

@@ -61,8 +61,8 @@ struct HttpServer::State : HttpServerContext {
 
 HttpServer::HttpServer(Executor executor, Clock& clock, Random& random, Log& log,
                        HttpHandler& handler, Options options)
-    : state_(std::make_shared<State>(HttpServerContext{
-          std::move(executor), clock, random, log, handler, std::move(options)})) {}
+    : state_(std::make_shared<State>(HttpServerContext{std::move(executor), clock, random, log,
+                                                       handler, std::move(options)})) {}
 HttpServer::~HttpServer() = default;
 
 void HttpServer::add_listener(std::unique_ptr<Listener> listener) {
@@ -91,15 +91,19 @@ Async<void> HttpServer::run() {
 }
 
 Async<void> HttpServer::State::accept_loop(Listener& listener) {
+  bool warned = false;  // once for each time of trouble
   while (true) {
     std::unique_ptr<Stream> stream;
     try {
       stream = co_await listener.accept();
     } catch (const Error& failure) {
       if (failure.reason() == Reason::peer_gone) co_return;
-      log.warning("net", "cannot accept connections", {{"why", failure.full_message()}});
+      if (!std::exchange(warned, true)) {
+        log.warning("net", "cannot accept connections", {{"why", failure.full_message()}});
+      }
     }
     if (stream) {
+      warned = false;
       admit(std::move(stream));
     } else {
       co_await sleep_for(clock, kAcceptPause);
@@ -138,9 +142,8 @@ Async<void> HttpServer::State::serve(std::unique_ptr<Stream> stream, std::string
 Async<void> HttpServer::State::refuse(std::unique_ptr<Stream> stream) {
   HttpConnection connection(*this, std::move(stream));
   const AtEnd leave([&] { --refusals; });
-  const Error refusal =
-      Error(Reason::too_many_connections, "too many connections")
-          .remedy("close connections that are not needed, or try again later");
+  const Error refusal = Error(Reason::too_many_connections, "too many connections")
+                            .remedy("close connections that are not needed, or try again later");
   co_await run_connection(connection, &refusal);
 }
 

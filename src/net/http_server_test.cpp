@@ -90,6 +90,8 @@ TEST_F(Server, BadRequestsBecomeProblems) {
       {"NONSENSE\r\n\r\n", 400, Reason::bad_request},
       {"GET / HTTP/1.1\r\n\r\n", 400, Reason::bad_request},
       {"GET / HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n", 400, Reason::bad_request},
+      {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400,
+       Reason::bad_request},
       {"GET /../etc HTTP/1.1\r\nHost: a\r\n\r\n", 400, Reason::bad_request},
       {"GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(2000, 'x'), 431, Reason::header_too_large},
       {"GET /" + std::string(70000, 'x'), 431, Reason::header_too_large},
@@ -141,7 +143,8 @@ TEST_F(Server, BodiesHaveALimit) {
   EXPECT_EQ(answer(*whole).status, 413);
   EXPECT_EQ(rest(*whole), "");
   const auto chunked = connect();
-  send(*chunked, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\n");
+  send(*chunked,
+       "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\n");
   EXPECT_EQ(problem_of(answer(*chunked)).reason(), Reason::body_too_large);
   const auto broken = connect();
   send(*broken, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n");
@@ -152,8 +155,9 @@ TEST_F(Server, BodiesHaveALimit) {
 TEST_F(Server, AnUnreadBodyDoesNotSpoilTheNextRequest) {
   start();
   const auto client = connect();
-  send(*client, "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nGET /GET /b HTTP/1.1\r\n"
-                "Host: x\r\n\r\n");
+  send(*client,
+       "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nGET /GET /b HTTP/1.1\r\n"
+       "Host: x\r\n\r\n");
   EXPECT_EQ(answer(*client).body, "/a");
   EXPECT_EQ(answer(*client).body, "/b");
   send(*client, "POST /c HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n");
@@ -307,8 +311,9 @@ TEST_F(Server, AHalfClosedPeerStillGetsItsAnswers) {
   };
   start();
   const auto client = connect();
-  send(*client, "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n1"
-                "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n2");
+  send(*client,
+       "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n1"
+       "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n2");
   client->shutdown_write();
   EXPECT_EQ(answer(*client).body, "1");
   EXPECT_EQ(answer(*client).body, "2");

@@ -12,19 +12,32 @@ namespace {
 // The reason that stands for a code when the exact one is unknown here (a newer server).
 Reason general_reason(ErrorCode code) {
   switch (code) {
-    case ErrorCode::invalid_argument: return Reason::bad_request;
-    case ErrorCode::unauthenticated: return Reason::not_authenticated;
-    case ErrorCode::permission_denied: return Reason::not_permitted;
-    case ErrorCode::not_found: return Reason::no_such_object;
-    case ErrorCode::already_exists: return Reason::name_in_use;
-    case ErrorCode::conflict: return Reason::store_conflict;
-    case ErrorCode::failed_precondition: return Reason::wrong_state;
-    case ErrorCode::resource_exhausted: return Reason::too_many_connections;
-    case ErrorCode::unsupported: return Reason::host_cannot;
-    case ErrorCode::unavailable: return Reason::host_unavailable;
-    case ErrorCode::deadline_exceeded: return Reason::deadline;
-    case ErrorCode::data_loss: return Reason::protocol_violation;
-    case ErrorCode::internal: return Reason::internal_error;
+    case ErrorCode::invalid_argument:
+      return Reason::bad_request;
+    case ErrorCode::unauthenticated:
+      return Reason::not_authenticated;
+    case ErrorCode::permission_denied:
+      return Reason::not_permitted;
+    case ErrorCode::not_found:
+      return Reason::no_such_object;
+    case ErrorCode::already_exists:
+      return Reason::name_in_use;
+    case ErrorCode::conflict:
+      return Reason::store_conflict;
+    case ErrorCode::failed_precondition:
+      return Reason::wrong_state;
+    case ErrorCode::resource_exhausted:
+      return Reason::too_many_connections;
+    case ErrorCode::unsupported:
+      return Reason::host_cannot;
+    case ErrorCode::unavailable:
+      return Reason::host_unavailable;
+    case ErrorCode::deadline_exceeded:
+      return Reason::deadline;
+    case ErrorCode::data_loss:
+      return Reason::protocol_violation;
+    case ErrorCode::internal:
+      return Reason::internal_error;
   }
   return Reason::internal_error;
 }
@@ -37,19 +50,34 @@ Reason reason_of(std::string_view reason, std::string_view code) {
 
 Reason reason_of_status(int status) {
   switch (status) {
-    case 401: return Reason::not_authenticated;
-    case 403: return Reason::not_permitted;
-    case 404: return Reason::no_such_route;
-    case 405: return Reason::method_not_allowed;
-    case 408: case 504: return Reason::deadline;
-    case 409: return Reason::store_conflict;
-    case 412: return Reason::revision_mismatch;
-    case 413: return Reason::body_too_large;
-    case 429: return Reason::too_many_connections;
-    case 431: return Reason::header_too_large;
-    case 501: return Reason::host_cannot;
-    case 502: case 503: return Reason::host_unavailable;
-    default: return status < 500 ? Reason::bad_request : Reason::internal_error;
+    case 401:
+      return Reason::not_authenticated;
+    case 403:
+      return Reason::not_permitted;
+    case 404:
+      return Reason::no_such_route;
+    case 405:
+      return Reason::method_not_allowed;
+    case 408:
+    case 504:
+      return Reason::deadline;
+    case 409:
+      return Reason::store_conflict;
+    case 412:
+      return Reason::revision_mismatch;
+    case 413:
+      return Reason::body_too_large;
+    case 429:
+      return Reason::too_many_connections;
+    case 431:
+      return Reason::header_too_large;
+    case 501:
+      return Reason::host_cannot;
+    case 502:
+    case 503:
+      return Reason::host_unavailable;
+    default:
+      return status < 500 ? Reason::bad_request : Reason::internal_error;
   }
 }
 
@@ -83,11 +111,16 @@ Error rebuild(Reason reason, const std::string& detail, const std::string& where
 
 int http_status_of(Reason reason) {
   switch (reason) {
-    case Reason::method_not_allowed: return 405;
-    case Reason::revision_mismatch: return 412;
-    case Reason::body_too_large: return 413;
-    case Reason::header_too_large: return 431;
-    default: return http_status(reason_info(reason).code);
+    case Reason::method_not_allowed:
+      return 405;
+    case Reason::revision_mismatch:
+      return 412;
+    case Reason::body_too_large:
+      return 413;
+    case Reason::header_too_large:
+      return 431;
+    default:
+      return http_status(reason_info(reason).code);
   }
 }
 
@@ -134,8 +167,8 @@ Error error_of(const HttpResponse& response) {
     auto problem = json::try_decode<Problem>(response.body, options);
     if (problem && !problem->reason.empty()) return to_error(*problem);
   }
-  std::string message = fmt::format("the server answered {} {}", response.status,
-                                    reason_phrase(response.status));
+  std::string message =
+      fmt::format("the server answered {} {}", response.status, reason_phrase(response.status));
   if (!response.body.empty()) message += ": " + excerpt(response.body);
   return Error(reason_of_status(response.status), std::move(message));
 }

@@ -59,8 +59,8 @@ Error to_error(const Problem& problem);
 std::string encode_problem(const Problem& problem);
 HttpResponse problem_response(const Error& error, int status = 0);
 
-// The error of an answer with a status of 400 or more. Understands problem+json, also with fields and
-// reasons of a newer server; anything else becomes an error made from the status.
+// The error of an answer with a status of 400 or more. Understands problem+json, also with fields
+// and reasons of a newer server; anything else becomes an error made from the status.
 Error error_of(const HttpResponse& response);
 
 }  // namespace ruche::net

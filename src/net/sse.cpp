@@ -13,7 +13,7 @@ void append_line(std::string& out, std::string_view field, std::string_view valu
 }
 
 void check_single_line(std::string_view text) {
-  if (text.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos) {
+  if (text.find_first_of("\r\n") != std::string_view::npos) {
     throw Error(Reason::internal_error, "an event's id or name holds a line end");
   }
 }
@@ -22,6 +22,7 @@ void check_single_line(std::string_view text) {
 
 std::string format_event(const ServerSentEvent& event) {
   check_single_line(event.id);
+  if (event.id.contains('\0')) throw Error(Reason::internal_error, "an event's id holds a NUL");
   check_single_line(event.event);
   std::string out;
   if (!event.id.empty()) append_line(out, "id", event.id);

@@ -30,7 +30,9 @@ TEST(Sse, ReadsTheExamplesOfTheStandard) {
 }
 
 TEST(Sse, AcceptsEveryLineEndInAnyPieces) {
-  const std::string text = "\xEF\xBB\xBF" "event: a\r\ndata: 1\rdata: 2\n\r\nid: 7\rdata: x\r\r";
+  const std::string text =
+      "\xEF\xBB\xBF"
+      "event: a\r\ndata: 1\rdata: 2\n\r\nid: 7\rdata: x\r\r";
   const std::vector<ServerSentEvent> expected{{"", "a", "1\n2"}, {"7", "", "x"}};
   for (std::size_t step = 1; step < text.size(); ++step) EXPECT_EQ(parse(text, step), expected);
 }

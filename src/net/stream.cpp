@@ -1,6 +1,7 @@
 #include "net/stream.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/file.h>
@@ -9,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -17,9 +19,6 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
-#include <fmt/format.h>
-
-#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -94,9 +93,8 @@ class SocketStream : public Stream {
       throw gone(*read_end_);
     }
     error_code failed;
-    const std::size_t count =
-        co_await socket_.async_read_some(asio::buffer(into.data(), into.size()),
-                                         asio::redirect_error(asio::use_awaitable, failed));
+    const std::size_t count = co_await socket_.async_read_some(
+        asio::buffer(into.data(), into.size()), asio::redirect_error(asio::use_awaitable, failed));
     if (!failed) co_return count;
     if (failed != asio::error::operation_aborted) read_end_ = failed;
     if (failed == asio::error::eof) co_return 0;
@@ -274,9 +272,10 @@ Async<std::unique_ptr<Stream>> connect_unix(std::string path) {
   Executor executor = co_await asio::this_coro::executor;
   Descriptor descriptor = unix_socket();
   if (const int failed = try_connect(descriptor.get(), path); failed != 0) {
-    throw Error(Reason::host_unavailable,
-                fmt::format("nobody answers at {}: {}", path,
-                            failed == EAGAIN ? "too many waiting connections" : errno_text(failed)));
+    throw Error(
+        Reason::host_unavailable,
+        fmt::format("nobody answers at {}: {}", path,
+                    failed == EAGAIN ? "too many waiting connections" : errno_text(failed)));
   }
   co_return adopt(std::move(executor), std::move(descriptor), AF_UNIX);
 }
@@ -397,8 +396,8 @@ class SocketListener : public Listener {
     while (true) {
       co_await throw_if_cancelled();
       error_code failed;
-      auto socket = co_await acceptor_.async_accept(
-          asio::redirect_error(asio::use_awaitable, failed));
+      auto socket =
+          co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, failed));
       if (!failed) {
         if constexpr (std::is_same_v<Acceptor, asio::ip::tcp::acceptor>) keep_alive(socket);
         co_return std::make_unique<SocketStream>(Generic::socket(std::move(socket)));
@@ -428,7 +427,8 @@ using UnixAcceptor = asio::local::stream_protocol::acceptor;
 class UnixListener : public SocketListener<UnixAcceptor> {
  public:
   UnixListener(UnixAcceptor acceptor, std::string path, std::unique_ptr<PathLock> lock)
-      : SocketListener(std::move(acceptor), "unix:" + path), path_(std::move(path)),
+      : SocketListener(std::move(acceptor), "unix:" + path),
+        path_(std::move(path)),
         lock_(std::move(lock)) {
     identified_ = ::lstat(path_.c_str(), &identity_) == 0;
   }
@@ -497,8 +497,7 @@ std::unique_ptr<Listener> listen_tcp(Executor executor, TcpListenOptions options
   error_code failed;
   const auto address = asio::ip::make_address(options.address, failed);
   if (failed) {
-    throw Error(Reason::bad_format,
-                fmt::format("'{}' is not a numeric address", options.address));
+    throw Error(Reason::bad_format, fmt::format("'{}' is not a numeric address", options.address));
   }
   asio::ip::tcp::acceptor acceptor(std::move(executor));
   const asio::ip::tcp::endpoint endpoint(address, options.port);
@@ -508,9 +507,9 @@ std::unique_ptr<Listener> listen_tcp(Executor executor, TcpListenOptions options
   if (!failed) acceptor.listen(options.backlog, failed);
   if (failed) {
     const bool taken = failed == asio::error::address_in_use;
-    throw Error(taken ? Reason::already_listening : Reason::io_failed,
-                fmt::format("cannot listen on {}:{}: {}", options.address, options.port,
-                            failed.message()));
+    throw Error(
+        taken ? Reason::already_listening : Reason::io_failed,
+        fmt::format("cannot listen on {}:{}: {}", options.address, options.port, failed.message()));
   }
   const auto local = acceptor.local_endpoint();
   const auto host = local.address().to_string();

@@ -1,5 +1,6 @@
-// Byte streams over unix and TCP sockets. Everything above (HTTP, WebSocket, QMP) speaks to a Stream
-// and gets one from a Connector or a Listener, so another transport (TLS) only adds those two.
+// Byte streams over unix and TCP sockets. Everything above (HTTP, WebSocket, QMP) speaks to a
+// Stream and gets one from a Connector or a Listener, so another transport (TLS) only adds those
+// two.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,7 @@ struct PeerCredentials {
 
 struct Peer {
   std::optional<PeerCredentials> credentials;  // unix sockets only
-  std::string address;                         // "unix", or "192.0.2.1:4711", "[2001:db8::1]:4711"
+  std::string address;  // "unix", or "192.0.2.1:4711", "[2001:db8::1]:4711"
 };
 
 // A connected byte stream. Not thread-safe. One read and one write may wait at the same time, never
@@ -48,10 +49,11 @@ class Stream {
   virtual void shutdown_write() = 0;
   // Ends both directions now; waiting calls throw Error(peer_gone).
   virtual void close() = 0;
-  // After read_some returned 0: returns when the peer can no longer receive either. A half-close and
-  // a close look the same on TCP, so there it returns at once.
+  // After read_some returned 0: returns when the peer can no longer receive either. A half-close
+  // and a close look the same on TCP, so there it returns at once.
   virtual Async<void> wait_hang_up() = 0;
-  // False when the stream has ended or holds unexpected bytes: an idle connection not worth reusing.
+  // False when the stream has ended or holds unexpected bytes: an idle connection not worth
+  // reusing.
   virtual bool idle() const = 0;
   virtual const Peer& peer() const = 0;
 };
@@ -91,15 +93,15 @@ struct UnixListenOptions {
   unsigned mode = 0660;
   int backlog = 512;
 };
-// The socket appears under its path complete: already listening, with its mode. A path left behind by
-// a dead server is replaced; throws Error(already_listening) when a live one is there, and
+// The socket appears under its path complete: already listening, with its mode. A path left behind
+// by a dead server is replaced; throws Error(already_listening) when a live one is there, and
 // Error(io_failed) when something that is not a socket is. Beside the path a lock file
 // (`<path>.lock`) settles races between two starting servers; both go away with the listener.
 std::unique_ptr<Listener> listen_unix(Executor executor, UnixListenOptions options);
 
 struct TcpListenOptions {
   std::string address = "127.0.0.1";  // numeric
-  std::uint16_t port = 0;             // 0: any free one, see Listener::address()
+  std::uint16_t port = 0;  // 0: any free one, see Listener::address()
   int backlog = 512;
 };
 std::unique_ptr<Listener> listen_tcp(Executor executor, TcpListenOptions options);
@@ -109,8 +111,8 @@ class LineBuffer {
  public:
   explicit LineBuffer(std::size_t max_line_bytes) : max_line_(max_line_bytes) {}
   void put(std::string_view bytes) { bytes_.append(bytes); }
-  // Without its line end; nullopt when none is complete. Throws Error(protocol_violation) for a line
-  // beyond the limit.
+  // Without its line end; nullopt when none is complete. Throws Error(protocol_violation) for a
+  // line beyond the limit.
   std::optional<std::string> take();
   std::string take_rest() { return std::exchange(bytes_, {}); }
   bool empty() const { return bytes_.empty(); }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstring>
 #include <filesystem>
 
 #include "base/stepped_loop.hpp"
@@ -198,16 +199,30 @@ TEST_F(Streams, HalfCloseIsNoHangUp) {
 }
 
 TEST_F(Streams, DescriptorsTravel) {
-  auto [one, two] = stream_pair(loop_.executor());
-  int pipe_ends[2];
-  ASSERT_EQ(::pipe(pipe_ends), 0);
-  const std::array<int, 1> sent{pipe_ends[1]};
-  loop_.run(one->write_with_descriptors("x", sent));
-  ::close(pipe_ends[1]);
-  ::close(pipe_ends[0]);
-  EXPECT_FALSE(two->idle());
-  std::array<char, 4> piece;
-  EXPECT_EQ(run_now(loop_, two->read_some(piece)), 1U);
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  const auto stream = adopt_socket(loop_.executor(), ends[0]);
+  const int sent = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  loop_.run(stream->write_with_descriptors("add-fd", std::span(&sent, 1)));
+  ::close(sent);
+
+  std::array<char, 16> bytes{};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  iovec piece{bytes.data(), bytes.size()};
+  msghdr message{};
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  EXPECT_EQ(::recvmsg(ends[1], &message, 0), 6);
+  const cmsghdr* header = CMSG_FIRSTHDR(&message);
+  ASSERT_NE(header, nullptr);
+  EXPECT_EQ(header->cmsg_type, SCM_RIGHTS);
+  int received = -1;
+  std::memcpy(&received, CMSG_DATA(header), sizeof(received));
+  EXPECT_GE(::fcntl(received, F_GETFD), 0);
+  ::close(received);
+  ::close(ends[1]);
 }
 
 TEST_F(Streams, LinesComeWhole) {

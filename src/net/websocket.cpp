@@ -9,8 +9,13 @@ namespace ruche::net {
 
 struct WebSocket::State {
   State(Stream& s, Clock& c, Random& r, WebSocketRole own_role, WebSocketOptions o)
-      : stream(s), clock(c), random(r), role(own_role), options(o),
-        decoder(own_role, o.max_message), heard(c.now()) {}
+      : stream(s),
+        clock(c),
+        random(r),
+        role(own_role),
+        options(o),
+        decoder(own_role, o.max_message),
+        heard(c.now()) {}
 
   Stream& stream;
   Clock& clock;

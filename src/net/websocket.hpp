@@ -1,4 +1,5 @@
-// WebSocket (RFC 6455) over any Stream, without extensions. The frame codec is a pure part of its own.
+// WebSocket (RFC 6455) over any Stream, without extensions. The frame codec is a pure part of its
+// own.
 #pragma once
 
 #include <cstdint>
@@ -55,8 +56,8 @@ class WebSocket {
   Async<void> send_text(std::string_view text);  // valid UTF-8, the caller's duty
   Async<void> send_binary(std::string_view bytes);
   Async<void> ping();
-  // Says goodbye, waits for the answer within close_timeout (unless another coroutine is receiving),
-  // and closes the stream. The reason is cut at 123 bytes. Later calls do nothing.
+  // Says goodbye, waits for the answer within close_timeout (unless another coroutine is
+  // receiving), and closes the stream. The reason is cut at 123 bytes. Later calls do nothing.
   Async<void> close(std::uint16_t code = close_code::normal, std::string_view reason = {});
 
   // Pings after ping_every without traffic and closes the stream when the peer stayed silent for
@@ -83,7 +84,12 @@ std::string websocket_accept(std::string_view key);
 // --- the codec ------------------------------------------------------------------------------
 
 enum class WebSocketOpcode : std::uint8_t {
-  continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10,
+  continuation = 0,
+  text = 1,
+  binary = 2,
+  close = 8,
+  ping = 9,
+  pong = 10,
 };
 
 // One whole frame; a client passes a mask.

@@ -116,8 +116,8 @@ WebSocketDecoder::header() const {
   const std::size_t extended = length == 126 ? 2 : length == 127 ? 8 : 0;
   header.size = 2 + extended + (masked ? 4 : 0);
   if (bytes.size() < header.size) return std::nullopt;
-  header.payload = extended == 0 ? static_cast<std::uint64_t>(length)
-                                 : big_endian(bytes.substr(2, extended));
+  header.payload =
+      extended == 0 ? static_cast<std::uint64_t>(length) : big_endian(bytes.substr(2, extended));
   const std::uint64_t least = extended == 0 ? 0 : extended == 2 ? 126 : 65536;
   if (header.payload < least || header.payload >> 63 != 0) {
     return std::unexpected(protocol_error("a length is not in its shortest form"));
@@ -169,8 +169,7 @@ WebSocketDecoder::next() {
   }
 }
 
-std::expected<WebSocket::Close, WebSocketDecoder::Violation> parse_close(
-    std::string_view payload) {
+std::expected<WebSocket::Close, WebSocketDecoder::Violation> parse_close(std::string_view payload) {
   constexpr std::uint16_t kNone = 1005;
   if (payload.empty()) return WebSocket::Close{kNone, ""};
   if (payload.size() < 2) return std::unexpected(protocol_error("a close code is cut"));
@@ -180,8 +179,8 @@ std::expected<WebSocket::Close, WebSocketDecoder::Violation> parse_close(
     return std::unexpected(protocol_error("a close code that must not be sent"));
   }
   if (!valid_utf8(payload.substr(2))) {
-    return std::unexpected(WebSocketDecoder::Violation{close_code::bad_data,
-                                                       "a close reason is not UTF-8"});
+    return std::unexpected(
+        WebSocketDecoder::Violation{close_code::bad_data, "a close reason is not UTF-8"});
   }
   return WebSocket::Close{code, std::string(payload.substr(2))};
 }

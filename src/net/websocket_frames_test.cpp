@@ -39,7 +39,8 @@ TEST(WebSocketFrames, HandshakeExampleOfTheStandard) {
 
 TEST(WebSocketFrames, ExamplesOfTheStandard) {
   EXPECT_EQ(encode_frame(text, "Hello", std::nullopt), "\x81\x05Hello");
-  EXPECT_EQ(encode_frame(text, "Hello", 0x37fa213d), "\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
+  EXPECT_EQ(encode_frame(text, "Hello", 0x37fa213d),
+            "\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
   EXPECT_EQ(decode("\x81\x05Hello"), "1:Hello ");
   EXPECT_EQ(decode("\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", 1, WebSocketRole::server),
             "1:Hello ");
@@ -49,8 +50,8 @@ TEST(WebSocketFrames, ExamplesOfTheStandard) {
 TEST(WebSocketFrames, AllLengthsInAllPieces) {
   for (const std::size_t size : {0UL, 1UL, 125UL, 126UL, 65535UL, 65536UL, 70000UL}) {
     const std::string payload(size, 'x');
-    const std::string bytes = encode_frame(binary, payload, 0x01020304) +
-                              encode_frame(ping, "p", 0xffffffff);
+    const std::string bytes =
+        encode_frame(binary, payload, 0x01020304) + encode_frame(ping, "p", 0xffffffff);
     for (const std::size_t step : {1UL, 13UL, 4096UL, 100000UL}) {
       EXPECT_EQ(decode(bytes, step, WebSocketRole::server), "2:" + payload + " 9:p ");
     }
@@ -71,7 +72,7 @@ TEST(WebSocketFrames, Violations) {
   EXPECT_EQ(decode(frame(0x01, "a") + frame(0x81, "b")), "!1002");   // message in a message
   EXPECT_EQ(decode("\x81\x05Hello", 1, WebSocketRole::server), "!1002");  // no mask
   EXPECT_EQ(decode(encode_frame(text, "a", 1)), "!1002");            // a server that masks
-  EXPECT_EQ(decode(std::string_view("\x82\x7e\x00\x05", 4)), "!1002");   // not the shortest length
+  EXPECT_EQ(decode(std::string_view("\x82\x7e\x00\x05", 4)), "!1002");  // not the shortest length
   EXPECT_EQ(decode("\x82\x7f\xff\xff\xff\xff\xff\xff\xff\xff"), "!1002");
   EXPECT_EQ(decode(frame(0x81, "\xff")), "!1007");
   EXPECT_EQ(decode(frame(0x82, std::string(11, 'a')), 99, WebSocketRole::client, 10), "!1009");
@@ -83,12 +84,14 @@ TEST(WebSocketFrames, Violations) {
 
 TEST(WebSocketFrames, ClosePayloads) {
   EXPECT_EQ(parse_close("")->code, 1005);
-  const auto close = parse_close("\x03\xe8" "bye");
+  const auto close = parse_close(
+      "\x03\xe8"
+      "bye");
   ASSERT_TRUE(close);
   EXPECT_EQ(close->code, 1000);
   EXPECT_EQ(close->reason, "bye");
   EXPECT_FALSE(parse_close("\x03"));
-  EXPECT_FALSE(parse_close("\x03\xed"));      // 1005 must not be sent
+  EXPECT_FALSE(parse_close("\x03\xed"));  // 1005 must not be sent
   EXPECT_FALSE(parse_close("\x03\xe8\xff"));  // not UTF-8
   EXPECT_FALSE(parse_close(std::string_view("\x00\x00", 2)));
   EXPECT_TRUE(parse_close("\x0f\xa0"));  // 4000
@@ -98,9 +101,9 @@ TEST(Utf8, KnowsTheRules) {
   for (const char* good : {"", "abc", "é", "€", "😀", "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf"}) {
     EXPECT_TRUE(valid_utf8(good)) << good;
   }
-  for (const char* bad : {"\x80", "\xc0\x80", "\xc1\xbf", "\xc3", "\xe0\x80\x80", "\xe2\x82",
-                          "\xed\xa0\x80", "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
-                          "a\xffz", "\xe2\x28\xa1"}) {
+  for (const char* bad :
+       {"\x80", "\xc0\x80", "\xc1\xbf", "\xc3", "\xe0\x80\x80", "\xe2\x82", "\xed\xa0\x80",
+        "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "a\xffz", "\xe2\x28\xa1"}) {
     EXPECT_FALSE(valid_utf8(bad)) << bad;
   }
 }

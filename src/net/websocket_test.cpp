@@ -87,7 +87,9 @@ TEST_F(Sockets, EchoWithFragmentsAndPings) {
   EXPECT_EQ(next(*client), "10:are you there");
   send_frame(*client, WebSocketOpcode::continuation, "cd");
   EXPECT_EQ(next(*client), "2:abcd");
-  send_frame(*client, WebSocketOpcode::close, "\x03\xe8" "bye");
+  send_frame(*client, WebSocketOpcode::close,
+             "\x03\xe8"
+             "bye");
   EXPECT_EQ(next(*client), "8:\x03\xe8");
   EXPECT_EQ(next(*client), "end");
   EXPECT_EQ(end_, "closed 1000");
