@@ -67,7 +67,7 @@ class Process {
  public:
   virtual ~Process() = default;
   virtual const ProcessIdentity& identity() const = 0;
-  // Waits for the end. A process we did not start ends with status 0 (its code is not ours to read).
+  // Waits for the end. A process we did not start ends with status 0: its code is not ours to read.
   virtual Async<ProcessExit> wait() = 0;
   virtual void signal(int number) = 0;  // a process that is gone already is not an error
   virtual bool alive() const = 0;
@@ -80,6 +80,12 @@ class Processes {
   virtual Async<std::unique_ptr<Process>> spawn(SpawnRequest request) = 0;
   // Null when the identity's process is gone (or another one has its pid).
   virtual std::unique_ptr<Process> find(const ProcessIdentity& identity) = 0;
+  // Living processes whose command line holds these words one after the other: how a process is found
+  // that was started just before the daemon died, before anything was written about it.
+  virtual std::vector<ProcessIdentity> find_by_words(const std::vector<std::string>& words) {
+    (void)words;
+    return {};
+  }
   // Absolute path of a confined process's cgroup directory (memory controller), empty if none.
   virtual std::string cgroup_path(const std::string& name) const = 0;
   // Removes an empty cgroup; nothing to remove is not an error.

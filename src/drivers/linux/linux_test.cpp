@@ -23,6 +23,17 @@ TEST(ProcStat, refuses_what_makes_no_sense) {
   }
 }
 
+TEST(HoldsWords, compares_whole_words_in_order) {
+  const std::string line("qemu\0-name\0x\0-uuid\0abc\0", 23);
+  EXPECT_TRUE(holds_words(line, {"-uuid", "abc"}));
+  EXPECT_TRUE(holds_words(line, {"qemu"}));
+  EXPECT_FALSE(holds_words(line, {"abc", "-uuid"}));
+  EXPECT_FALSE(holds_words(line, {"-uuid", "ab"}));
+  EXPECT_FALSE(holds_words(line, {"uuid", "abc"}));
+  EXPECT_FALSE(holds_words(line, {}));
+  EXPECT_FALSE(holds_words("", {"-uuid"}));
+}
+
 TEST(JailCommand, says_everything_that_the_request_asks) {
   ports::SpawnRequest request;
   request.argv = {"/bin/cat", "--", "x"};

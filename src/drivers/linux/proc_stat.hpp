@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ruche::drivers::linux {
 
@@ -19,5 +20,10 @@ std::optional<ProcStat> parse_proc_stat(std::string_view text);
 // nullopt when there is no such process.
 std::optional<ProcStat> read_proc_stat(std::int32_t pid);
 std::string read_boot_id();
+
+// A command line as /proc/<pid>/cmdline has it, words ended by NUL, holds these one after the
+// other.
+bool holds_words(std::string_view command_line, const std::vector<std::string>& words);
+std::vector<std::int32_t> pids_with_words(const std::vector<std::string>& words);
 
 }  // namespace ruche::drivers::linux

@@ -150,6 +150,15 @@ class LinuxProcesses : public ports::Processes {
     return process;
   }
 
+  std::vector<ProcessIdentity> find_by_words(const std::vector<std::string>& words) override {
+    std::vector<ProcessIdentity> found;
+    for (const auto pid : pids_with_words(words)) {
+      const auto stat = read_proc_stat(pid);
+      if (stat && !stat->ended()) found.push_back({pid, stat->start_ticks, boot_id_});
+    }
+    return found;
+  }
+
   std::string cgroup_path(const std::string& name) const override { return cgroups_.path(name); }
   void remove_cgroup(const std::string& name) override { cgroups_.remove(name); }
   const std::string& boot_id() const override { return boot_id_; }

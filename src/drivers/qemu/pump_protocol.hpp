@@ -1,8 +1,8 @@
-// What the daemon and its pump (apps/pump) say to each other, one message a packet (SOCK_SEQPACKET).
-// The first byte is the kind.
+// What the daemon and its pump (apps/pump) say to each other, one message a packet
+// (SOCK_SEQPACKET). The first byte is the kind.
 //   pump → daemon: 'D' serial output; 'G' and eight bytes, little-endian: that much output was
-//   dropped just before the next 'D'; 'P': answers 'S', after all output that QEMU had sent by then.
-//   daemon → pump: 'W' serial input; 'S' sync.
+//   dropped just before the next 'D'; 'P': answers 'S', after all output that QEMU had sent by
+//   then. daemon → pump: 'W' serial input; 'S' sync.
 // Either end closing ends the pump.
 #pragma once
 

@@ -1,0 +1,23 @@
+// The hypervisor engine that drives QEMU over QMP.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "drivers/qemu/services.hpp"
+#include "ports/hypervisor.hpp"
+
+namespace ruche::drivers::qemu {
+
+struct QemuOptions {
+  std::string run_directory;  // of the instance, absolute; made if missing
+  std::string pump_path;      // absolute
+  std::string qemu_path = "/usr/bin/qemu-system-x86_64";
+  Duration launch_limit = std::chrono::seconds(30);  // until QEMU has built the machine
+  Duration adopt_limit = std::chrono::seconds(5);    // until a running QEMU greets
+};
+
+// Asks QEMU what it can do; throws host_cannot when it is absent or too old.
+Async<std::unique_ptr<ports::HypervisorEngine>> open_qemu(QemuOptions options, Services services);
+
+}  // namespace ruche::drivers::qemu

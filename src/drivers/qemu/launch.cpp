@@ -1,0 +1,116 @@
+#include "drivers/qemu/launch.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace ruche::drivers::qemu {
+
+namespace {
+
+constexpr std::uint32_t kThreadsBesideCpus = 128;  // QEMU's thread pool has at most 64
+
+[[noreturn]] void fail(const std::string& path) {
+  throw Error(Reason::io_failed, fmt::format("{}: {}", path, std::strerror(errno)));
+}
+
+Descriptor open_file(const OpenFile& file) {
+  const int mode = file.writable ? O_RDWR : O_RDONLY;
+  Descriptor opened(::open(file.path.c_str(), mode | O_CLOEXEC | O_NONBLOCK));
+  if (!opened.open()) fail(file.path);
+  struct stat info{};
+  if (::fstat(opened.get(), &info) != 0) fail(file.path);
+  if (!S_ISREG(info.st_mode) && !S_ISBLK(info.st_mode) && !S_ISCHR(info.st_mode)) {
+    throw Error(Reason::io_failed, file.path + " is neither a file nor a device");
+  }
+  if (::fcntl(opened.get(), F_SETFL, mode) != 0) fail(file.path);
+  return opened;
+}
+
+bool readable_by(const struct stat& info, std::uint32_t uid) {
+  if (uid == 0 || (info.st_mode & S_IROTH) != 0) return true;
+  return info.st_uid == uid && (info.st_mode & S_IRUSR) != 0;
+}
+
+// A copy in memory that any user may open again, for a file that the guest's user may not.
+Descriptor copy_to_memory(const Descriptor& from, const std::string& path, off_t size) {
+  Descriptor copy(::memfd_create("boot", MFD_CLOEXEC));
+  if (!copy.open()) fail("memfd_create");
+  off_t at = 0;
+  while (at < size) {
+    const auto sent = ::sendfile(copy.get(), from.get(), &at, static_cast<std::size_t>(size - at));
+    if (sent < 0) fail(path);
+    if (sent == 0) throw Error(Reason::io_failed, path + " became shorter while it was read");
+  }
+  return copy;
+}
+
+void hand_over(Handover& handover, Descriptor descriptor, int number) {
+  handover.passed.push_back({descriptor.get(), number});
+  handover.held.push_back(std::move(descriptor));
+}
+
+std::vector<std::string> existing(std::vector<std::string> paths) {
+  std::erase_if(paths, [](const std::string& path) { return ::access(path.c_str(), F_OK) != 0; });
+  return paths;
+}
+
+}  // namespace
+
+Handover prepare_handover(GuestDirectory& directory, const std::vector<OpenFile>& files,
+                          bool serial, std::uint32_t uid) {
+  directory.create();
+  Handover handover;
+  hand_over(handover, directory.listen(kQmpSocket), kQmpDescriptor);
+  if (serial) hand_over(handover, directory.listen(kSerialSocket), kSerialDescriptor);
+  for (const auto& file : files) {
+    auto opened = open_file(file);
+    struct stat info{};
+    if (file.by_path && ::fstat(opened.get(), &info) == 0) {
+      if (readable_by(info, uid)) {
+        handover.read_paths.push_back(file.path);
+      } else {
+        opened = copy_to_memory(opened, file.path, info.st_size);
+      }
+    }
+    hand_over(handover, std::move(opened), file.number);
+  }
+  return handover;
+}
+
+ports::SpawnRequest spawn_request(const ports::MachineSpec& machine, const CommandLine& line,
+                                  const Handover& handover, const GuestDirectory& directory,
+                                  Bytes overhead) {
+  ports::SpawnRequest request;
+  request.name = "QEMU of " + machine.name;
+  request.argv = line.argv;
+  request.environment = {"LC_ALL=C"};
+  request.descriptors = handover.passed;
+  request.stderr_path = directory.file(kErrorFile);
+  auto& confinement = request.confinement;
+  confinement.user = machine.uid;
+  confinement.group = machine.uid;
+  confinement.execute_paths = existing({line.argv.front(), "/lib64/ld-linux-x86-64.so.2"});
+  // resolv.conf is for the guest's DNS; /dev/null is opened by QEMU to learn whether the kernel has
+  // locks that belong to open files, without which it would fall back to weaker ones.
+  confinement.read_paths =
+      existing({"/usr/lib", "/usr/share/qemu", "/usr/share/seabios", "/etc/ld.so.cache",
+                "/etc/resolv.conf", "/etc/localtime", "/dev/urandom"});
+  confinement.write_paths = {"/dev/null"};
+  confinement.read_paths.insert(confinement.read_paths.end(), handover.read_paths.begin(),
+                                handover.read_paths.end());
+  confinement.cgroup = to_text(machine.guest);
+  // A limit against a process gone wild, not an account: a guest that is killed for a few MiB that
+  // the measured overhead lacked would be the worse evil.
+  confinement.memory_max = machine.spec.memory + overhead + overhead;
+  confinement.pids_max = kThreadsBesideCpus + 2 * machine.spec.cpus;
+  return request;
+}
+
+}  // namespace ruche::drivers::qemu

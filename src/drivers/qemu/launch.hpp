@@ -1,0 +1,33 @@
+// The descriptors and the confinement of one launch.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/descriptor.hpp"
+#include "drivers/qemu/command_line.hpp"
+#include "drivers/qemu/guest_directory.hpp"
+#include "ports/hypervisor.hpp"
+#include "ports/processes.hpp"
+
+namespace ruche::drivers::qemu {
+
+// What QEMU is handed. The daemon must let go of it as soon as QEMU runs: a copy of a disk's
+// descriptor kept by anyone holds the image's lock after QEMU has died.
+struct Handover {
+  std::vector<Descriptor> held;
+  std::vector<ports::PassedDescriptor> passed;
+  std::vector<std::string> read_paths;  // files that QEMU opens again itself
+};
+
+// Makes the guest's directory with its sockets and opens every file. Blocks; runs in a lane. Throws
+// io_failed.
+Handover prepare_handover(GuestDirectory& directory, const std::vector<OpenFile>& files,
+                          bool serial, std::uint32_t uid);
+
+// What QEMU may reach and use besides its descriptors.
+ports::SpawnRequest spawn_request(const ports::MachineSpec& machine, const CommandLine& line,
+                                  const Handover& handover, const GuestDirectory& directory,
+                                  Bytes overhead);
+
+}  // namespace ruche::drivers::qemu

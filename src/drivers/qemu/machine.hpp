@@ -1,0 +1,100 @@
+// A launched QEMU: its process, its monitor, its serial line. The handle that core holds
+// (QemuMachine) may be dropped at any time; what runs beside it (the monitor's reader, the wait for
+// the process) belongs to the daemon's scope and ends soon after the handle.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "drivers/qemu/guest_directory.hpp"
+#include "drivers/qemu/qmp_session.hpp"
+#include "drivers/qemu/runtime_record.hpp"
+#include "drivers/qemu/serial_line.hpp"
+#include "drivers/qemu/services.hpp"
+#include "ports/hypervisor.hpp"
+
+namespace ruche::drivers::qemu {
+
+// QEMU's run states (query-status) as ours; an unknown one is hypervisor_failed.
+ports::MachineState machine_state(std::string_view run_state);
+// The event that core hears of, if any.
+std::optional<ports::MachineEvent> machine_event(const QmpEvent& event);
+// Why a process ended, for people: its exit, then the end of its standard error in printable form.
+std::string describe_end(const ports::ProcessExit& exit, std::string_view error_output);
+
+// The same when nobody saw the end: what its standard error says, if anything.
+inline constexpr std::size_t kLastWordsLimit = 4096;
+std::string describe_unseen_end(std::string_view error_output);
+
+class MachineCore : public std::enable_shared_from_this<MachineCore> {
+ public:
+  struct Parts {
+    GuestDirectory directory;
+    RuntimeRecord record;
+    std::unique_ptr<ports::Process> process;
+    std::unique_ptr<net::Stream> monitor;
+    std::string pump_path;
+  };
+  MachineCore(Services services, Parts parts);
+
+  // Starts what runs beside the handle. Call once, after make_shared.
+  void begin();
+  // Ends it soon; the guest goes on.
+  void release();
+  // Released, and nothing of it runs any more: its monitor connection is free.
+  Async<void> released();
+
+  QmpSession& qmp() { return *qmp_; }
+  SerialLine* serial() { return serial_.get(); }
+  const std::shared_ptr<SerialLine>& serial_line() { return serial_; }
+  const RuntimeRecord& record() const { return parts_.record; }
+  const GuestDirectory& directory() const { return parts_.directory; }
+  std::string cgroup() const;
+  bool ended() const { return end_.has_value(); }
+  const std::string& last_words() const { return last_words_; }
+
+  Async<ports::MachineState> query_state();
+  Async<void> power(ports::PowerAction action);
+  Async<ports::MachineEvent> next_event();
+  Async<void> wait_for_end();
+  // Throws hypervisor_failed unless QEMU says it is this guest with these block nodes.
+  Async<void> verify();
+
+ private:
+  static Async<void> live(std::shared_ptr<MachineCore> self);
+  Async<void> watch_process();
+  Async<void> kill();
+  Async<void> ask_to_quit();
+  void hear(const QmpEvent& event);
+  void say(ports::MachineEvent event);
+
+  Services services_;
+  Parts parts_;
+  std::shared_ptr<QmpSession> qmp_;
+  std::shared_ptr<SerialLine> serial_;
+  bool release_asked_ = false;
+  bool over_ = false;
+  std::optional<ports::ProcessExit> end_;
+  std::string last_words_;
+  bool shut_down_said_ = false;
+  std::deque<ports::MachineEvent> events_;
+  Signal changed_;
+};
+
+class QemuMachine : public ports::Machine, public ports::Consoles {
+ public:
+  explicit QemuMachine(std::shared_ptr<MachineCore> core) : core_(std::move(core)) {}
+  ~QemuMachine() override { core_->release(); }
+
+  Async<ports::MachineStatus> status() override;
+  Async<void> power(ports::PowerAction action) override;
+  Async<ports::MachineEvent> next_event() override;
+  ports::Consoles* consoles() override;
+  Async<std::unique_ptr<ports::ConsoleSession>> open() override;
+
+ private:
+  std::shared_ptr<MachineCore> core_;
+};
+
+}  // namespace ruche::drivers::qemu

@@ -1,0 +1,181 @@
+// The pure parts: capabilities, accelerator, record, serial text.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/json.hpp"
+#include "base/loop.hpp"
+#include "drivers/qemu/accelerator.hpp"
+#include "drivers/qemu/capabilities.hpp"
+#include "drivers/qemu/runtime_record.hpp"
+#include "drivers/qemu/serial_line.hpp"
+#include "drivers/qemu/serial_text.hpp"
+
+namespace ruche::drivers::qemu {
+namespace {
+
+const model::GuestId kGuest{*parse_uuid("01890000-0000-7000-8000-000000000001")};
+
+TEST(Version, needs_ten) {
+  const auto version = parse_version("QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)\n");
+  ASSERT_TRUE(version);
+  EXPECT_EQ(to_text(*version), "10.0.2");
+  EXPECT_EQ(parse_version("QEMU emulator version 7.2.1\n").error().reason(), Reason::host_cannot);
+  EXPECT_FALSE(parse_version("qemu: not found"));
+  EXPECT_FALSE(parse_version("QEMU emulator version"));
+}
+
+TEST(Machines, newest_first_by_number) {
+  const auto machines = parse_machines(
+      "Supported machines are:\n"
+      "pc-q35-9.2           Standard PC (Q35 + ICH9, 2009)\n"
+      "pc-q35-2.12          Standard PC (Q35 + ICH9, 2009) (deprecated)\n"
+      "q35                  Standard PC (alias of pc-q35-10.0)\n"
+      "pc-q35-10.0          Standard PC (Q35 + ICH9, 2009)\n"
+      "pc-i440fx-10.0       Standard PC\n");
+  EXPECT_EQ(machines, (std::vector<std::string>{"pc-q35-10.0", "pc-q35-9.2"}));
+}
+
+TEST(Accelerator, needs_the_device_and_the_processor) {
+  using model::Accelerator;
+  EXPECT_EQ(choose_accelerator({true, "", true}).accelerator, Accelerator::kvm);
+  EXPECT_EQ(choose_accelerator({true, "", false}).accelerator, Accelerator::tcg);
+  EXPECT_EQ(choose_accelerator({false, "No such file or directory", true}).reason,
+            "the processor offers virtualization, but /dev/kvm: No such file or directory");
+  EXPECT_EQ(choose_accelerator({false, "", false}).accelerator, Accelerator::tcg);
+  EXPECT_TRUE(shows_virtualization("model name: vmx\nflags : fpu svm\n"));
+  EXPECT_FALSE(shows_virtualization("model name: vmx\nflags : fpu\n"));
+  EXPECT_FALSE(shows_virtualization("vmx flags : x\nflags : fpu vmxx\n"));
+}
+
+RuntimeRecord sample() {
+  RuntimeRecord record;
+  record.guest = kGuest;
+  record.name = "web1";
+  record.epoch = 3;
+  record.pid = 4711;
+  record.start_ticks = 99;
+  record.boot_id = "boot";
+  record.argv = {"qemu", "-S"};
+  record.disks = {{"disk0", {{"/a", model::DiskFormat::qcow2}, {"/b", model::DiskFormat::raw}}}};
+  return record;
+}
+
+TEST(RuntimeRecord, comes_back_as_it_went) {
+  const auto read = parse_record(json::encode(sample()), kGuest);
+  ASSERT_TRUE(read) << read.error().full_message();
+  EXPECT_EQ(read->process(), (ports::ProcessIdentity{4711, 99, "boot"}));
+  EXPECT_EQ(read->disks[0].chain[1].path, "/b");
+}
+
+TEST(RuntimeRecord, is_read_as_hostile) {
+  auto other = sample();
+  other.guest = {*parse_uuid("01890000-0000-7000-8000-000000000002")};
+  auto process_one = sample();
+  process_one.pid = 1;
+  auto newer = sample();
+  newer.format = 2;
+  for (const auto& text : {std::string(), std::string("{}"), std::string("[1]"),
+                           json::encode(other), json::encode(process_one), json::encode(newer),
+                           std::string(R"({"format":1,"surprise":true})")}) {
+    const auto read = parse_record(text, kGuest);
+    ASSERT_FALSE(read) << text;
+    EXPECT_EQ(read.error().reason(), Reason::document_unreadable);
+  }
+}
+
+class Directory : public testing::Test {
+ protected:
+  Directory() {
+    char name[] = "/tmp/ruche-guest-XXXXXX";
+    root = ::mkdtemp(name);
+  }
+  ~Directory() override { std::filesystem::remove_all(root); }
+  std::string root;
+};
+
+TEST_F(Directory, keeps_a_record_and_finds_its_guest) {
+  GuestDirectory place(root, kGuest);
+  EXPECT_FALSE(read_record(place, kGuest));
+  place.create();
+  EXPECT_THROW(place.create(), Error);
+  write_record(place, sample());
+  EXPECT_EQ(read_record(place, kGuest)->pid, 4711);
+  std::filesystem::create_directory(root + "/not-a-guest");
+  EXPECT_EQ(list_guest_directories(root), std::vector<model::GuestId>{kGuest});
+  EXPECT_TRUE(list_guest_directories(root + "/none").empty());
+  place.remove();
+  place.remove();
+  EXPECT_FALSE(place.exists());
+}
+
+TEST_F(Directory, refuses_links_and_giants) {
+  GuestDirectory place(root, kGuest);
+  place.create();
+  std::ofstream(root + "/elsewhere") << json::encode(sample());
+  std::filesystem::create_symlink(root + "/elsewhere", place.file(kRecordFile));
+  EXPECT_THROW(read_record(place, kGuest), Error);
+  std::filesystem::remove(place.file(kRecordFile));
+  std::ofstream(place.file(kRecordFile)) << "{}";
+  std::filesystem::resize_file(place.file(kRecordFile), 2 << 20);
+  EXPECT_THROW(read_record(place, kGuest), Error);
+}
+
+TEST_F(Directory, listens_below_a_path_of_any_length) {
+  const auto deep = root + "/" + std::string(120, 'd');
+  std::filesystem::create_directory(deep);
+  GuestDirectory place(deep, kGuest);
+  place.create();
+  EXPECT_TRUE(place.listen("qmp").open());
+  EXPECT_TRUE(std::filesystem::is_socket(place.file("qmp")));
+}
+
+TEST_F(Directory, reads_the_end_of_a_log_and_trims_it) {
+  GuestDirectory place(root, kGuest);
+  place.create();
+  EXPECT_EQ(place.tail(kErrorFile, 10), "");
+  std::ofstream(place.file(kErrorFile)) << "0123456789abc";
+  EXPECT_EQ(place.tail(kErrorFile, 3), "abc");
+  place.trim(kErrorFile, 100);
+  EXPECT_EQ(place.tail(kErrorFile, 100), "0123456789abc");
+  place.trim(kErrorFile, 5);
+  EXPECT_EQ(place.tail(kErrorFile, 100), "");
+}
+
+TEST(Base64, decodes_and_refuses) {
+  EXPECT_EQ(*decode_base64(""), "");
+  EXPECT_EQ(*decode_base64("aGVsbG8="), "hello");
+  EXPECT_EQ(*decode_base64("AP8="), std::string("\0\xff", 2));
+  EXPECT_FALSE(decode_base64("abc"));
+  EXPECT_FALSE(decode_base64("ab=c"));
+  EXPECT_FALSE(decode_base64("\xff\xff\xff\xff"));
+}
+
+TEST(Overlap, is_the_longest_suffix_that_is_a_prefix) {
+  EXPECT_EQ(overlap("", "abc"), 0U);
+  EXPECT_EQ(overlap("abc", ""), 0U);
+  EXPECT_EQ(overlap("xxabc", "abcyy"), 3U);
+  EXPECT_EQ(overlap("abab", "ababab"), 4U);
+  EXPECT_EQ(overlap("tick 1\ntick 2\n", "tick 2\ntick 3\n"), 7U);
+  EXPECT_EQ(overlap("abc", "xyz"), 0U);
+  EXPECT_EQ(overlap("aab", "ab"), 2U);
+  EXPECT_EQ(overlap(std::string(1 << 16, 'a'), std::string(1 << 16, 'a')), 1U << 16);
+}
+
+TEST(WatcherTest, loses_the_oldest_and_says_so) {
+  Loop loop;
+  Watcher watcher;
+  const std::string block(100 * 1024, 'x');
+  watcher.push("old", 5);
+  for (int i = 0; i < 4; ++i) watcher.push(block, 0);
+  watcher.end();
+  auto first = run_now(loop, watcher.read());
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->dropped, 5U + 3U + 2U * block.size());
+  EXPECT_EQ(run_now(loop, watcher.read())->dropped, 0U);
+  EXPECT_FALSE(run_now(loop, watcher.read()));
+}
+
+}  // namespace
+}  // namespace ruche::drivers::qemu
