@@ -212,7 +212,7 @@ TEST_F(Client, StreamsLinesAndEvents) {
   SseReader sse(*events);
   const auto first = run_now(loop_, sse.next());
   EXPECT_EQ(first, (ServerSentEvent{"0", "tick", "n"}));
-  stop();  // the server goes away in the middle
+  end();  // the server goes away in the middle
   const auto more = [&] {
     while (run_now(loop_, sse.next())) {
     }

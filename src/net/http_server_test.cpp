@@ -418,7 +418,7 @@ TEST_F(Server, ShutdownEndsIdleAndEndlessConnectionsAtOnce) {
   send(*open, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
   loop_.run_ready();
   const Instant begin = loop_.clock().now();
-  stop();
+  end();
   EXPECT_EQ(loop_.clock().now(), begin);
   EXPECT_EQ(rest(*idle), "");
 }
@@ -442,7 +442,7 @@ TEST_F(Server, ShutdownLetsAShortHandlerEndAndCancelsALongOne) {
   send(*lengthy, "GET /long HTTP/1.1\r\nHost: x\r\n\r\n");
   loop_.run_ready();
   const Instant begin = loop_.clock().now();
-  stop();
+  end();
   EXPECT_EQ(loop_.clock().now() - begin, options_.shutdown_grace);
   EXPECT_TRUE(cancelled);
   const HttpResponse last = answer(*brief);

@@ -5,6 +5,8 @@
 
 #include <array>
 #include <functional>
+#include <map>
+#include <optional>
 #include <string>
 
 #include "base/stepped_loop.hpp"
@@ -36,9 +38,9 @@ class PairListener : public Listener {
 
 class HttpServerTest : public testing::Test, public HttpHandler {
  public:
-  HttpServerTest() : random_(seeded_random(7)), scope_(loop_.executor(), "test") {}
+  HttpServerTest() : random_(seeded_random(7)) {}
   ~HttpServerTest() override {
-    stop();
+    end();
     EXPECT_TRUE(log_.take_errors().empty());
   }
 
@@ -48,11 +50,15 @@ class HttpServerTest : public testing::Test, public HttpHandler {
     auto listener = std::make_unique<PairListener>(loop_.executor());
     listener_ = listener.get();
     server_->add_listener(std::move(listener));
-    scope_.spawn("server", server_->run());
+    scope_.emplace(loop_.executor(), "test");
+    scope_->spawn("server", server_->run());
   }
-  void stop() {
-    scope_.cancel(CancelReason::shutdown);
-    loop_.run(scope_.join());
+  // Shuts down; a test may start another server afterwards.
+  void end() {
+    if (!scope_) return;
+    scope_->cancel(CancelReason::shutdown);
+    loop_.run(scope_->join());
+    scope_.reset();
   }
   std::unique_ptr<Stream> connect() { return listener_->connect(); }
 
@@ -106,7 +112,7 @@ class HttpServerTest : public testing::Test, public HttpHandler {
     response.body = exchange.request().path;
     co_await exchange.respond(std::move(response));
   };
-  Scope scope_;
+  std::optional<Scope> scope_;
   std::unique_ptr<HttpServer> server_;
   PairListener* listener_ = nullptr;
   std::map<Stream*, std::string> pending_;

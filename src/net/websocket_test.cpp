@@ -165,7 +165,7 @@ TEST_F(Sockets, ShutdownSaysGoingAway) {
   start();
   const auto client = upgraded();
   const Instant begin = loop_.clock().now();
-  stop();
+  end();
   EXPECT_EQ(next(*client), "8:\x03\xe9");  // 1001
   EXPECT_EQ(next(*client), "end");
   EXPECT_EQ(end_, "cancelled");
