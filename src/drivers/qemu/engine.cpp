@@ -56,6 +56,7 @@ class QemuEngine : public ports::HypervisorEngine {
                                               std::unique_ptr<ports::Process> process);
   Async<void> let_go(model::GuestId guest);
   Async<void> dismiss_strays(model::GuestId guest);
+  Async<bool> keeps_running(model::GuestId guest);
   Async<ports::MachineState> ask_state(GuestDirectory place);
   Async<void> end_process(const ProcessIdentity& identity);
   Async<void> remove_cgroup(model::GuestId guest);
@@ -301,9 +302,22 @@ ports::FoundMachine QemuEngine::look_at(model::GuestId guest) {
 Async<std::vector<ports::FoundMachine>> QemuEngine::survey() {
   std::vector<ports::FoundMachine> machines;
   for (const auto guest : list_guest_directories(options_.run_directory)) {
-    machines.push_back(look_at(guest));
+    auto machine = look_at(guest);
+    if (machine.alive && machine.epoch == 0) machine.alive = co_await keeps_running(guest);
+    machines.push_back(machine);
   }
   co_return machines;
+}
+
+// Of a process without a readable record: true unless it never ran, and is now gone.
+Async<bool> QemuEngine::keeps_running(model::GuestId guest) {
+  try {
+    co_await dismiss_strays(guest);
+  } catch (const Error& error) {
+    services_.log.warning("qemu", error.full_message(), {{"guest", to_text(guest)}});
+    co_return true;
+  }
+  co_return false;
 }
 
 Async<std::string> QemuEngine::last_words(model::GuestId guest) {

@@ -82,6 +82,8 @@ std::string describe_end(const ports::ProcessExit& exit, std::string_view error_
   return text;
 }
 
+std::string describe_unseen_end(std::string_view error_output) { return printable(error_output); }
+
 // --- MachineCore -----------------------------------------------------------------------------
 
 MachineCore::MachineCore(Services services, Parts parts)

@@ -143,15 +143,6 @@ TEST_F(Directory, reads_the_end_of_a_log_and_trims_it) {
   EXPECT_EQ(place.tail(kErrorFile, 100), "");
 }
 
-TEST(Base64, decodes_and_refuses) {
-  EXPECT_EQ(*decode_base64(""), "");
-  EXPECT_EQ(*decode_base64("aGVsbG8="), "hello");
-  EXPECT_EQ(*decode_base64("AP8="), std::string("\0\xff", 2));
-  EXPECT_FALSE(decode_base64("abc"));
-  EXPECT_FALSE(decode_base64("ab=c"));
-  EXPECT_FALSE(decode_base64("\xff\xff\xff\xff"));
-}
-
 TEST(Overlap, is_the_longest_suffix_that_is_a_prefix) {
   EXPECT_EQ(overlap("", "abc"), 0U);
   EXPECT_EQ(overlap("abc", ""), 0U);

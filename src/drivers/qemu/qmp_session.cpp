@@ -23,8 +23,11 @@ Async<void> QmpSession::run(EventSink sink) {
     ended = error;
   }
   Error reason(Reason::hypervisor_failed, "QEMU's monitor connection has ended");
-  if (ended) reason = std::move(reason).caused_by(*ended);
-  fail(std::move(reason));
+  if (ended) {
+    fail(std::move(reason).caused_by(*ended));
+  } else {
+    fail(std::move(reason));
+  }
 }
 
 Async<void> QmpSession::read_lines(const EventSink& sink) {

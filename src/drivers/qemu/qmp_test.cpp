@@ -146,6 +146,7 @@ TEST_F(Qmp, does_not_wait_for_a_peer_that_hangs) {
         // The late answer to a command that was given up is no lie.
         co_await say(stream, R"({"return":{},"id":1})");
         co_await say(stream, R"({"return":{"late":true},"id":2})");
+        co_await say(stream, R"({"return":{},"id":3})");
         co_await lines.next();
       },
       [](QmpSession& session) -> Async<void> {

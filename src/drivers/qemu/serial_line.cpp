@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/base64.hpp"
 #include "drivers/qemu/command_line.hpp"
 #include "drivers/qemu/pump_protocol.hpp"
 #include "drivers/qemu/serial_text.hpp"
@@ -197,8 +198,8 @@ Async<std::string> SerialLine::read_ring() {
   json::Object arguments{{"device", kRingDevice}, {"size", kRingSize.count}, {"format", "base64"}};
   const auto answer = co_await qmp_->execute("ringbuf-read", std::move(arguments));
   if (!answer.is_string()) throw Error(Reason::hypervisor_failed, "QEMU's ring is not text");
-  auto bytes = decode_base64(std::string_view(answer.get_string()));
-  if (!bytes) throw std::move(bytes.error());
+  auto bytes = parse_base64(std::string_view(answer.get_string()));
+  if (!bytes) throw Error(Reason::hypervisor_failed, "QEMU's ring is not base64");
   co_return std::move(*bytes);
 }
 
