@@ -68,11 +68,11 @@ Async<void> serve_api(const DaemonOptions& options, core::HostControl::Ports& po
 Async<void> serve(const DaemonOptions& options, core::HostControl::Ports ports,
                   core::HostControl::Identity identity, std::string leaks_path) {
   core::HostControl control(ports, std::move(identity));
-  LeakList leaks(std::move(leaks_path), control.live(), control.agent(), ports.clock, ports.log);
+  LeakList leaks(leaks_path, control.live(), control.agent(), ports.clock, ports.log);
   Scope scope(ports.executor, "ruched");
   scope.spawn("control", control.run());
   scope.spawn("api", serve_api(options, ports, control));
-  scope.spawn("leaks", leaks.run());
+  if (!leaks_path.empty()) scope.spawn("leaks", leaks.run());
   co_await scope.join();
 }
 

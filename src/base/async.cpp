@@ -333,4 +333,12 @@ Async<void> sleep_for(Clock& clock, std::chrono::microseconds duration) {
   co_await sleep_until(clock, clock.now() + duration);
 }
 
+Async<void> drain(Scope& scope) {
+  try {
+    co_await scope.join();
+  } catch (const Cancelled&) {
+    // Cancelled by its owner, who waits here for the end.
+  }
+}
+
 }  // namespace ruche

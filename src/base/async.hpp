@@ -59,6 +59,9 @@ class Scope {
   std::shared_ptr<State> state_;
 };
 
+// Waits for the children of a scope that its owner cancelled; their cancellation is no news.
+Async<void> drain(Scope& scope);
+
 // Throws Error(deadline, what) when `work` takes longer; the work has fully ended by then.
 template <class T>
 Async<T> with_deadline(Clock& clock, Duration limit, std::string what, Async<T> work);

@@ -1,0 +1,132 @@
+// ruched: real ports, wired.
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cctype>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/loop.hpp"
+#include "base/random.hpp"
+#include "drivers/dir/dir_driver.hpp"
+#include "drivers/linux/host_info.hpp"
+#include "drivers/linux/processes.hpp"
+#include "drivers/mirror/mirror_builder.hpp"
+#include "drivers/qemu/engine.hpp"
+#include "drivers/sqlite/history_log.hpp"
+#include "drivers/sqlite/sqlite_store.hpp"
+#include "ruched/daemon.hpp"
+#include "ruched/instance.hpp"
+
+namespace ruche::apps {
+
+namespace {
+
+// Users of helpers, just below those of guests (core/guests/plan_create.cpp); no file is theirs.
+constexpr std::uint32_t kImageHelperUser = 0x6fff0001;
+constexpr std::uint32_t kPackageHelperUser = 0x6fff0002;
+
+// "Node 1.example.org" → "node-1".
+std::string machine_name() {
+  char raw[256] = {};
+  ::gethostname(raw, sizeof(raw) - 1);
+  std::string name;
+  for (const char* c = raw; *c && *c != '.' && name.size() < 60; ++c) {
+    const auto lower = static_cast<char>(std::tolower(static_cast<unsigned char>(*c)));
+    name += std::isalnum(static_cast<unsigned char>(lower)) ? lower : '-';
+  }
+  return is_valid_name(name) ? name : "host";
+}
+
+// RUCHE_KILL_AT_COMMIT=<n>:before|after ends the process at its n-th commit, as kill -9 would; in
+// builds for tests only.
+std::function<void(std::uint64_t, bool)> crash_point() {
+#ifdef RUCHE_FAULTS
+  const char* wanted = std::getenv("RUCHE_KILL_AT_COMMIT");
+  if (!wanted) return {};
+  const std::string text = wanted;
+  const auto number = std::strtoull(text.c_str(), nullptr, 10);
+  const bool after = text.ends_with(":after");
+  return [number, after](std::uint64_t commit, bool done) {
+    if (commit == number && done == after) ::kill(::getpid(), SIGKILL);
+  };
+#else
+  return {};
+#endif
+}
+
+std::unique_ptr<Log> open_log(const DaemonOptions& options) {
+  constexpr std::size_t kLogBytes = 16 << 20;
+  if (options.log_file.empty()) return stderr_log(options.log_level);
+  return file_log(options.log_file, options.log_level, kLogBytes);
+}
+
+struct Places {
+  Instance& instance;
+  std::string datastore() const { return instance.path("datastore"); }
+  std::string build() const { return instance.path("build"); }
+  std::string run() const { return instance.path("run"); }
+};
+
+Async<void> serve_real(const DaemonOptions& options, Loop& loop, Log& log) {
+  const auto random = system_random();
+  Instance instance(options.data_dir, loop.clock().wall(), *random);
+  const Places places{instance};
+  const bool root = ::getuid() == 0;
+  const auto processes = drivers::linux::linux_processes({options.jail, instance.label()});
+  drivers::dir::DirDrivers volumes(loop.clock(), log, *processes,
+                                   {.helper_user = root ? kImageHelperUser : 0,
+                                    .helper_group = root ? kImageHelperUser : 0});
+  drivers::mirror::MirrorBuilder builder(*processes, {root ? kPackageHelperUser : 0,
+                                                      root ? kPackageHelperUser : 0});
+  const auto host_info = drivers::linux::linux_host_info({.version = RUCHE_VERSION});
+  const auto history = drivers::sqlite::open_history(instance.path("history.db"), loop.executor(), log);
+  const auto store = co_await drivers::sqlite::open_store(
+      instance.path("state.db"), loop.executor(), loop.clock(), log, {.commit_hook = crash_point()});
+
+  Lane files("guest files");
+  Scope beside(loop.executor(), "beside machines");
+  std::exception_ptr failure;
+  try {
+    const auto hypervisor = co_await drivers::qemu::open_qemu(
+        {.run_directory = places.run(), .pump_path = options.pump},
+        {*processes, loop.clock(), log, beside, files});
+    const core::HostControl::Ports ports{*store,   *hypervisor,  volumes, builder, *host_info,
+                                         *history, loop.clock(), *random, log,     loop.executor()};
+    const core::HostControl::Identity identity{
+        instance.host(), options.host_name.empty() ? machine_name() : options.host_name,
+        places.datastore(), places.build()};
+    co_await serve(options, ports, identity, instance.path("leaks.json"));
+  } catch (const std::exception&) {
+    failure = std::current_exception();
+  }
+  beside.cancel(CancelReason::shutdown);
+  co_await uninterrupted(drain(beside));
+  std::rethrow_exception(failure);
+}
+
+}  // namespace
+}  // namespace ruche::apps
+
+int main(int argc, char** argv) {
+  using namespace ruche;
+  ::umask(0077);
+  ::signal(SIGPIPE, SIG_IGN);
+  int status = 0;
+  const auto options = apps::parse_options(argc, argv, false, status);
+  if (!options) return status;
+  const auto log = apps::open_log(*options);
+  Loop loop;
+  try {
+    loop.run(apps::serve_real(*options, loop, *log), {.stop_on_signals = true});
+  } catch (const Cancelled&) {
+    return 0;  // asked to end; guests run on
+  } catch (const Error& error) {
+    std::fprintf(stderr, "ruched: %s\n", error.full_message().c_str());
+    if (!error.remedy_text().empty()) std::fprintf(stderr, "  %s\n", error.remedy_text().c_str());
+    return exit_code(error.code());
+  }
+  return 0;
+}
