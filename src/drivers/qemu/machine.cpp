@@ -162,7 +162,7 @@ void MachineCore::hear(const QmpEvent& event) {
 
 // Bounded: a monitor that floods loses its oldest events, never the end.
 void MachineCore::say(ports::MachineEvent event) {
-  if (!events_.empty() && events_.back().kind == MachineEventKind::ended) return;
+  if (end_ && event.kind != MachineEventKind::ended) return;
   events_.push_back(std::move(event));
   if (events_.size() > kMostEvents) events_.pop_front();
   changed_.notify();
@@ -170,9 +170,12 @@ void MachineCore::say(ports::MachineEvent event) {
 
 Async<ports::MachineEvent> MachineCore::next_event() {
   const auto self = shared_from_this();
-  while (events_.empty()) co_await changed_.wait();
-  auto event = events_.front();
-  if (event.kind != MachineEventKind::ended) events_.pop_front();
+  while (events_.empty()) {
+    if (end_) throw Error(Reason::hypervisor_failed, "the guest's process has ended");
+    co_await changed_.wait();
+  }
+  auto event = std::move(events_.front());
+  events_.pop_front();
   co_return event;
 }
 
