@@ -63,7 +63,7 @@ void Applier::put_record_part(const std::string& key, DocumentKind kind, const s
                           {{"key", key}, {"why", decoded.error().full_message()}});
     return;
   }
-  inventory_.broken_.erase(key);
+  if (inventory_.broken_.erase(key) > 0) inventory_.relist_ = true;
   part = Stored<T>{std::move(*decoded), revision};
 }
 
@@ -94,7 +94,13 @@ void Applier::put_guest(const keys::Parsed& parsed, const std::string& key,
   }
   inventory_.guests_[parsed.id] = std::move(record);
   const auto broken = inventory_.broken_.find(key);
-  if (broken != inventory_.broken_.end()) mark_broken_guest(parsed.id, broken->second, revision);
+  if (broken != inventory_.broken_.end()) {
+    mark_broken_guest(parsed.id, broken->second, revision);
+    // Whoever writes the status again compares what is really there.
+    auto marked = copy_of(inventory_.guests_, parsed.id);
+    if (parsed.kind == DocumentKind::guest_status) marked->status->revision = revision;
+    inventory_.guests_[parsed.id] = std::move(marked);
+  }
   changed(ObjectKind::guest, parsed.id, existed, true);
 }
 
@@ -103,8 +109,9 @@ void Applier::put_placement(const keys::Parsed& parsed, const std::string& key,
   std::optional<Stored<model::Placement>> placement;
   put_record_part(key, parsed.kind, value, placement, revision);
   if (!placement) {
+    if (!inventory_.guests_.contains(parsed.id)) return;
     mark_broken_guest(parsed.id, inventory_.broken_[key], revision);
-    return;
+    return changed(ObjectKind::guest, parsed.id, true, true);
   }
   const auto place = [&](auto& records, ObjectKind kind) {
     const bool existed = records.contains(parsed.id);
@@ -226,7 +233,7 @@ void Applier::erase_placement(const keys::Parsed& parsed, const std::string& key
 
 void Applier::erase(const std::string& key, ports::Revision) {
   const auto parsed = keys::parse(key);
-  inventory_.broken_.erase(key);
+  if (inventory_.broken_.erase(key) > 0) inventory_.relist_ = true;
   if (!parsed) return;
   const auto drop = [&](auto& records, ObjectKind kind, auto clear) {
     if (!records.contains(parsed->id)) return;

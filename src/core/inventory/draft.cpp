@@ -148,7 +148,11 @@ ports::Commit Draft::take() {
     json::encode_to(data, *slot.type, slot.value.get(), {.reveal_secrets = true});
     commit.writes.push_back(ports::Put{key, documents::wrap(keys::parse(key)->kind, data), {}});
   }
+  for (const auto& key : depended_) {
+    if (!slots_.contains(key)) commit.compares.push_back({key, inventory_.key_revision(key)});
+  }
   slots_.clear();
+  depended_.clear();
   return commit;
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/clock.hpp"
@@ -51,6 +52,8 @@ class Draft {
     return put_slot<T>(key, std::move(value), inventory_.key_revision(key));
   }
   void erase(const std::string& key);
+  // The decision rests on this key: the commit fails when it changes meanwhile.
+  void depend(const std::string& key) { depended_.insert(key); }
   // Takes a unique name; throws name_in_use.
   void take_name(std::string_view kind, const std::string& name, Uuid holder);
   void free_name(std::string_view kind, const std::string& name);
@@ -88,6 +91,7 @@ class Draft {
   Clock& clock_;
   Random& random_;
   std::map<std::string, Slot> slots_;
+  std::set<std::string> depended_;
 };
 
 }  // namespace ruche::core

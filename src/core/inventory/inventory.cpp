@@ -31,12 +31,17 @@ Async<void> Inventory::run() {
   while (true) {
     std::optional<Error> failure;
     try {
-      if (must_rebuild) co_await rebuild();
+      // Asked before it is followed, so that a store that stays away is noticed and paused for.
+      if (must_rebuild) {
+        co_await rebuild();
+      } else {
+        co_await store_.get(std::string(keys::kSettings));
+      }
       must_rebuild = false;
       stale_ = false;
       pause = kFirstRetry;
       co_await follow();
-      must_rebuild = true;  // follow ends when history was compacted
+      must_rebuild = true;
     } catch (const Error& error) {
       failure = error;
     }
@@ -72,6 +77,7 @@ Async<void> Inventory::rebuild() {
   other_revisions_.clear();
   broken_.clear();
   settings_ = {};
+  relist_ = false;
   Applier applier(*this);
   for (const auto& entry : entries) applier.put(entry.key, entry.value, entry.revision);
   applier.take();
@@ -97,6 +103,7 @@ Async<void> Inventory::follow() {
     revision_ = batch.revision;
     publish(ChangeSet{batch.revision, applier.take()});
     changed_.notify();
+    if (relist_) co_return;
   }
 }
 

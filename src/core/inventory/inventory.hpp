@@ -125,6 +125,9 @@ class Inventory {
   ports::Revision revision_;
   bool ready_ = false;
   bool stale_ = false;
+  // A document that could not be read is readable again, or gone: what it stood in for is not kept,
+  // so everything is listed once more.
+  bool relist_ = false;
   Signal changed_;
   Records<GuestRecord> guests_;
   Records<ImageRecord> images_;
@@ -139,7 +142,7 @@ class Inventory {
   std::vector<std::weak_ptr<Subscription>> subscriptions_;
 
   Async<void> rebuild();
-  Async<void> follow();
+  Async<void> follow();  // ends when everything has to be listed again
   void publish(const std::optional<ChangeSet>& set);
 };
 

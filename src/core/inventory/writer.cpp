@@ -46,7 +46,9 @@ Async<ports::Revision> Writer::insist(std::function<void(Draft&)> write) {
     try {
       co_return co_await transact(write);
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::unavailable) throw;
+      const bool may_pass =
+          error.code() == ErrorCode::unavailable || error.reason() == Reason::store_conflict;
+      if (!may_pass) throw;
       failure = error;
     }
     co_await sleep_for(clock_, pause);
@@ -61,44 +63,30 @@ Async<ports::Revision> Writer::transact_in_turn(const std::function<void(Draft&)
     write(draft);
     ports::Commit commit = draft.take();
     if (commit.writes.empty()) co_return inventory_.revision();
-    const std::string nonce = commit.nonce;
     std::map<std::string, ports::Revision> seen;
     for (const auto& compare : commit.compares) seen[compare.key] = compare.revision;
-
-    std::optional<ports::CommitResult> result;
-    std::optional<Error> unknown;
-    try {
-      result = co_await store_.commit(std::move(commit));
-    } catch (const Error& error) {
-      if (error.reason() != Reason::store_outcome_unknown) throw;
-      unknown = error;
-    }
-    if (unknown) {
-      const auto revision = co_await settle_unknown(nonce);
-      // A commit that did not happen yet may still arrive; the next attempt compares the same
-      // revisions, so at most one of the two takes effect.
-      if (!revision) continue;
-      result = ports::Committed{*revision};
-    }
-    if (const auto* committed = std::get_if<ports::Committed>(&*result)) {
+    const ports::CommitResult result = co_await send(std::move(commit));
+    if (const auto* committed = std::get_if<ports::Committed>(&result)) {
       ++commits_;
       co_await inventory_.reached(committed->revision);
       co_return committed->revision;
     }
-    const auto key = std::get<ports::Conflict>(*result).key;
+    const auto key = std::get<ports::Conflict>(result).key;
     co_await wait_for_news(key, seen[key]);
   }
   throw Error(Reason::store_conflict, "other writers were always first").remedy("try again");
 }
 
-Async<std::optional<ports::Revision>> Writer::settle_unknown(const std::string& nonce) {
+Async<ports::CommitResult> Writer::send(ports::Commit commit) {
   const Instant give_up = clock_.now() + kSettlePatience;
+  bool may_have_happened = false;
   while (true) {
     std::optional<Error> failure;
     try {
-      co_return co_await store_.settled(nonce);
+      co_return co_await store_.commit(commit);
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::unavailable) throw;
+      may_have_happened = may_have_happened || error.reason() == Reason::store_outcome_unknown;
+      if (!may_have_happened || error.code() != ErrorCode::unavailable) throw;
       failure = error;
     }
     if (clock_.now() > give_up) {

@@ -20,8 +20,9 @@ class Writer {
   // commits nothing. Errors: what `write` throws, store_unavailable (nothing happened),
   // store_outcome_unknown (the store stayed away too long to ask whether it happened).
   Async<ports::Revision> transact(std::function<void(Draft&)> write);
-  // The same, and while the store is away it goes on trying until cancelled: for the effects of
-  // what already happened in the world.
+  // The same, and while the store is away, or others are always first, it goes on trying until
+  // cancelled: for the effects of what already happened in the world. `write` may run again after
+  // its changes were written, so it looks whether they still make sense.
   Async<ports::Revision> insist(std::function<void(Draft&)> write);
 
   // What the store has under a key that the inventory does not decode.
@@ -35,7 +36,9 @@ class Writer {
  private:
   class Turn;
   Async<ports::Revision> transact_in_turn(const std::function<void(Draft&)>& write);
-  Async<std::optional<ports::Revision>> settle_unknown(const std::string& nonce);
+  // Sends until it is answered. After an unknown outcome the same commit goes out again, with the
+  // same nonce: an earlier copy that arrives later then changes nothing.
+  Async<ports::CommitResult> send(ports::Commit commit);
   Async<void> wait_for_news(const std::string& key, ports::Revision seen);
 
   ports::StateStore& store_;
