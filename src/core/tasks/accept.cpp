@@ -72,6 +72,8 @@ Async<std::optional<Accepted>> replay(Writer& writer, const Caller& caller) {
                 "this Idempotency-Key was used for another request")
         .remedy("use a new key for a new request");
   }
+  // The store is asked, not the inventory, so the task may not have been seen here yet.
+  co_await writer.inventory().reached(entry->revision);
   Accepted accepted;
   accepted.replayed = true;
   accepted.revision = writer.inventory().revision();
@@ -100,17 +102,27 @@ Async<Accepted> accept(Writer& writer, Caller caller, std::function<Proposal(Dra
     accepted.task = make_task(draft, caller, proposal);
     co_return accepted;
   }
+  const auto key = keys::idempotency(caller.user, caller.idempotency_key);
+  bool twin_was_first = false;
   accepted.revision = co_await writer.transact([&](Draft& draft) {
+    twin_was_first = !caller.idempotency_key.empty() &&
+                     draft.inventory().key_revision(key) != ports::Revision{};
+    if (twin_was_first) return;
     const Proposal proposal = propose(draft);
     model::Task task = make_task(draft, caller, proposal);
     claim(draft, proposal, task.id);
     if (!caller.idempotency_key.empty()) {
-      const auto key = keys::idempotency(caller.user, caller.idempotency_key);
       draft.create(key, IdempotencyRecord{caller.request_fingerprint, task.id, draft.now()});
     }
     accepted.task = task;
     draft.create(keys::task(task.id), std::move(task));
   });
+  if (twin_was_first) replayed = co_await replay(writer, caller);
+  if (replayed) co_return std::move(*replayed);
+  if (twin_was_first) {
+    throw Error(Reason::store_conflict, "the same request was made at the same time and is gone")
+        .remedy("make it again");
+  }
   co_return accepted;
 }
 

@@ -1,15 +1,15 @@
 #include "core/tasks/dispatcher.hpp"
 
+#include <algorithm>
+
 #include "core/tasks/accept.hpp"
 
 namespace ruche::core {
 
-// A task under way; its own scope, so that cancelling it interrupts the step that waits.
-struct Dispatcher::Running {
-  explicit Running(Executor executor) : scope(std::move(executor), "task") {}
-  Scope scope;
-  bool asked_to_end = false;
-};
+namespace {
+constexpr Duration kFirstPause{500};
+constexpr Duration kLongestPause{30'000};
+}  // namespace
 
 Dispatcher::Dispatcher(Executor executor, Writer& writer, Engine& engine, Log& log,
                        model::HostId self)
@@ -30,71 +30,43 @@ bool Dispatcher::must_wait(const model::Task& task) const {
   return false;
 }
 
-bool Dispatcher::cancel_requested(model::TaskId id) const {
+bool Dispatcher::is_ours(model::TaskId id) const {
   const auto& tasks = writer_.inventory().tasks();
   const auto found = tasks.find(id.value);
-  return found != tasks.end() && found->second->value.cancel_requested.has_value();
+  return found != tasks.end() && found->second->value.host == self_ &&
+         model::is_open(found->second->value.state);
 }
 
 void Dispatcher::start_what_can_run() {
   for (const auto& [id, stored] : writer_.inventory().tasks()) {
     const model::Task& task = stored->value;
-    if (task.host != self_ || !model::is_open(task.state)) continue;
-    const auto under_way = running_.find(task.id);
-    if (under_way != running_.end()) {
-      if (task.cancel_requested && !under_way->second->asked_to_end) {
-        under_way->second->asked_to_end = true;
-        under_way->second->scope.cancel(CancelReason::user);
-      }
-      continue;
+    if (!is_ours(task.id)) continue;
+    if (running_.contains(task.id)) {
+      if (task.cancel_requested) engine_.interrupt(task.id);
+    } else if (!must_wait(task)) {
+      running_.insert(task.id);
+      scope_.spawn("task " + to_text(task.id), work(task.id));
     }
-    if (must_wait(task)) continue;
-    running_.emplace(task.id, std::make_unique<Running>(scope_.executor()));
-    scope_.spawn("task " + to_text(task.id), work(task.id));
   }
 }
 
 Async<void> Dispatcher::work(model::TaskId id) {
-  Running& self = *running_.at(id);
-  const auto asked = [this, id] { return cancel_requested(id); };
-  // The first attempt may be interrupted by a cancellation of the task; the second then finds the
-  // request and takes back what was done.
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    Scope attempt_scope(scope_.executor(), "attempt");
-    Scope& scope = attempt == 0 ? self.scope : attempt_scope;
-    scope.spawn("engine", engine_.run(id, asked));
+  Duration pause = kFirstPause;
+  while (is_ours(id)) {
     std::optional<Error> failure;
-    bool interrupted = false;
     try {
-      co_await scope.join();
-    } catch (const Cancelled&) {
-      interrupted = self.asked_to_end;
-      if (!interrupted) throw;
+      co_await engine_.run(id);
     } catch (const Error& error) {
       failure = error;
     }
-    if (failure) {
-      log_.error("core", "a task could not be worked on",
-                 {{"task", to_text(id)}, {"why", failure->full_message()}});
-    }
-    if (!self.asked_to_end) break;
-    const auto& tasks = writer_.inventory().tasks();
-    const auto found = tasks.find(id.value);
-    if (found == tasks.end() || !model::is_open(found->second->value.state)) break;
+    if (!failure) break;
+    log_.error("core", "a task could not be worked on; it is tried again",
+               {{"task", to_text(id)}, {"why", failure->full_message()}});
+    co_await sleep_for(writer_.clock(), pause);
+    pause = std::min(pause * 2, kLongestPause);
   }
   running_.erase(id);
-  ended_.notify();
 }
-
-namespace {
-Async<void> drain(Scope& scope) {
-  try {
-    co_await scope.join();
-  } catch (const Cancelled&) {
-    // It was cancelled by its owner, who waits here for the end.
-  }
-}
-}  // namespace
 
 Async<void> Dispatcher::run() {
   std::exception_ptr failure;

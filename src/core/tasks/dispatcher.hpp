@@ -2,7 +2,7 @@
 // of an object.
 #pragma once
 
-#include <map>
+#include <set>
 
 #include "core/tasks/engine.hpp"
 
@@ -17,19 +17,17 @@ class Dispatcher {
   std::size_t running() const { return running_.size(); }
 
  private:
-  struct Running;
   void start_what_can_run();
   bool must_wait(const model::Task& task) const;
   Async<void> work(model::TaskId id);
-  bool cancel_requested(model::TaskId id) const;
+  bool is_ours(model::TaskId id) const;
 
   Writer& writer_;
   Engine& engine_;
   Log& log_;
   model::HostId self_;
-  std::map<model::TaskId, std::unique_ptr<Running>> running_;
+  std::set<model::TaskId> running_;
   Scope scope_;
-  Signal ended_;
 };
 
 }  // namespace ruche::core

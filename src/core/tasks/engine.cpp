@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/tasks/task_service.hpp"
 
 namespace ruche::core {
@@ -9,12 +11,47 @@ namespace ruche::core {
 using model::TaskState;
 
 namespace {
-constexpr int kForwardAttempts = 5;
-constexpr Duration kForwardPause{500};
 
-Error cancelled_error(const model::Task& task) {
-  const auto kind = task.cancel_requested.value_or(model::CancelKind::user);
-  return Error(Reason::task_cancelled, fmt::format("the task was cancelled ({})", enum_name(kind)));
+constexpr Duration kPatience{600'000};  // with what may pass, once there is no other way
+constexpr Duration kFirstPause{200};
+constexpr Duration kLongestPause{15'000};
+constexpr int kAttempts = 3;  // of what will hardly pass
+
+// Failures of the surroundings, which end by themselves.
+bool may_pass(const Error& error) {
+  return error.code() == ErrorCode::unavailable || error.code() == ErrorCode::deadline_exceeded ||
+         error.reason() == Reason::in_use;
+}
+
+Async<void> run_to_end(Async<void> work, bool& ended) {
+  co_await std::move(work);
+  ended = true;
+}
+
+}  // namespace
+
+// A task while it is worked on.
+struct Engine::Work {
+  model::Task task;
+  Scope* step = nullptr;  // around the step that is being applied
+};
+
+namespace {
+bool is_still_open(const Draft& draft, model::TaskId id) {
+  const auto& tasks = draft.inventory().tasks();
+  const auto found = tasks.find(id.value);
+  return found != tasks.end() && model::is_open(found->second->value.state);
+}
+
+// Tasks that waited for this one go where their object went.
+void hand_over(Draft& draft, const model::Task& task) {
+  const auto* placement = draft.find_placement(task.object.id);
+  if (!placement || placement->host == task.host) return;
+  for (const auto& claim : placement->claims) {
+    if (draft.inventory().tasks().contains(claim.task.value)) {
+      draft.task(claim.task).host = placement->host;
+    }
+  }
 }
 }  // namespace
 
@@ -40,15 +77,47 @@ StepContext Engine::context(const model::Task& task, std::size_t index) {
   return StepContext{task, report};
 }
 
-Async<void> Engine::run(model::TaskId id, std::function<bool()> cancelled) {
+bool Engine::cancel_requested(const model::Task& task) const {
+  const auto found = writer_.inventory().tasks().find(task.id.value);
+  return found != writer_.inventory().tasks().end() && found->second->value.cancel_requested &&
+         !task.pivoted;
+}
+
+void Engine::throw_if_cancel_requested(const model::Task& task) const {
+  if (!cancel_requested(task)) return;
+  const auto kind = writer_.inventory().tasks().at(task.id.value)->value.cancel_requested;
+  throw Error(Reason::task_cancelled, fmt::format("the task was cancelled ({})", enum_name(*kind)));
+}
+
+void Engine::interrupt(model::TaskId id) {
+  const auto found = under_way_.find(id);
+  if (found == under_way_.end() || found->second->task.pivoted) return;
+  if (found->second->step) found->second->step->cancel(CancelReason::user);
+}
+
+Async<void> Engine::run(model::TaskId id) {
   const auto stored = writer_.inventory().tasks().find(id.value);
   if (stored == writer_.inventory().tasks().end()) co_return;
-  model::Task task = stored->second->value;
+  if (!model::is_open(stored->second->value.state)) co_return;
+  Work work{stored->second->value};
+  under_way_[id] = &work;
+  std::exception_ptr failure;
+  try {
+    co_await carry_out(work);
+  } catch (const std::exception&) {
+    failure = std::current_exception();
+  }
+  under_way_.erase(id);
+  if (failure) std::rethrow_exception(failure);
+}
+
+Async<void> Engine::carry_out(Work& work) {
+  model::Task& task = work.task;
   std::optional<Error> failure;
   if (task.error) failure = model::to_error(*task.error);
   if (task.state != TaskState::reverting) {
     try {
-      co_await forward(task, cancelled);
+      co_await forward(work);
       co_await conclude(task, TaskState::done, nullptr);
       co_return;
     } catch (const Error& error) {
@@ -56,7 +125,7 @@ Async<void> Engine::run(model::TaskId id, std::function<bool()> cancelled) {
     }
   }
   log_.info("core", "a task failed and is taken back",
-            {{"task", to_text(id)}, {"why", failure->full_message()}});
+            {{"task", to_text(task.id)}, {"why", failure->full_message()}});
   // The decision to go back is journalled, so that a later daemon does not go forward again.
   task.error = model::to_problem(*failure);
   co_await journal(task, TaskState::reverting);
@@ -65,75 +134,105 @@ Async<void> Engine::run(model::TaskId id, std::function<bool()> cancelled) {
   co_await conclude(task, by_user ? TaskState::cancelled : TaskState::failed, &*failure);
 }
 
-Async<void> Engine::forward(model::Task& task, const std::function<bool()>& cancelled) {
+Async<void> Engine::forward(Work& work) {
+  model::Task& task = work.task;
   for (std::size_t i = task.position; i < task.plan.size(); ++i) {
-    if (cancelled() && !task.pivoted) throw cancelled_error(task);
-    const bool pivot = handler(task.plan[i]).is_pivot(task.plan[i]);
-    if (pivot && !task.pivoted) {
+    throw_if_cancel_requested(task);
+    task.position = static_cast<std::uint32_t>(i);
+    if (!task.pivoted && handler(task.plan[i]).is_pivot(task.plan[i])) {
       task.pivoted = true;
-      task.position = static_cast<std::uint32_t>(i);
       co_await journal(task, TaskState::running);
     }
     if (task.pivoted) {
-      co_await retry_forward(task, i);
+      co_await retry_forward(work, i);
     } else {
-      co_await apply_step(task, i);
+      co_await apply_step(work, i);
     }
     task.position = static_cast<std::uint32_t>(i + 1);
   }
 }
 
-Async<void> Engine::apply_step(model::Task& task, std::size_t index) {
+Async<void> Engine::apply_step(Work& work, std::size_t index) {
+  model::Task& task = work.task;
   const model::Step& step = task.plan[index];
-  StepHandler& work = handler(step);
+  StepHandler& handles = handler(step);
   const StepContext ctx = context(task, index);
   ctx.progress({}, {}, describe_step(step, writer_.inventory()));
-  const Observation seen = co_await work.observe(step, ctx);
+  const Observation seen = co_await handles.observe(step, ctx);
   if (seen == Observation::done) co_return;
-  if (!work.found_by_name(step) && !task.pivoted) {
-    task.position = static_cast<std::uint32_t>(index);
-    co_await journal(task, TaskState::running);
+  if (!handles.found_by_name(step) && !task.pivoted) co_await journal(task, TaskState::running);
+  throw_if_cancel_requested(task);
+  // A scope of its own, so that the user's cancellation reaches the step and nothing around it: a
+  // commit of the journal is never interrupted.
+  Scope scope(co_await current_executor(), "step");
+  bool ended = false;
+  scope.spawn("apply", run_to_end(handles.apply(step, ctx), ended));
+  work.step = &scope;
+  std::exception_ptr failure;
+  try {
+    co_await scope.join();
+  } catch (const std::exception&) {
+    failure = std::current_exception();
   }
-  co_await work.apply(step, ctx);
+  work.step = nullptr;
+  if (failure) std::rethrow_exception(failure);
+  if (!ended) throw_if_cancel_requested(task);
+  if (!ended) throw Error(Reason::internal_error, "a step ended without a result");
 }
 
-Async<void> Engine::retry_forward(model::Task& task, std::size_t index) {
+Async<void> Engine::retry_forward(Work& work, std::size_t index) {
+  const Instant give_up = clock_.now() + kPatience;
+  Duration pause = kFirstPause;
   for (int attempt = 1;; ++attempt) {
     std::optional<Error> failure;
     try {
-      co_return co_await apply_step(task, index);
+      co_return co_await apply_step(work, index);
     } catch (const Error& error) {
       failure = error;
     }
-    if (attempt >= kForwardAttempts) throw std::move(*failure);
-    co_await sleep_for(clock_, kForwardPause * attempt);
+    const bool go_on = may_pass(*failure) ? clock_.now() < give_up : attempt < kAttempts;
+    if (!go_on) throw std::move(*failure);
+    co_await sleep_for(clock_, pause);
+    pause = std::min(pause * 2, kLongestPause);
   }
 }
 
 Async<void> Engine::backward(model::Task& task) {
   if (task.pivoted) co_return;  // what could not be finished is settled as it is
-  const std::size_t last = std::min<std::size_t>(task.position + 1, task.plan.size());
-  for (std::size_t i = last; i-- > 0;) {
-    const model::Step& step = task.plan[i];
-    const StepContext ctx = context(task, i);
-    ctx.progress({}, {}, "taking back: " + describe_step(step, writer_.inventory()));
-    for (int attempt = 1; attempt <= kForwardAttempts; ++attempt) {
-      std::optional<Error> failure;
-      try {
-        co_await handler(step).revert(step, ctx);
-        break;
-      } catch (const Error& error) {
-        failure = error;
-      }
-      log_.warning("core", "taking a step back failed",
-                   {{"task", to_text(task.id)}, {"why", failure->full_message()}});
-      if (attempt < kForwardAttempts) co_await sleep_for(clock_, kForwardPause * attempt);
+  // All of them: how far an earlier daemon came is not journalled for steps that are found by name.
+  for (std::size_t i = task.plan.size(); i-- > 0;) co_await take_back(task, i);
+}
+
+Async<void> Engine::take_back(model::Task& task, std::size_t index) {
+  const model::Step& step = task.plan[index];
+  const StepContext ctx = context(task, index);
+  const std::string what = "taking back: " + describe_step(step, writer_.inventory());
+  ctx.progress({}, {}, what);
+  const Instant give_up = clock_.now() + kPatience;
+  Duration pause = kFirstPause;
+  for (int attempt = 1;; ++attempt) {
+    std::optional<Error> failure;
+    try {
+      co_return co_await handler(step).revert(step, ctx);
+    } catch (const Error& error) {
+      failure = error;
     }
+    log_.warning("core", "taking a step back failed",
+                 {{"task", to_text(task.id)}, {"why", failure->full_message()}});
+    const bool go_on = may_pass(*failure) ? clock_.now() < give_up : attempt < kAttempts;
+    if (!go_on) {
+      task.error->causes.push_back(what + " failed: " + failure->full_message());
+      co_return;
+    }
+    ctx.progress({}, {}, what + "; trying again after: " + failure->message());
+    co_await sleep_for(clock_, pause);
+    pause = std::min(pause * 2, kLongestPause);
   }
 }
 
 Async<void> Engine::journal(model::Task& task, TaskState state) {
   co_await writer_.insist([&](Draft& draft) {
+    if (!is_still_open(draft, task.id)) return;
     auto& stored = draft.task(task.id);
     stored.state = state;
     stored.position = task.position;
@@ -144,16 +243,18 @@ Async<void> Engine::journal(model::Task& task, TaskState state) {
 
 Async<void> Engine::conclude(model::Task& task, TaskState state, const Error* why) {
   co_await writer_.insist([&](Draft& draft) {
+    if (!is_still_open(draft, task.id)) return;  // an earlier attempt was written after all
     auto& stored = draft.task(task.id);
     stored.state = state;
     stored.position = task.position;
+    stored.error = task.error;
     stored.ended_at = draft.now();
-    if (why) stored.error = model::to_problem(*why);
     for (std::size_t i = 0; i < task.plan.size(); ++i) {
       const bool done = state == TaskState::done || (task.pivoted && i < task.position);
       handler(task.plan[i]).settle(task.plan[i], done ? Outcome::done : Outcome::reverted, why, draft);
     }
     release_claims(draft, task);
+    hand_over(draft, task);
   });
   progress_.remove(task.id);
 }

@@ -31,7 +31,7 @@ class StepHandler {
   virtual Async<void> apply(const model::Step& step, const StepContext& context) = 0;
   virtual Async<void> revert(const model::Step& step, const StepContext& context) = 0;
   // The step's consequence for the documents, written in the commit that ends the task. For a
-  // failed task `why` is the cause.
+  // failed task `why` is the cause. After a failure every step of the plan is reverted, begun or not.
   virtual void settle(const model::Step& step, Outcome outcome, const Error* why, Draft& draft) = 0;
   // A step that cannot be taken back; once it has begun (journalled), the task only goes forward.
   virtual bool is_pivot(const model::Step& step) const = 0;
@@ -46,17 +46,24 @@ class Engine {
       : writer_(writer), clock_(clock), log_(log), progress_(progress) {}
 
   void add(StepHandler& handler) { handlers_.push_back(&handler); }
-  // Works an open task to its end, from wherever an earlier daemon left it. Cancelling with
-  // shutdown leaves it as it is, for the next daemon; `cancelled` tells whether the task itself
-  // was asked to end.
-  Async<void> run(model::TaskId id, std::function<bool()> cancelled);
+  // Works an open task to its end, from wherever an earlier daemon left it. Cancelling it with
+  // shutdown leaves the task as it is, for the next daemon.
+  Async<void> run(model::TaskId id);
+  // The task's document says that it shall end: interrupts the step that is being applied. A task
+  // that has pivoted goes on.
+  void interrupt(model::TaskId id);
 
  private:
+  struct Work;
   StepHandler& handler(const model::Step& step) const;
-  Async<void> forward(model::Task& task, const std::function<bool()>& cancelled);
-  Async<void> apply_step(model::Task& task, std::size_t index);
-  Async<void> retry_forward(model::Task& task, std::size_t index);
+  bool cancel_requested(const model::Task& task) const;
+  void throw_if_cancel_requested(const model::Task& task) const;
+  Async<void> carry_out(Work& work);
+  Async<void> forward(Work& work);
+  Async<void> apply_step(Work& work, std::size_t index);
+  Async<void> retry_forward(Work& work, std::size_t index);
   Async<void> backward(model::Task& task);
+  Async<void> take_back(model::Task& task, std::size_t index);
   Async<void> journal(model::Task& task, model::TaskState state);
   Async<void> conclude(model::Task& task, model::TaskState state, const Error* why);
   StepContext context(const model::Task& task, std::size_t index);
@@ -66,6 +73,7 @@ class Engine {
   Log& log_;
   ProgressBoard& progress_;
   std::vector<StepHandler*> handlers_;
+  std::map<model::TaskId, Work*> under_way_;
 };
 
 // Removes the task's claims from its object's placement, if that still exists.
