@@ -9,6 +9,7 @@
 
 #include "base/reflect.hpp"
 #include "model/ids.hpp"
+#include "model/requests.hpp"
 #include "model/storage.hpp"
 
 namespace ruche::model {
@@ -43,10 +44,12 @@ constexpr auto describe(Type<RegisterGuest>) {
 
 struct ExportConfiguration {
   GuestId guest;
+  std::optional<VmEdit> before;  // of a change: what it changed, to go back to
 };
 constexpr auto describe(Type<ExportConfiguration>) {
   return structure<ExportConfiguration>("ExportConfiguration", "Writes the configuration beside the volumes.",
-                                        field<&ExportConfiguration::guest>("guest", "The guest."));
+                                        field<&ExportConfiguration::guest>("guest", "The guest."),
+                                        field<&ExportConfiguration::before>("before", "What the change changed."));
 }
 
 struct LaunchMachine {
@@ -112,10 +115,12 @@ constexpr auto describe(Type<RecycleGuest>) {
 
 struct RestoreGuest {
   GuestId guest;
+  std::string name;  // reserved for it; another than before when that was taken meanwhile
 };
 constexpr auto describe(Type<RestoreGuest>) {
   return structure<RestoreGuest>("RestoreGuest", "Takes the guest out of the recycle bin.",
-                                 field<&RestoreGuest::guest>("guest", "The guest."));
+                                 field<&RestoreGuest::guest>("guest", "The guest."),
+                                 field<&RestoreGuest::name>("name", "Its name from now on."));
 }
 
 struct ForgetGuest {

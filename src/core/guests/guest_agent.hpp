@@ -1,6 +1,9 @@
 // Keeps the documents of this host's guests true: adopts what runs, sees guests power themselves
 // off or crash, restarts by policy, starts after a boot of the host. It never starts or stops a
 // guest because of a difference between wish and state: power is a command, not a level.
+//
+// Whatever happens to a guest, the answer is the same: look at it, when no task holds its power, and
+// write down what is there. A guest that does not answer is broken until it does.
 #pragma once
 
 #include <map>
@@ -29,7 +32,7 @@ class GuestAgent {
   // Takes over every guest that an earlier daemon left running, and settles those that ended
   // meanwhile. Before the dispatcher starts. `host_rebooted`: no process can have survived.
   Async<void> adopt_all(bool host_rebooted);
-  // Starts the guests with autostart, after a boot of the host.
+  // Accepts the start of every guest with autostart, after a boot of the host.
   Async<void> autostart();
   // Supervises until cancelled.
   Async<void> run();
@@ -38,26 +41,45 @@ class GuestAgent {
   const std::vector<ports::FoundMachine>& unmanaged() const { return unmanaged_; }
 
  private:
-  Async<void> adopt(const ports::FoundMachine& found);
-  Async<void> settle_absent(model::GuestId guest, bool host_rebooted);
+  struct Looking {
+    bool again = false;   // something happened meanwhile
+    int failures = 0;     // of looks, in a row
+  };
+
+  Async<void> adopt(ports::FoundMachine found);
+  bool is_ours(const ports::FoundMachine& found) const;
+  Async<void> first_look(model::GuestId guest);
   Async<void> watch(model::GuestId guest, std::shared_ptr<ports::Machine> machine);
-  Async<void> reconcile(model::GuestId guest, std::shared_ptr<ports::Machine> machine,
-                        std::string last_words);
-  Async<void> settle_observed(model::GuestId guest, std::shared_ptr<ports::Machine> machine,
-                              std::string last_words);
+  Async<void> follow();
+  void look_if_lost(model::GuestId guest);
+
+  void look_soon(model::GuestId guest);
+  Async<void> keep_looking(model::GuestId guest);
+  Async<void> look(model::GuestId guest);
+  Async<void> look_at_machine(model::GuestId guest, std::shared_ptr<ports::Machine> machine);
+  Async<void> look_at_absence(model::GuestId guest);
+  Async<std::shared_ptr<ports::Machine>> find_machine(model::GuestId guest);
+  Async<void> note_failure(model::GuestId guest, const Error& why);
   Async<void> crashed(model::GuestId guest, std::string last_words);
-  Async<void> start_restarts();
+  // Writes what was seen, unless a task has claimed the guest's power or it is no longer ours by
+  // the time of the commit; false then.
+  Async<bool> settle(model::GuestId guest, std::function<void(Draft&)> write);
+
   Async<void> restart_later(model::GuestId guest, std::uint32_t crashes);
-  Async<void> start(model::GuestId guest, std::uint32_t crashes);
-  const GuestRecord* record(model::GuestId guest) const;
+  bool wants_restart(model::GuestId guest) const;
+  // Nothing when it was accepted.
+  Async<std::optional<Error>> start(model::GuestId guest, std::optional<std::uint32_t> crashes);
+  const GuestRecord* own_record(model::GuestId guest) const;
+  bool is_unreadable(model::GuestId guest) const;
   bool is_busy(model::GuestId guest) const;
+  std::vector<model::GuestId> own_guests() const;
 
   Parts parts_;
   std::map<model::GuestId, ports::Machine*> watched_;
+  std::map<model::GuestId, Looking> looks_;
+  std::map<model::GuestId, std::string> last_words_;  // of processes whose end is not written yet
+  std::set<model::GuestId> lost_by_reboot_;
   std::vector<ports::FoundMachine> unmanaged_;
-  // Crashes that the restart policy answers; also those found while adopting, before run().
-  std::vector<std::pair<model::GuestId, std::uint32_t>> due_restarts_;
-  Signal due_restart_;
   Scope scope_;
 };
 

@@ -44,9 +44,10 @@ void settle_crashed(Draft& draft, model::GuestId guest, const std::string& last_
   if (!is_known(draft, guest)) return;
   give_back(draft, draft.placement(guest.value));
   auto& status = clear_process(draft, guest);
+  // Written twice when the first answer of the store was lost: one crash all the same.
+  if (status.state != model::GuestState::crashed) ++status.crashes;
   status.state = model::GuestState::crashed;
   status.last_error = last_words;
-  ++status.crashes;
 }
 
 void settle_alive(Draft& draft, model::GuestId guest, const ports::MachineStatus& machine) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/guests/guest_documents.hpp"
+#include "core/guests/guest_edit.hpp"
 
 namespace ruche::core {
 
@@ -66,26 +67,28 @@ Async<Observation> GuestSteps::observe(const model::Step& step, const StepContex
   if (is<model::RecycleGuest>(step) || is<model::RestoreGuest>(step)) {
     co_return Observation::done;  // they are nothing but their documents
   }
-  if (is<model::StopMachine>(step) || is<model::ShutdownMachine>(step)) {
-    co_return as(!parts_.live.find(id));
-  }
+  // A stop is never taken for done: a guest that could not be adopted has a process all the same.
+  if (is<model::ShutdownMachine>(step)) co_return as(!parts_.live.find(id));
   if (is<model::LaunchMachine>(step)) {
     if (!parts_.live.find(id)) co_return Observation::absent;
     const auto state = co_await state_of(id);
-    co_return as(state != MachineState::gone && state != MachineState::shut_down);
+    co_return as(state != MachineState::gone);
   }
   co_return Observation::absent;
 }
 
 Async<void> GuestSteps::apply(const model::Step& step, const StepContext& context) {
   const auto id = *guest_of(step);
+  const auto hold = co_await parts_.live.hold(id);
   if (is<model::RegisterGuest>(step) || is<model::ExportConfiguration>(step)) {
     co_await export_configuration(id);
   } else if (is<model::LaunchMachine>(step)) {
     co_await launch(id);
-  } else if (is<model::ResumeMachine>(step) || is<model::PauseMachine>(step)) {
+  } else if (is<model::ResumeMachine>(step)) {
+    co_await resume(id);
+  } else if (is<model::PauseMachine>(step)) {
     const auto held = machine(id);
-    co_await held->power(is<model::ResumeMachine>(step) ? PowerAction::resume : PowerAction::pause);
+    co_await held->power(PowerAction::pause);
     co_await remember(id, *held);
   } else if (is<model::ResetMachine>(step)) {
     co_await machine(id)->power(PowerAction::reset);
@@ -104,8 +107,10 @@ Async<void> GuestSteps::apply(const model::Step& step, const StepContext& contex
 
 Async<void> GuestSteps::revert(const model::Step& step, const StepContext&) {
   const auto id = *guest_of(step);
+  const auto hold = co_await parts_.live.hold(id);
   if (is<model::LaunchMachine>(step)) co_await end_process(id);
   if (is<model::RegisterGuest>(step)) {
+    if (!parts_.writer.inventory().guests().contains(id.value)) co_return;
     auto& driver = parts_.pool.driver(guest(id).datastore);
     co_await driver.remove_owner(model::ObjectKind::guest, id.value);
   }
@@ -117,8 +122,22 @@ Async<void> GuestSteps::launch(model::GuestId id) {
   parts_.live.put(id, launched);
 }
 
+Async<void> GuestSteps::resume(model::GuestId id) {
+  const auto held = machine(id);
+  // After a restart of the daemon it may have run and powered itself off already; that is settled
+  // as what it is.
+  const auto state = co_await state_of(id);
+  if (state != MachineState::shut_down) co_await held->power(PowerAction::resume);
+  co_await remember(id, *held);
+}
+
 Async<void> GuestSteps::remember(model::GuestId id, ports::Machine& held) {
-  seen_[id] = co_await held.status();
+  auto status = co_await held.status();
+  if (status.state == MachineState::gone) {
+    throw Error(Reason::hypervisor_failed, fmt::format("{} ended: {}", guest(id).name,
+                                                       status.last_words));
+  }
+  seen_[id] = std::move(status);
 }
 
 Async<void> GuestSteps::end_process(model::GuestId id) {
@@ -138,7 +157,9 @@ Async<void> GuestSteps::end_process(model::GuestId id) {
 
 Async<void> GuestSteps::shut_down(const model::ShutdownMachine& step, const StepContext& context) {
   const auto held = machine(step.guest);
-  co_await held->power(PowerAction::shutdown);
+  const auto before = co_await state_of(step.guest);
+  const bool hears = before != MachineState::gone && before != MachineState::shut_down;
+  if (hears) co_await held->power(PowerAction::shutdown);
   context.progress({}, {}, fmt::format("waiting for {} to power off", guest(step.guest).name));
   bool late = false;
   try {
@@ -175,8 +196,35 @@ namespace {
 
 void recycle(Draft& draft, model::GuestId id) {
   auto& guest = draft.guest(id);
+  if (guest.deleted_at) return;
   guest.deleted_at = draft.now();
   draft.free_name("vm", guest.name);
+}
+
+void restore(Draft& draft, const model::RestoreGuest& step) {
+  auto& guest = draft.guest(step.guest);
+  guest.deleted_at.reset();
+  if (!step.name.empty()) guest.name = step.name;
+}
+
+// A purge that could not be finished: without all of its volumes the guest is no longer one.
+void mark_remains(Draft& draft, model::GuestId id, const Error* why) {
+  const auto& record = draft.inventory().guests().at(id.value);
+  if (!record->spec) return;
+  for (const auto& disk : record->spec->value.spec.disks) {
+    if (draft.find_layer(disk.layer)) continue;
+    return settle_broken(draft, id, "it was purged, but not to the end: " +
+                                        (why ? why->full_message() : std::string("unknown why")));
+  }
+}
+
+// A change whose task failed is taken out of the document again, with the name it had reserved.
+void settle_edit(Draft& draft, const model::ExportConfiguration& step, bool done) {
+  if (!step.before) return;
+  auto& guest = draft.guest(step.guest);
+  const std::string changed = guest.name;
+  if (!done) apply_edit(guest, *step.before);
+  if (changed != step.before->name) draft.free_name("vm", done ? step.before->name : changed);
 }
 
 void move_placement(Draft& draft, model::GuestId id, model::HostId to) {
@@ -202,16 +250,22 @@ void GuestSteps::settle(const model::Step& step, Outcome outcome, const Error* w
     if (!done) settle_stopped(draft, id, why ? why->full_message() : "");
   } else if (is<model::ResumeMachine>(step) || is<model::PauseMachine>(step)) {
     const auto seen = seen_.find(id);
-    if (done && seen != seen_.end()) settle_alive(draft, id, seen->second);
+    if (!done || seen == seen_.end()) return;
+    if (seen->second.state == MachineState::shut_down) return settle_stopped(draft, id, "");
+    settle_alive(draft, id, seen->second);
   } else if (is<model::StopMachine>(step) || is<model::ShutdownMachine>(step)) {
     if (done) settle_stopped(draft, id, "");
   } else if (is<model::RecycleGuest>(step)) {
     if (done) recycle(draft, id);
   } else if (is<model::RestoreGuest>(step)) {
-    if (done) draft.guest(id).deleted_at.reset();
-    if (!done) draft.free_name("vm", draft.guest(id).name);
+    const auto& restored = std::get<model::RestoreGuest>(step);
+    if (done) restore(draft, restored);
+    if (!done) draft.free_name("vm", restored.name);
+  } else if (is<model::ExportConfiguration>(step)) {
+    settle_edit(draft, std::get<model::ExportConfiguration>(step), done);
   } else if (is<model::ForgetGuest>(step)) {
     if (done) forget_guest(draft, id);
+    if (!done) mark_remains(draft, id, why);
   } else if (is<model::MoveGuest>(step)) {
     if (done) move_placement(draft, id, std::get<model::MoveGuest>(step).to);
   }

@@ -39,6 +39,7 @@ class GuestSteps : public StepHandler {
   Async<void> shut_down(const model::ShutdownMachine& step, const StepContext& context);
   Async<void> wait_for_power_off(model::GuestId id);
   Async<void> end_process(model::GuestId id);
+  Async<void> resume(model::GuestId id);
   Async<void> remember(model::GuestId id, ports::Machine& machine);
 
   Parts parts_;

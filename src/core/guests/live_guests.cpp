@@ -2,6 +2,17 @@
 
 namespace ruche::core {
 
+LiveGuests::Hold::~Hold() {
+  if (owner_ == nullptr) return;
+  owner_->held_.erase(guest_);
+  owner_->given_back_.notify();
+}
+
+Async<LiveGuests::Hold> LiveGuests::hold(model::GuestId guest) {
+  while (!held_.insert(guest).second) co_await given_back_.wait();
+  co_return Hold(*this, guest);
+}
+
 void LiveGuests::put(model::GuestId guest, std::shared_ptr<ports::Machine> machine) {
   machines_[guest] = std::move(machine);
   changed_.notify();

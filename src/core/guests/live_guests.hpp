@@ -4,6 +4,8 @@
 
 #include <map>
 #include <memory>
+#include <set>
+#include <utility>
 
 #include "model/ids.hpp"
 #include "ports/hypervisor.hpp"
@@ -12,6 +14,22 @@ namespace ruche::core {
 
 class LiveGuests {
  public:
+  // The sole right to change a guest's process; the steps of tasks and the agent take turns. Given
+  // back by its destructor; the LiveGuests outlives it.
+  class Hold {
+   public:
+    Hold(LiveGuests& owner, model::GuestId guest) : owner_(&owner), guest_(guest) {}
+    Hold(Hold&& other) noexcept
+        : owner_(std::exchange(other.owner_, nullptr)), guest_(other.guest_) {}
+    Hold& operator=(Hold&&) = delete;
+    ~Hold();
+
+   private:
+    LiveGuests* owner_;
+    model::GuestId guest_;
+  };
+  Async<Hold> hold(model::GuestId guest);
+
   void put(model::GuestId guest, std::shared_ptr<ports::Machine> machine);
   void remove(model::GuestId guest);
   // Null when the guest does not run here. Keep the pointer while using the machine.
@@ -23,7 +41,9 @@ class LiveGuests {
 
  private:
   std::map<model::GuestId, std::shared_ptr<ports::Machine>> machines_;
+  std::set<model::GuestId> held_;
   Signal changed_;
+  Signal given_back_;
 };
 
 }  // namespace ruche::core

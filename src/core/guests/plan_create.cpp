@@ -51,7 +51,18 @@ std::string take_mac(Draft& draft, model::GuestId guest) {
   }
 }
 
-const model::Image* find_image(const Draft& draft, const std::string& reference) {
+// What the new guest stands on must not be on its way out, now or by the time of the commit.
+void stand_on(Draft& draft, const std::optional<Stored<model::Placement>>& placement,
+              const std::string& name) {
+  if (!placement) return;
+  draft.depend(keys::placement(placement->value.host, placement->value.object));
+  for (const auto& claim : placement->value.claims) {
+    throw Error(Reason::claimed, fmt::format("{} is busy: task {}", name, to_text(claim.task)))
+        .remedy(fmt::format("wait for it: ruche task show {}", to_text(claim.task)));
+  }
+}
+
+const model::Image* find_image(Draft& draft, const std::string& reference) {
   if (reference.empty()) return nullptr;
   const auto record = draft.inventory().find_image(reference);
   if (!record) {
@@ -65,6 +76,7 @@ const model::Image* find_image(const Draft& draft, const std::string& reference)
         .at("/image")
         .remedy("wait for its task: ruche task list");
   }
+  stand_on(draft, record->placement, "the image " + image.name);
   return &image;
 }
 
@@ -178,6 +190,8 @@ Proposal create(Draft& draft, const Site& site, const model::CreateVm& request) 
         .at("/datastore")
         .remedy("leave the datastore out, or import the image there");
   }
+  const auto& datastore = draft.inventory().datastores().at(guest.datastore.value);
+  stand_on(draft, datastore->placement, "the datastore " + datastore->spec->value.name);
   unwrap(model::check_tags(guest.tags));
   check_host(draft, site, guest);
   check_forwards(draft, request, site.self);

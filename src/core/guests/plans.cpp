@@ -123,6 +123,10 @@ Proposal resume(Draft& draft, const model::VmRef& request) {
 Proposal remove(Draft& draft, const model::DeleteVm& request) {
   const auto& record = find_guest(draft, request.vm, request.purge);
   const auto& guest = record.spec->value;
+  if (guest.deleted_at && !request.purge) {
+    throw Error(Reason::wrong_state, fmt::format("{} is in the recycle bin already", guest.name))
+        .remedy(fmt::format("remove it for good: ruche vm delete {} --purge", to_text(guest.id)));
+  }
   std::vector<model::Step> plan;
   if (request.stop && has_process(state_of(record))) {
     plan.push_back(model::StopMachine{guest.id});
@@ -133,25 +137,42 @@ Proposal remove(Draft& draft, const model::DeleteVm& request) {
     plan.push_back(model::RecycleGuest{guest.id});
     return propose(record, "vm.delete", "Delete", {Facet::existence}, std::move(plan));
   }
-  for (const auto& disk : guest.spec.disks) {
-    const auto* layer = draft.find_layer(disk.layer);
-    if (layer && layer->references > 0) {
-      throw Error(Reason::in_use, fmt::format("{} layers stand on {} of {}", layer->references,
-                                              disk.name, guest.name))
+  // By owner, so that nothing stays behind of a guest whose document cannot be read.
+  for (const auto& [id, layer] : draft.inventory().layers()) {
+    if (layer->value.owner != guest.id.value) continue;
+    draft.depend(keys::layer({id}));
+    if (layer->value.references > 0) {
+      throw Error(Reason::in_use, fmt::format("{} layers stand on a volume of {}",
+                                              layer->value.references, guest.name))
           .remedy("delete those copies first");
     }
-    plan.push_back(model::DeleteVolume{disk.layer});
+    plan.push_back(model::DeleteVolume{{id}});
   }
   plan.push_back(model::ForgetGuest{guest.id});
   return propose(record, "vm.delete", "Purge", {Facet::existence}, std::move(plan));
 }
 
-Proposal undelete(Draft& draft, const model::UndeleteVm& request) {
-  const auto& record = find_guest(draft, request.vm, true);
-  const auto& guest = record.spec->value;
-  if (!guest.deleted_at) {
-    throw Error(Reason::wrong_state, fmt::format("{} is not in the recycle bin", guest.name));
+namespace {
+
+// A guest that lives may have the name of one that was deleted: the deleted one is meant.
+const GuestRecord& find_deleted(const Draft& draft, const std::string& reference) {
+  const GuestRecord* latest = nullptr;
+  for (const auto& [id, record] : draft.inventory().guests()) {
+    if (!record->complete() || !record->spec->value.deleted_at) continue;
+    if (record->spec->value.name != reference && to_text(id) != reference) continue;
+    const auto when = *record->spec->value.deleted_at;
+    if (!latest || *latest->spec->value.deleted_at < when) latest = record.get();
   }
+  if (latest) return *latest;
+  const auto& guest = find_guest(draft, reference).spec->value;
+  throw Error(Reason::wrong_state, fmt::format("{} is not in the recycle bin", guest.name));
+}
+
+}  // namespace
+
+Proposal undelete(Draft& draft, const model::UndeleteVm& request) {
+  const auto& record = find_deleted(draft, request.vm);
+  const auto& guest = record.spec->value;
   const std::string name = request.new_name.empty() ? guest.name : request.new_name;
   if (draft.inventory().name_holder("vm", name)) {
     throw Error(Reason::name_in_use, fmt::format("the name {} was taken meanwhile", name))
@@ -160,14 +181,18 @@ Proposal undelete(Draft& draft, const model::UndeleteVm& request) {
                             to_text(guest.id)));
   }
   draft.take_name("vm", name, guest.id.value);
-  draft.guest(guest.id).name = name;
   return propose(record, "vm.undelete", "Undelete", {Facet::existence},
-                 {model::RestoreGuest{guest.id}, model::ExportConfiguration{guest.id}});
+                 {model::RestoreGuest{guest.id, name},
+                  model::ExportConfiguration{guest.id, std::nullopt}});
 }
 
 Proposal move(Draft& draft, const model::MoveVm& request) {
   const auto& record = find_guest(draft, request.vm);
   const auto& guest = record.spec->value;
+  if (guest.deleted_at) {
+    throw Error(Reason::wrong_state, fmt::format("{} is in the recycle bin", guest.name))
+        .remedy(fmt::format("take it out: ruche vm undelete {}", guest.name));
+  }
   if (has_process(state_of(record)) || state_of(record) == GuestState::provisioning) {
     throw Error(Reason::wrong_state, fmt::format("{} is {}", guest.name, enum_name(state_of(record))))
         .remedy("a cold move needs a stopped VM");

@@ -1,0 +1,37 @@
+#include "core/guests/guest_edit.hpp"
+
+namespace ruche::core {
+
+model::VmEdit editable(const model::Guest& guest) {
+  model::VmEdit edit;
+  edit.name = guest.name;
+  edit.display_name = guest.display_name;
+  edit.description = guest.description;
+  edit.tags = guest.tags;
+  edit.cpus = guest.spec.cpus;
+  edit.topology = guest.spec.topology;
+  edit.cpu_baseline = guest.spec.cpu_baseline;
+  edit.memory = guest.spec.memory;
+  edit.memory_kind = guest.spec.memory_kind;
+  edit.command_line = guest.spec.boot.command_line;
+  edit.autostart = guest.spec.autostart;
+  edit.restart_policy = guest.spec.restart_policy;
+  return edit;
+}
+
+void apply_edit(model::Guest& guest, const model::VmEdit& edit) {
+  guest.name = edit.name;
+  guest.display_name = edit.display_name;
+  guest.description = edit.description;
+  guest.tags = edit.tags;
+  guest.spec.cpus = edit.cpus;
+  guest.spec.topology = edit.topology;
+  guest.spec.cpu_baseline = edit.cpu_baseline;
+  guest.spec.memory = edit.memory;
+  guest.spec.memory_kind = edit.memory_kind;
+  guest.spec.boot.command_line = edit.command_line;
+  guest.spec.autostart = edit.autostart;
+  guest.spec.restart_policy = edit.restart_policy;
+}
+
+}  // namespace ruche::core
