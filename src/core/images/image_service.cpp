@@ -29,6 +29,20 @@ model::LayerId add_image_layer(Draft& draft, const model::Image& image, model::L
   return add_layer(draft, std::move(layer)).id;
 }
 
+// A datastore that is not on its way out, now or by the time of the commit.
+model::DatastoreId choose(Draft& draft, const std::string& reference, model::HostId host) {
+  const auto& chosen = choose_datastore(draft.inventory(), reference, host);
+  const auto& placement = draft.inventory().datastores().at(chosen.id.value)->placement;
+  if (!placement) return chosen.id;
+  draft.depend(keys::placement(placement->value.host, placement->value.object));
+  for (const auto& claim : placement->value.claims) {
+    throw Error(Reason::claimed, fmt::format("the datastore {} is busy: task {}", chosen.name,
+                                             to_text(claim.task)))
+        .remedy(fmt::format("wait for it: ruche task show {}", to_text(claim.task)));
+  }
+  return chosen.id;
+}
+
 model::Image new_image(Draft& draft, const std::string& name, model::DatastoreId datastore) {
   model::Image image;
   image.id = draft.new_id<model::ImageId>();
@@ -56,8 +70,8 @@ Proposal propose(Draft& draft, model::Image image, model::HostId self, std::stri
 
 Async<Accepted> ImageService::import(Caller caller, model::ImportImageRequest request) {
   co_return co_await accept(parts_.writer, std::move(caller), [&](Draft& draft) {
-    const auto datastore = choose_datastore(draft.inventory(), request.datastore, parts_.self);
-    auto image = new_image(draft, request.name, datastore.id);
+    const auto datastore = choose(draft, request.datastore, parts_.self);
+    auto image = new_image(draft, request.name, datastore);
     image.description = request.description;
     image.source = request.path;
     const model::ImportImage step{image.id, request.path, request.format};
@@ -74,8 +88,8 @@ Async<Accepted> ImageService::build(Caller caller, model::BuildImageRequest requ
   }
   const std::string name = request.name.empty() ? request.recipe : request.name;
   co_return co_await accept(parts_.writer, std::move(caller), [&](Draft& draft) {
-    const auto datastore = choose_datastore(draft.inventory(), request.datastore, parts_.self);
-    auto image = new_image(draft, name, datastore.id);
+    const auto datastore = choose(draft, request.datastore, parts_.self);
+    auto image = new_image(draft, name, datastore);
     image.boot.kind = model::BootKind::direct_kernel;
     image.boot.kernel = add_image_layer(draft, image, model::LayerContent::kernel);
     image.boot.initrd = add_image_layer(draft, image, model::LayerContent::initrd);
@@ -95,6 +109,7 @@ Async<Accepted> ImageService::remove(Caller caller, model::ImageRef request) {
     const model::Image& image = record->spec->value;
     for (const auto id : layers_of(image)) {
       const auto* layer = draft.find_layer(id);
+      draft.depend(keys::layer(id));
       if (layer && layer->references > 0) {
         throw Error(Reason::in_use, fmt::format("{} guests stand on the image {}",
                                                 layer->references, image.name))

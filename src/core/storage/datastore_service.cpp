@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "core/storage/datastore_pool.hpp"
 #include "core/tasks/accept.hpp"
 
 namespace ruche::core {
@@ -13,6 +14,8 @@ Async<Accepted> DatastoreService::create(Caller caller, model::CreateDatastore r
   const auto propose = [&](Draft& draft) {
     for (const auto& [id, record] : draft.inventory().datastores()) {
       if (!record->spec || record->spec->value.path != request.path) continue;
+      // The same path on another host is another place.
+      if (!request.shared && !is_visible(record->spec->value, parts_.self)) continue;
       throw Error(Reason::in_use, fmt::format("{} is the datastore {} already", request.path,
                                               record->spec->value.name))
           .at("/path");

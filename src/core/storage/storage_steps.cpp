@@ -44,8 +44,7 @@ const model::Layer* StorageSteps::find(model::LayerId id) const {
 Async<Observation> StorageSteps::observe(const model::Step& step, const StepContext&) {
   const bool creates = is_any<CreateVolume>(step);
   if (!creates && !is_any<DeleteVolume>(step)) {
-    // Looking at a datastore, or forgetting it, is done by doing it.
-    co_return is_any<AttachDatastore>(step) ? Observation::absent : Observation::done;
+    co_return Observation::absent;  // looking at a datastore is done by doing it
   }
   const auto id = creates ? std::get<CreateVolume>(step).layer : std::get<DeleteVolume>(step).layer;
   const auto* layer = find(id);
@@ -79,6 +78,12 @@ Async<void> StorageSteps::apply(const model::Step& step, const StepContext&) {
     const auto status = co_await driver.probe();
     if (status.state == model::DatastoreState::unavailable) {
       throw Error(Reason::datastore_unavailable, status.last_error);
+    }
+  } else if (const auto* detach = std::get_if<DetachDatastore>(&step)) {
+    // Whatever was accepted on it before the claim is in the inventory by now; nothing is any more.
+    for (const auto& [id, layer] : inventory_.layers()) {
+      if (layer->value.datastore != detach->datastore) continue;
+      throw Error(Reason::in_use, "something was put on the datastore meanwhile");
     }
   }
 }
