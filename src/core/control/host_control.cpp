@@ -2,10 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/control/janitor.hpp"
 #include "core/placement/admission.hpp"
 
 namespace ruche::core {
+
+namespace {
+constexpr Duration kFirstPause{200};
+constexpr Duration kLongestPause{10'000};
+}  // namespace
 
 HostControl::HostControl(Ports ports, Identity identity)
     : ports_(std::move(ports)),
@@ -46,10 +53,7 @@ Async<void> HostControl::run() {
 Async<void> HostControl::work() {
   co_await inventory_.ready();
   co_await register_host();
-  co_await add_default_datastore();
   co_await agent_.adopt_all(rebooted_);
-  started_ = true;
-  started_signal_.notify();
 
   Janitor janitor({writer_, ports_.store, ports_.history, ports_.clock, ports_.log, identity_.id});
   Scope scope(ports_.executor, "agents");
@@ -57,8 +61,27 @@ Async<void> HostControl::work() {
   scope.spawn("dispatcher", dispatcher_.run());
   scope.spawn("datastore monitor", monitor_.run());
   scope.spawn("janitor", janitor.run());
-  if (rebooted_) scope.spawn("autostart", agent_.autostart());
+  scope.spawn("beginning", begin());
   co_await scope.join();
+}
+
+Async<void> HostControl::begin() {
+  co_await add_default_datastore();
+  started_ = true;
+  started_signal_.notify();
+  if (rebooted_) {
+    co_await agent_.autostart();
+    // Only now: a daemon that is killed before finds the boot still to be dealt with.
+    const auto status = describe_host(co_await ports_.host_info.read());
+    co_await writer_.insist(
+        [&](Draft& draft) { draft.replace(keys::host_status(identity_.id), status); });
+  }
+  Duration pause = kFirstPause;
+  while (!identity_.default_datastore.empty() && !sees_datastore()) {
+    co_await sleep_for(ports_.clock, pause);
+    pause = std::min(pause * 2, kLongestPause);
+    co_await add_default_datastore();
+  }
 }
 
 model::HostStatus HostControl::describe_host(model::HostStatus facts) const {
@@ -71,8 +94,9 @@ model::HostStatus HostControl::describe_host(model::HostStatus facts) const {
 }
 
 Async<void> HostControl::register_host() {
-  const auto status = describe_host(co_await ports_.host_info.read());
+  const auto now = describe_host(co_await ports_.host_info.read());
   co_await writer_.insist([&](Draft& draft) {
+    auto status = now;
     const auto found = draft.inventory().hosts().find(identity_.id.value);
     const bool known = found != draft.inventory().hosts().end() && found->second->spec;
     if (!known) {
@@ -85,6 +109,7 @@ Async<void> HostControl::register_host() {
     }
     rebooted_ = known && found->second->status &&
                 found->second->status->value.boot_id != status.boot_id;
+    if (rebooted_) status.boot_id = found->second->status->value.boot_id;
     if (!known || !found->second->status || found->second->status->value != status) {
       draft.replace(keys::host_status(identity_.id), status);
     }
@@ -104,10 +129,32 @@ Async<void> HostControl::register_host() {
 }
 
 Async<void> HostControl::add_default_datastore() {
-  if (identity_.default_datastore.empty()) co_return;
-  for (const auto& [id, record] : inventory_.datastores()) {
-    if (record->spec && is_visible(record->spec->value, identity_.id)) co_return;
+  if (identity_.default_datastore.empty() || sees_datastore()) co_return;
+  try {
+    co_await create_default_datastore();
+  } catch (const Error& error) {
+    ports_.log.warning("core", "the default datastore could not be added",
+                       {{"why", error.full_message()}});
   }
+  // Whoever waits for the start may use it at once.
+  while (attaches_datastore()) co_await inventory_.changed();
+}
+
+bool HostControl::sees_datastore() const {
+  return std::ranges::any_of(inventory_.datastores(), [this](const auto& entry) {
+    return entry.second->spec && is_visible(entry.second->spec->value, identity_.id);
+  });
+}
+
+bool HostControl::attaches_datastore() const {
+  return std::ranges::any_of(inventory_.tasks(), [this](const auto& entry) {
+    const auto& task = entry.second->value;
+    return task.host == identity_.id && model::is_open(task.state) &&
+           task.method == "datastore.create";
+  });
+}
+
+Async<void> HostControl::create_default_datastore() {
   model::CreateDatastore request;
   request.name = "local";
   for (int n = 2; inventory_.name_holder("datastore", request.name); ++n) {

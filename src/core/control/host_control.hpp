@@ -46,7 +46,7 @@ class HostControl {
   // Registers the host, adopts what runs, then works until cancelled. Cancelling leaves guests and
   // open tasks as they are.
   Async<void> run();
-  // Ends when the host is registered and everything that ran is adopted.
+  // Ends when the host is registered, everything that ran is adopted and it has a datastore.
   Async<void> started();
   bool is_started() const { return started_; }
 
@@ -64,7 +64,11 @@ class HostControl {
  private:
   Async<void> work();
   Async<void> register_host();
+  Async<void> begin();
   Async<void> add_default_datastore();
+  Async<void> create_default_datastore();
+  bool sees_datastore() const;
+  bool attaches_datastore() const;
   model::HostStatus describe_host(model::HostStatus facts) const;
 
   Ports ports_;

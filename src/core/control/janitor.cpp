@@ -1,6 +1,7 @@
 #include "core/control/janitor.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "core/guests/plans.hpp"
 
@@ -13,6 +14,8 @@ constexpr std::size_t kMostPerCommit = 50;
 constexpr std::int64_t kIdempotencyMs = 24LL * 3600 * 1000;
 constexpr std::int64_t kHistoryMs = 400LL * 24 * 3600 * 1000;
 constexpr std::size_t kHistoryEntries = 1'000'000;
+constexpr std::int64_t kJumpMs = 3600 * 1000;
+constexpr Duration kDistrust = std::chrono::hours(24);
 }  // namespace
 
 Async<void> Janitor::run() {
@@ -27,11 +30,28 @@ Async<void> Janitor::run() {
 }
 
 Async<void> Janitor::clean() {
-  co_await purge_recycled();
+  if (trusts_the_time()) co_await purge_recycled();
   co_await retire_tasks();
   co_await drop_idempotency_records();
   const Timestamp oldest{parts_.clock.wall().unix_ms - kHistoryMs};
   co_await parts_.history.prune({kHistoryEntries, oldest});
+}
+
+// Somebody who sets the clock a year ahead must not lose what is in the recycle bin: after a jump
+// nothing is purged until the clock went on evenly for a while.
+bool Janitor::trusts_the_time() {
+  const Instant now = parts_.clock.now();
+  const std::int64_t wall = parts_.clock.wall().unix_ms;
+  if (seen_) {
+    const auto passed = std::chrono::duration_cast<Duration>(now - seen_->at).count();
+    if (std::abs(wall - seen_->wall_ms - passed) > kJumpMs) {
+      parts_.log.warning("core", "the clock jumped; nothing is purged for a day",
+                         {{"by_ms", std::to_string(wall - seen_->wall_ms - passed)}});
+      distrust_until_ = now + kDistrust;
+    }
+  }
+  seen_ = Seen{now, wall};
+  return now >= distrust_until_;
 }
 
 Async<void> Janitor::purge_recycled() {
@@ -50,8 +70,13 @@ Async<void> Janitor::purge_recycled() {
     model::DeleteVm request;
     request.vm = to_text(guest);
     request.purge = true;
-    co_await accept(parts_.writer, caller,
-                    [&](Draft& draft) { return plans::remove(draft, request); });
+    try {
+      co_await accept(parts_.writer, caller,
+                      [&](Draft& draft) { return plans::remove(draft, request); });
+    } catch (const Error& error) {
+      parts_.log.warning("core", "a deleted guest could not be purged",
+                         {{"guest", to_text(guest)}, {"why", error.full_message()}});
+    }
   }
 }
 
@@ -59,7 +84,8 @@ Async<void> Janitor::retire_tasks() {
   // Ids grow with time, so the first ended ones are the oldest.
   std::vector<model::Task> ended;
   for (const auto& [id, task] : parts_.writer.inventory().tasks()) {
-    if (!model::is_open(task->value.state)) ended.push_back(task->value);
+    const bool own = task->value.host == parts_.self;
+    if (own && !model::is_open(task->value.state)) ended.push_back(task->value);
   }
   if (ended.size() <= kKeptTasks) co_return;
   ended.resize(std::min(ended.size() - kKeptTasks, kMostPerCommit));

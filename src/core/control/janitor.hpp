@@ -21,12 +21,19 @@ class Janitor {
   Async<void> run();  // until cancelled
 
  private:
+  struct Seen {
+    Instant at;
+    std::int64_t wall_ms = 0;
+  };
   Async<void> clean();
+  bool trusts_the_time();
   Async<void> purge_recycled();
   Async<void> retire_tasks();
   Async<void> drop_idempotency_records();
 
   Parts parts_;
+  std::optional<Seen> seen_;
+  Instant distrust_until_;
 };
 
 }  // namespace ruche::core
