@@ -97,6 +97,8 @@ def arrows(tree):
             elif room is None and not tree.rooms.program_allows(folder, target):
                 yield Violation('arrow', file.path, line, f'{folder} may not include {target.name}')
             elif room is not None and not tree.rooms.may_include(room, target):
+                if target.kind == 'sim' and re.search(r'_test\.[ch]pp$', file.name):
+                    continue  # unit tests run on the simulated ports
                 yield Violation('arrow', file.path, line,
                                 f'{room.name} may not include {target.name}')
 
@@ -221,7 +223,9 @@ def test_names(tree):
         if folder.endswith('/' + subject):
             continue  # the test of the whole folder
         if not any(other.path.rsplit('/', 1)[0] == folder and other is not file
-                   and other.name.startswith(subject) and not other.name.endswith('_test.cpp')
+                   and not other.name.endswith('_test.cpp')
+                   and (other.name.startswith(subject)
+                        or subject.startswith(other.name.split('.')[0] + '_'))
                    for other in tree.cpp):
             yield Violation('test-name', file.path, 1, f'there is no {subject} beside it')
 
