@@ -1,0 +1,38 @@
+// The blocking file work of a build. What the tools' user wrote is opened without following links.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/units.hpp"
+#include "drivers/mirror/kernel_modules.hpp"
+
+namespace ruche::drivers::mirror {
+
+// Made with its parents (mode 0700) and given to the user when that is not 0.
+void make_folder(const std::string& path, std::uint32_t user, std::uint32_t group);
+void remove_folder(const std::string& path);
+bool exists(const std::string& path);
+// The whole file; io_failed when it is not a regular file of at most `limit`.
+std::string read_file(const std::string& path, Bytes limit);
+void write_file(const std::string& path, std::string_view content);
+void rename_file(const std::string& from, const std::string& to);
+void copy_file(const std::string& from, const std::string& to);
+void make_sparse_file(const std::string& path, Bytes size);
+
+// When the file or directory last changed, for comparison only; 0 when it is not there.
+std::int64_t changed_at(const std::string& path);
+
+// The kernel's file and its modules in an unpacked kernel package; modules may be compressed.
+struct UnpackedKernel {
+  std::string image;                           // path of boot/vmlinuz-…
+  std::map<std::string, std::string> modules;  // path by name
+};
+UnpackedKernel find_kernel(const std::string& folder);
+// Where busybox is in its unpacked package: bin/ or, since the merge, usr/bin/.
+std::string find_busybox(const std::string& folder);
+
+}  // namespace ruche::drivers::mirror
