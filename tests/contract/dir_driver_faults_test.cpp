@@ -188,14 +188,14 @@ void live_and_be_killed(const DirPlace& place, std::chrono::microseconds delay) 
 TEST(DirFaults, KilledAtAnyMomentItTellsTheTruthAndGoesOn) {
   int complete = 0;
   int partial = 0;
-  for (int step = 0; step < 10; ++step) {
+  for (const int milliseconds : {2, 5, 10, 15, 20, 30, 40, 55, 75, 100}) {
     DirPlace place;
     shell("head -c 4M /dev/urandom > " + place.path("small.raw"));
     {
       DirDaemon daemon(place);
       daemon.loop.run(daemon.driver->prepare());
     }
-    live_and_be_killed(place, std::chrono::microseconds(3000 + step * 15000));
+    live_and_be_killed(place, std::chrono::milliseconds(milliseconds));
     DirDaemon daemon(place);
     for (std::uint8_t i = 1; i < 40; ++i) {
       const auto volume = numbered_disk(i);

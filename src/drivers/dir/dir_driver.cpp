@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <mutex>
 #include <set>
 
 #include "base/impatient_lane.hpp"
@@ -14,6 +15,43 @@
 namespace ruche::drivers::dir {
 
 namespace {
+
+// Volumes to create that wait for the lane: whoever comes to it first takes all of them.
+class OrderQueue {
+ public:
+  void add(std::shared_ptr<CreateOrder> order) {
+    const std::lock_guard lock(mutex_);
+    orders_.push_back(std::move(order));
+  }
+  void withdraw(const std::shared_ptr<CreateOrder>& order) {
+    const std::lock_guard lock(mutex_);
+    std::erase(orders_, order);
+  }
+  std::vector<std::shared_ptr<CreateOrder>> take() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(orders_, {});
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<CreateOrder>> orders_;
+};
+
+// An order is withdrawn when its giver leaves, unless it was taken.
+class Ordered {
+ public:
+  Ordered(OrderQueue& queue, std::shared_ptr<CreateOrder> order)
+      : queue_(queue), order_(std::move(order)) {
+    queue_.add(order_);
+  }
+  ~Ordered() { queue_.withdraw(order_); }
+  Ordered(const Ordered&) = delete;
+  Ordered& operator=(const Ordered&) = delete;
+
+ private:
+  OrderQueue& queue_;
+  std::shared_ptr<CreateOrder> order_;
+};
 
 class DirDriver : public ports::VolumeDriver {
  public:
@@ -56,7 +94,14 @@ class DirDriver : public ports::VolumeDriver {
   }
 
   Async<void> create(ports::CreateVolume request) override {
-    co_await on_lane("creating a volume", [place = place_, request] { place->create(request); });
+    const auto order = std::make_shared<CreateOrder>();
+    order->request = std::move(request);
+    const Ordered ordered(*orders_, order);
+    co_await on_lane("creating a volume", [place = place_, orders = orders_] {
+      const auto all = orders->take();
+      if (!all.empty()) place->create_all(all);
+    });
+    if (order->failure) std::rethrow_exception(order->failure);
   }
 
   Async<void> copy(ports::VolumeRef volume, ports::VolumeRef source,
@@ -148,6 +193,7 @@ class DirDriver : public ports::VolumeDriver {
   std::optional<bool> shares_blocks_;
   bool available_ = true;
   std::set<model::LayerId> busy_;
+  std::shared_ptr<OrderQueue> orders_ = std::make_shared<OrderQueue>();
   ImpatientLane lane_;
 };
 

@@ -22,8 +22,6 @@ using model::ObjectKind;
 using ports::VolumeRef;
 
 constexpr const char* kMark = ".ruche-datastore";
-// More than the metadata of any new image.
-constexpr Bytes kSmallChange = mib(1);
 
 std::string mark_text(model::DatastoreId id) {
   return fmt::format("ruche-datastore 1\nid {}\n", to_text(id));
@@ -44,12 +42,6 @@ std::string extension_of(const VolumeRef& volume) {
     case LayerContent::disk: break;
   }
   return volume.format == DiskFormat::raw ? "raw" : "qcow2";
-}
-
-// From a volume of one owner to the file of another layer, so that a datastore can be moved.
-std::string path_from_sibling(const VolumeRef& target) {
-  const auto names = names_of(target);
-  return "../../" + names.owner_path + "/" + names.file;
 }
 
 bool is_volume_file(const std::string& name) {
@@ -150,9 +142,8 @@ Fd Place::open_owner(const VolumeNames& names) const {
 Fd Place::make_owner(const VolumeNames& names) const {
   const auto root = open_marked_root();
   if (auto there = open_directory(root.get(), names.owner_path)) return there;
-  const auto slash = names.owner_path.find('/');
-  const auto folder = make_directory(root.get(), names.owner_path.substr(0, slash));
-  return make_directory(folder.get(), names.owner_path.substr(slash + 1));
+  const auto folder = make_directory(root.get(), names.folder());
+  return make_directory(folder.get(), names.owner());
 }
 
 void Place::require_space(int directory, Bytes needed) const {
@@ -188,80 +179,6 @@ LayerFacts read_layer(int file, const VolumeRef& volume) {
         .caused_by(header.error());
   }
   return {header->info.virtual_size, header->backing_file};
-}
-
-Bytes Place::require_parent(const VolumeRef& parent) const {
-  const auto names = names_of(parent);
-  const auto owner = open_owner(names);
-  const auto file = owner ? open_existing(owner.get(), names.file, O_RDONLY) : Fd();
-  if (!file) {
-    throw Error(Reason::no_such_object,
-                fmt::format("the parent layer {} is not on the datastore", to_text(parent.layer)));
-  }
-  return read_layer(file.get(), parent).virtual_size;
-}
-
-void Place::create(const ports::CreateVolume& request) const {
-  const auto& volume = request.volume;
-  const bool raw = volume.format == DiskFormat::raw;
-  if (volume.content != LayerContent::disk || (raw && request.parent)) {
-    throw Error(Reason::bad_spec, "only qcow2 volumes stand on a parent")
-        .remedy("Use the format qcow2.");
-  }
-  constexpr std::int64_t kLargest = std::int64_t{1} << 51;  // of a qcow2 with 64 KiB clusters
-  if (request.size.count <= 0 || request.size.count % 512 != 0 || request.size.count > kLargest) {
-    throw Error(Reason::out_of_range, "the size of a disk is a multiple of 512, at most 2 PiB")
-        .at("/size_bytes");
-  }
-  if (request.parent) {
-    const auto least = require_parent(*request.parent);
-    if (request.size < least) {
-      throw Error(Reason::out_of_range,
-                  fmt::format("the disk must have at least the {} of its image", to_text(least)))
-          .at("/size_bytes");
-    }
-  }
-  const auto names = names_of(volume);
-  {
-    const auto root = open_marked_root();
-    require_space(root.get(), kSmallChange);
-  }
-  const auto owner = make_owner(names);
-  const auto backing = request.parent ? path_from_sibling(*request.parent) : std::string();
-  if (const auto there = open_existing(owner.get(), names.file, O_RDONLY)) {
-    const auto facts = read_layer(there.get(), volume);
-    if (facts.virtual_size == request.size && facts.backing_file == backing) return;
-    throw Error(Reason::wrong_state,
-                fmt::format("the volume {} is there already, with {} on {}", to_text(volume.layer),
-                            to_text(facts.virtual_size),
-                            facts.backing_file.empty() ? "nothing" : facts.backing_file));
-  }
-  clear_leftovers(owner.get(), names);
-  create_in(owner.get(), names, request);
-}
-
-void Place::create_in(int owner, const VolumeNames& names,
-                      const ports::CreateVolume& request) const {
-  const auto file = create_new(owner, names.partial());
-  try {
-    if (request.volume.format == DiskFormat::raw) {
-      set_size(file.get(), static_cast<std::uint64_t>(request.size.count));
-    } else {
-      model::image_format::NewQcow2 image{request.size, {}, {}};
-      if (request.parent) {
-        image.backing_file = path_from_sibling(*request.parent);
-        image.backing_format = request.parent->format == DiskFormat::raw ? "raw" : "qcow2";
-      }
-      const auto content = model::image_format::make_qcow2(image);
-      write_all(file.get(), content.head, 0);
-      set_size(file.get(), content.file_size);
-    }
-    sync(file.get(), names.partial());
-    publish(owner, names.partial(), names);
-  } catch (const Error&) {
-    ::unlinkat(owner, names.partial().c_str(), 0);
-    throw;
-  }
 }
 
 void Place::remove(const VolumeRef& volume) const {
@@ -304,10 +221,9 @@ void Place::remove_owner(ObjectKind kind, const Uuid& owner_id) const {
     if (is_volume_file(name)) return;
   }
   for (const auto& name : inside) remove_file(owner.get(), name);
-  const auto slash = names.owner_path.find('/');
-  const auto folder = open_directory(root.get(), names.owner_path.substr(0, slash));
+  const auto folder = open_directory(root.get(), names.folder());
   if (!folder) return;
-  if (::unlinkat(folder.get(), names.owner_path.substr(slash + 1).c_str(), AT_REMOVEDIR) != 0 &&
+  if (::unlinkat(folder.get(), names.owner().c_str(), AT_REMOVEDIR) != 0 &&
       errno != ENOENT) {
     throw os_error("cannot remove " + names.owner_path, errno);
   }

@@ -11,7 +11,10 @@
 // nothing is ever made in the empty directory below a mount point.
 #pragma once
 
+#include <exception>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "drivers/dir/files.hpp"
 #include "ports/volumes.hpp"
@@ -22,11 +25,19 @@ namespace ruche::drivers::dir {
 struct VolumeNames {
   std::string owner_path;  // "guests/<owner>"
   std::string file;        // "<layer>.qcow2"
+  std::string folder() const { return owner_path.substr(0, owner_path.find('/')); }
+  std::string owner() const { return owner_path.substr(owner_path.find('/') + 1); }
   std::string partial() const { return file + ".partial"; }
   std::string staging() const { return file + ".import"; }
   std::string checksum() const { return file + ".checksum"; }
 };
 VolumeNames names_of(const ports::VolumeRef& volume);
+
+// One volume to create, and how it went.
+struct CreateOrder {
+  ports::CreateVolume request;
+  std::exception_ptr failure;
+};
 
 class Place {
  public:
@@ -40,7 +51,9 @@ class Place {
   // Whether files can share blocks here, tried out with two nameless files.
   bool shares_blocks() const;
   ports::VolumeState find(const ports::VolumeRef& volume) const;
-  void create(const ports::CreateVolume& request) const;
+  // Creates all of them with two waits for the disk: one for the files, one for their names. The
+  // failure of one does not touch the others.
+  void create_all(const std::vector<std::shared_ptr<CreateOrder>>& orders) const;
   void remove(const ports::VolumeRef& volume) const;
   void write_note(model::GuestId guest, const std::string& name, std::string_view content) const;
   void remove_owner(model::ObjectKind kind, const Uuid& owner) const;
@@ -53,7 +66,9 @@ class Place {
   void require_space(int directory, Bytes needed) const;
 
  private:
-  void create_in(int owner, const VolumeNames& names, const ports::CreateVolume& request) const;
+  struct NewVolume;
+  NewVolume begin_create(const Fd& root, const ports::CreateVolume& request) const;
+  void require_possible(const ports::CreateVolume& request) const;
   Bytes require_parent(const ports::VolumeRef& parent) const;
 
   std::string root_;

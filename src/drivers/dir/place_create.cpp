@@ -1,0 +1,165 @@
+// Creation of volumes, many at a time.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <functional>
+
+#include "drivers/dir/place.hpp"
+#include "model/image_format/qcow2.hpp"
+
+namespace ruche::drivers::dir {
+
+namespace {
+
+using model::DiskFormat;
+using ports::VolumeRef;
+
+// More than the metadata of any new image.
+constexpr Bytes kSmallChange = mib(1);
+constexpr std::int64_t kLargest = std::int64_t{1} << 51;  // of a qcow2 with 64 KiB clusters
+
+// From a volume of one owner to the file of another layer, so that a datastore can be moved.
+std::string path_from_sibling(const VolumeRef& target) {
+  const auto names = names_of(target);
+  return "../../" + names.owner_path + "/" + names.file;
+}
+
+std::string backing_of(const ports::CreateVolume& request) {
+  return request.parent ? path_from_sibling(*request.parent) : std::string();
+}
+
+// True when the volume is there as requested; throws when it is there and is another.
+bool is_there(int owner, const VolumeNames& names, const ports::CreateVolume& request) {
+  const auto file = open_existing(owner, names.file, O_RDONLY);
+  if (!file) return false;
+  const auto facts = read_layer(file.get(), request.volume);
+  if (facts.virtual_size == request.size && facts.backing_file == backing_of(request)) return true;
+  throw Error(Reason::wrong_state,
+              fmt::format("the volume {} is there already, with {} on {}",
+                          to_text(request.volume.layer), to_text(facts.virtual_size),
+                          facts.backing_file.empty() ? "nothing" : facts.backing_file));
+}
+
+void write_content(int file, const ports::CreateVolume& request) {
+  if (request.volume.format == DiskFormat::raw) {
+    set_size(file, static_cast<std::uint64_t>(request.size.count));
+    return;
+  }
+  model::image_format::NewQcow2 image{request.size, backing_of(request), {}};
+  if (request.parent) {
+    image.backing_format = request.parent->format == DiskFormat::raw ? "raw" : "qcow2";
+  }
+  const auto content = model::image_format::make_qcow2(image);
+  write_all(file, content.head, 0);
+  set_size(file, content.file_size);
+}
+
+// The owner's directory, made when needed; the caller flushes the folder above it.
+Fd owner_in(int folder, const std::string& name) {
+  if (auto there = open_directory(folder, name)) return there;
+  if (::mkdirat(folder, name.c_str(), 0700) != 0 && errno != EEXIST) {
+    throw os_error("cannot create the directory " + name, errno);
+  }
+  auto made = open_directory(folder, name);
+  if (!made) throw Error(Reason::io_failed, "the directory " + name + " vanished");
+  return made;
+}
+
+}  // namespace
+
+// A volume on its way. A file that is not published goes with this object.
+struct Place::NewVolume {
+  VolumeNames names;
+  Fd folder;
+  Fd owner;
+  Fd file;  // empty: it was there already
+  bool published = false;
+
+  NewVolume() = default;
+  NewVolume(NewVolume&&) = default;
+  NewVolume& operator=(NewVolume&&) = delete;
+  ~NewVolume() {
+    if (file && !published) ::unlinkat(owner.get(), names.partial().c_str(), 0);
+  }
+};
+
+Bytes Place::require_parent(const VolumeRef& parent) const {
+  const auto names = names_of(parent);
+  const auto owner = open_owner(names);
+  const auto file = owner ? open_existing(owner.get(), names.file, O_RDONLY) : Fd();
+  if (!file) {
+    throw Error(Reason::no_such_object,
+                fmt::format("the parent layer {} is not on the datastore", to_text(parent.layer)));
+  }
+  return read_layer(file.get(), parent).virtual_size;
+}
+
+void Place::require_possible(const ports::CreateVolume& request) const {
+  const bool raw = request.volume.format == DiskFormat::raw;
+  if (request.volume.content != model::LayerContent::disk || (raw && request.parent)) {
+    throw Error(Reason::bad_spec, "only qcow2 volumes stand on a parent")
+        .remedy("Use the format qcow2.");
+  }
+  if (request.size.count <= 0 || request.size.count % 512 != 0 || request.size.count > kLargest) {
+    throw Error(Reason::out_of_range, "the size of a disk is a multiple of 512, at most 2 PiB")
+        .at("/size_bytes");
+  }
+  if (!request.parent) return;
+  const auto least = require_parent(*request.parent);
+  if (request.size < least) {
+    throw Error(Reason::out_of_range,
+                fmt::format("the disk must have at least the {} of its image", to_text(least)))
+        .at("/size_bytes");
+  }
+}
+
+Place::NewVolume Place::begin_create(const Fd& root, const ports::CreateVolume& request) const {
+  require_possible(request);
+  require_space(root.get(), kSmallChange);
+  NewVolume volume;
+  volume.names = names_of(request.volume);
+  volume.folder = make_directory(root.get(), volume.names.folder());
+  volume.owner = owner_in(volume.folder.get(), volume.names.owner());
+  if (is_there(volume.owner.get(), volume.names, request)) return volume;
+  clear_leftovers(volume.owner.get(), volume.names);
+  volume.file = create_new(volume.owner.get(), volume.names.partial());
+  write_content(volume.file.get(), request);
+  return volume;
+}
+
+void Place::create_all(const std::vector<std::shared_ptr<CreateOrder>>& orders) const {
+  Fd root;
+  std::vector<std::optional<NewVolume>> volumes(orders.size());
+  const auto for_all = [&](const std::function<void(std::size_t)>& step) {
+    for (std::size_t i = 0; i < orders.size(); ++i) {
+      if (orders[i]->failure) continue;
+      try {
+        step(i);
+      } catch (const Error&) {
+        orders[i]->failure = std::current_exception();
+      }
+    }
+  };
+  for_all([&](std::size_t i) {
+    if (!root) root = open_marked_root();
+    volumes[i].emplace(begin_create(root, orders[i]->request));
+  });
+  // The first flush of a journalling file system carries the others along.
+  for_all([&](std::size_t i) {
+    if (volumes[i]->file) sync(volumes[i]->file.get(), volumes[i]->names.file);
+  });
+  for_all([&](std::size_t i) {
+    auto& volume = *volumes[i];
+    if (volume.file) rename_in(volume.owner.get(), volume.names.partial(), volume.names.file);
+    volume.published = true;
+  });
+  for_all([&](std::size_t i) {
+    sync(volumes[i]->owner.get(), "the directory of the volume");
+    sync(volumes[i]->folder.get(), "the directory of its owner");
+  });
+}
+
+}  // namespace ruche::drivers::dir
