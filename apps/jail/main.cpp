@@ -109,6 +109,8 @@ class Preparation {
     redirect(STDOUT_FILENO, options_.stdout_path, O_WRONLY | O_CREAT | O_APPEND);
     redirect(STDERR_FILENO, options_.stderr_path, O_WRONLY | O_CREAT | O_APPEND);
     if (::chdir(options_.directory.c_str()) != 0) fail_errno("directory", options_.directory);
+    program_ = ::open(options_.argv.front().c_str(), O_PATH | O_CLOEXEC);
+    if (program_ < 0) fail_errno("exec", options_.argv.front());
   }
 
   int make_landlock() {
@@ -118,14 +120,16 @@ class Preparation {
     return *ruleset;
   }
 
+  // Without root nobody can become somebody else: guests of such a daemon run as its own user.
   void drop_privileges() {
-    if (options_.group != 0) {
+    const bool is_root = ::geteuid() == 0;
+    if (is_root && options_.group != 0) {
       if (::setgroups(0, nullptr) != 0) fail_errno("user", "setgroups");
       if (::setresgid(options_.group, options_.group, options_.group) != 0) {
         fail_errno("user", "setresgid");
       }
     }
-    if (options_.user != 0) {
+    if (is_root && options_.user != 0) {
       if (::setresuid(options_.user, options_.user, options_.user) != 0) {
         fail_errno("user", "setresuid");
       }
@@ -150,6 +154,7 @@ class Preparation {
       }
     }
     if (options_.status_fd >= 0) kept.push_back(options_.status_fd);
+    kept.push_back(program_);
     std::sort(kept.begin(), kept.end());
     unsigned next = 3;
     for (const int descriptor : kept) {
@@ -173,10 +178,16 @@ class Preparation {
     argv.push_back(nullptr);
     if (options_.status_fd >= 0) report(options_.status_fd, "exec");
     ::execve(argv.front(), argv.data(), environ);
+    // A program of ours may lie below a directory that only root may enter: it was opened before.
+    // Not at first, because its process would be named after the descriptor.
+    if (errno == EACCES) {
+      ::syscall(SYS_execveat, program_, "", argv.data(), environ, AT_EMPTY_PATH);
+    }
     fail_errno("exec", options_.argv.front());
   }
 
   const Options& options_;
+  int program_ = -1;
 };
 
 }  // namespace
