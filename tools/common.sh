@@ -36,7 +36,7 @@ step() {
   fi
   step_seconds=$((SECONDS - started))
   printf 'FAILED after %s s\n' "$step_seconds"
-  grep -nE 'error:|FAILED|fatal' "$log" | head -20 | sed 's/^/    /'
+  { grep -nE 'error:|FAILED|fatal' "$log" || true; } | head -20 | sed 's/^/    /'
   echo "    --- the end of $PWD/$log:"
   tail -25 "$log" | sed 's/^/    /'
   return 1
