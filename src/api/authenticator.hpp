@@ -1,4 +1,5 @@
-// Who asks. Peer credentials of the unix socket today; users and tokens implement the same interface.
+// Who asks. Peer credentials of the unix socket today; users and tokens implement the same
+// interface.
 #pragma once
 
 #include <cstdint>

@@ -27,9 +27,7 @@ struct Context {
   EventHub& events;
   const std::string& openapi;
 
-  Renderer renderer() const {
-    return Renderer({parts.inventory, parts.progress, parts.self});
-  }
+  Renderer renderer() const { return Renderer({parts.inventory, parts.progress, parts.self}); }
 };
 
 class Call {
@@ -138,14 +136,14 @@ Handler task_handler(Context& context, Accept<Request> accept) {
 template <class Service, class Request>
 Handler service_handler(Context& context, Service& service,
                         Async<core::Accepted> (Service::*accept)(core::Caller, Request)) {
-  return task_handler<Request>(
-      context, [&service, accept](core::Caller caller, Request request) {
-        return (service.*accept)(std::move(caller), std::move(request));
-      });
+  return task_handler<Request>(context, [&service, accept](core::Caller caller, Request request) {
+    return (service.*accept)(std::move(caller), std::move(request));
+  });
 }
 
 // Throws no_such_object.
-std::shared_ptr<const core::GuestRecord> find_vm(const Context& context, std::string_view reference);
+std::shared_ptr<const core::GuestRecord> find_vm(const Context& context,
+                                                 std::string_view reference);
 [[noreturn]] void refuse_missing(std::string_view kind, std::string_view reference,
                                  std::string_view list_command);
 

@@ -69,7 +69,8 @@ Async<void> console(Call& call, Context& context) {
       throw Error(Reason::not_owner, fmt::format("{} is on host {}", guest.name, host))
           .remedy("ask that host");
     }
-    throw Error(Reason::wrong_state, fmt::format("{} does not run, so it has no console", guest.name))
+    throw Error(Reason::wrong_state,
+                fmt::format("{} does not run, so it has no console", guest.name))
         .remedy(fmt::format("start it: ruche vm start {}", guest.name));
   }
   ports::Consoles* consoles = machine->consoles();

@@ -17,9 +17,11 @@ std::vector<ListField<Record>> fields(const Context& context) {
   return {
       {"id", FieldKind::text, [](const Record& r) { return to_text(r.spec->value.id); }},
       {"name", FieldKind::text, [](const Record& r) { return r.spec->value.name; }},
-      {"kind", FieldKind::text, [](const Record& r) { return std::string(enum_name(r.spec->value.kind)); }},
+      {"kind", FieldKind::text,
+       [](const Record& r) { return std::string(enum_name(r.spec->value.kind)); }},
       {"path", FieldKind::text, [](const Record& r) { return r.spec->value.path; }},
-      {"shared", FieldKind::boolean, [](const Record& r) { return std::int64_t{r.spec->value.shared}; }},
+      {"shared", FieldKind::boolean,
+       [](const Record& r) { return std::int64_t{r.spec->value.shared}; }},
       {"host", FieldKind::text, [shared](const Record& r) { return host_of(*shared, r); }},
       {"state", FieldKind::text,
        [](const Record& r) {
@@ -28,7 +30,8 @@ std::vector<ListField<Record>> fields(const Context& context) {
        }},
       {"available_bytes", FieldKind::size,
        [](const Record& r) { return r.status ? r.status->value.available.count : 0; }},
-      {"created_at", FieldKind::time, [](const Record& r) { return r.spec->value.created_at.unix_ms; }},
+      {"created_at", FieldKind::time,
+       [](const Record& r) { return r.spec->value.created_at.unix_ms; }},
   };
 }
 
@@ -43,9 +46,10 @@ std::vector<std::shared_ptr<const Record>> records(const Context& context) {
 Async<void> list(Call& call, Context& context, const std::vector<ListField<Record>>& known) {
   const auto page = page_request(call, call.decode<methods::ListRequest>());
   const auto renderer = context.renderer();
-  const ListSource<Record> source{
-      [&] { return records(context); }, known, "name",
-      [&](std::string& out, const Record& record) { encode_view(out, renderer.datastore(record)); }};
+  const ListSource<Record> source{[&] { return records(context); }, known, "name",
+                                  [&](std::string& out, const Record& record) {
+                                    encode_view(out, renderer.datastore(record));
+                                  }};
   auto answer = list_answer(context, page, source);
   co_await call.respond(net::json_response(200, std::move(answer)));
 }

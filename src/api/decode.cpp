@@ -32,15 +32,17 @@ Duration parse_wait(std::string_view text) {
 
 bool is_json_number(std::string_view text) {
   if (text.starts_with('-')) text.remove_prefix(1);
-  return !text.empty() && text.size() < 20 && std::all_of(text.begin(), text.end(), [](char c) {
-    return c >= '0' && c <= '9';
-  }) && (text == "0" || text.front() != '0');
+  return !text.empty() && text.size() < 20 &&
+         std::all_of(
+             text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; }) &&
+         (text == "0" || text.front() != '0');
 }
 
 // A query value as JSON of the field's type; what does not fit stays text, and the decoder says so.
 std::string query_value_as_json(const TypeInfo& type, std::string_view text) {
   switch (type.shape) {
-    case Shape::optional: return query_value_as_json(type.element(), text);
+    case Shape::optional:
+      return query_value_as_json(type.element(), text);
     case Shape::boolean:
       if (text.empty() || text == "true" || text == "1") return "true";
       if (text == "false" || text == "0") return "false";
@@ -54,7 +56,8 @@ std::string query_value_as_json(const TypeInfo& type, std::string_view text) {
         if (const auto duration = parse_duration(text)) return std::to_string(duration->count());
       }
       break;
-    default: break;
+    default:
+      break;
   }
   return json::quote(text);
 }
@@ -82,7 +85,8 @@ std::string query_as_json(const TypeInfo& type, const net::Query& query) {
 }
 
 // The object text with the path's parameters put in front of its own members.
-std::string with_parameters(const TypeInfo& type, const PathParameters& parameters, std::string text) {
+std::string with_parameters(const TypeInfo& type, const PathParameters& parameters,
+                            std::string text) {
   const auto open = text.find_first_not_of(" \t\r\n");
   if (open == text.npos || text[open] != '{') return text;  // the decoder says what is wrong
   std::string members;
@@ -135,7 +139,8 @@ void decode_request(const methods::Method& method, const PathParameters& paramet
     text = is_blank(body) ? "{}" : std::string(body);
   } else {
     if (!is_blank(body)) {
-      throw Error(Reason::bad_request, fmt::format("{} takes no body", methods::to_string(method.verb)))
+      throw Error(Reason::bad_request,
+                  fmt::format("{} takes no body", methods::to_string(method.verb)))
           .remedy("put the fields into the query");
     }
     text = query_as_json(type, query);

@@ -38,7 +38,8 @@ std::optional<std::int64_t> number_in(std::string_view text) {
 
 // Null when the record is unreadable or of another store.
 EventPointer entry_of(const ports::HistoryRecord& record, std::string_view store_id) {
-  auto head = json::try_decode<EventHead>(record.json, {.unknown_fields = json::UnknownFields::ignore});
+  auto head =
+      json::try_decode<EventHead>(record.json, {.unknown_fields = json::UnknownFields::ignore});
   if (!head) return nullptr;
   const auto id = parse_event_id(head->id);
   if (!id || id->store_id != store_id) return nullptr;
@@ -57,19 +58,25 @@ std::optional<model::ObjectKind> kind_of(const core::Inventory& inventory,
   using core::keys::DocumentKind;
   switch (key.kind) {
     case DocumentKind::guest_spec:
-    case DocumentKind::guest_status: return model::ObjectKind::guest;
-    case DocumentKind::image: return model::ObjectKind::image;
+    case DocumentKind::guest_status:
+      return model::ObjectKind::guest;
+    case DocumentKind::image:
+      return model::ObjectKind::image;
     case DocumentKind::datastore_spec:
-    case DocumentKind::datastore_status: return model::ObjectKind::datastore;
+    case DocumentKind::datastore_status:
+      return model::ObjectKind::datastore;
     case DocumentKind::host_spec:
     case DocumentKind::host_status:
-    case DocumentKind::host_ledger: return model::ObjectKind::host;
-    case DocumentKind::task: return model::ObjectKind::task;
+    case DocumentKind::host_ledger:
+      return model::ObjectKind::host;
+    case DocumentKind::task:
+      return model::ObjectKind::task;
     case DocumentKind::placement:
       if (inventory.images().contains(key.id)) return model::ObjectKind::image;
       if (inventory.datastores().contains(key.id)) return model::ObjectKind::datastore;
       return model::ObjectKind::guest;
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -153,7 +160,8 @@ Async<void> EventHub::replay() {
   std::optional<Error> failure;
   bool complete = true;
   try {
-    const ports::HistoryQuery newest{.kind = std::string(kHistoryKind), .newest_first = true, .limit = 1};
+    const ports::HistoryQuery newest{
+        .kind = std::string(kHistoryKind), .newest_first = true, .limit = 1};
     const auto found = co_await parts_.history.query(newest);
     if (found.empty()) co_return;
     const auto last = entry_of(found.front().record, store_id);
@@ -209,8 +217,10 @@ void EventHub::publish(const core::ChangeSet& set) {
 }
 
 void EventHub::push(EventEntry entry) {
-  parts_.history.append({.kind = std::string(kHistoryKind), .object_id = entry.object_id,
-                         .revision = {entry.position.revision}, .time = parts_.clock.wall(),
+  parts_.history.append({.kind = std::string(kHistoryKind),
+                         .object_id = entry.object_id,
+                         .revision = {entry.position.revision},
+                         .time = parts_.clock.wall(),
                          .json = entry.json});
   position_ = std::max(position_, entry.position);
   ring_bytes_ += entry.json.size();
@@ -238,7 +248,8 @@ bool EventHub::fill(model::Event& event, const Subject& subject) const {
     case model::ObjectKind::guest:
       return put(inventory.guests(), resource.vm, [&](const auto& r) { return renderer.vm(r); });
     case model::ObjectKind::image:
-      return put(inventory.images(), resource.image, [&](const auto& r) { return renderer.image(r); });
+      return put(inventory.images(), resource.image,
+                 [&](const auto& r) { return renderer.image(r); });
     case model::ObjectKind::datastore:
       return put(inventory.datastores(), resource.datastore,
                  [&](const auto& r) { return renderer.datastore(r); });
@@ -255,7 +266,8 @@ bool EventHub::fill(model::Event& event, const Subject& subject) const {
   return false;
 }
 
-std::optional<EventEntry> EventHub::render(EventPosition position, const core::ObjectChange& change) {
+std::optional<EventEntry> EventHub::render(EventPosition position,
+                                           const core::ObjectChange& change) {
   const Subject subject{change.kind, change.id};
   model::Event event;
   event.id = event_id(parts_.inventory.store_id(), position);
@@ -277,17 +289,22 @@ std::optional<EventEntry> EventHub::render(EventPosition position, const core::O
       names_.erase(known);
     }
   }
-  return EventEntry{.position = position, .id = event.id, .type = event.type, .kind = change.kind,
-                    .object_id = to_text(change.id), .object_name = event.object->name,
+  return EventEntry{.position = position,
+                    .id = event.id,
+                    .type = event.type,
+                    .kind = change.kind,
+                    .object_id = to_text(change.id),
+                    .object_name = event.object->name,
                     .json = json::encode(event)};
 }
 
 // --- reading --------------------------------------------------------------------------------
 
 EventPointer EventHub::after(EventPosition position) const {
-  const auto next = std::upper_bound(
-      ring_.begin(), ring_.end(), position,
-      [](const EventPosition& wanted, const EventPointer& entry) { return wanted < entry->position; });
+  const auto next = std::upper_bound(ring_.begin(), ring_.end(), position,
+                                     [](const EventPosition& wanted, const EventPointer& entry) {
+                                       return wanted < entry->position;
+                                     });
   return next == ring_.end() ? nullptr : *next;
 }
 
@@ -330,8 +347,8 @@ void EventHub::Reader::give_up() {
 Async<void> EventHub::Reader::catch_up() {
   if (!sequence_) sequence_ = co_await hub_.find_sequence(after_);
   if (!sequence_) co_return give_up();
-  const ports::HistoryQuery query{.kind = std::string(kHistoryKind), .after = *sequence_,
-                                  .limit = kHistoryPage};
+  const ports::HistoryQuery query{
+      .kind = std::string(kHistoryKind), .after = *sequence_, .limit = kHistoryPage};
   const auto found = co_await hub_.parts_.history.query(query);
   if (found.empty()) co_return give_up();
   for (const auto& item : found) {

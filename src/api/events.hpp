@@ -82,7 +82,7 @@ class EventHub {
 
   struct Page {
     std::vector<EventPointer> events;  // the oldest first
-    std::string next;                  // an id; empty: this was the end
+    std::string next;  // an id; empty: this was the end
   };
   // Past events from the history: after an id, or the newest. Throws bad_cursor, io_failed.
   Async<Page> past(EventFilter filter, std::string after, std::size_t limit);
@@ -116,7 +116,7 @@ class EventHub {
   Parts& parts_;
   std::deque<EventPointer> ring_;
   std::size_t ring_bytes_ = 0;
-  EventPosition floor_;     // the ring has everything after it
+  EventPosition floor_;  // the ring has everything after it
   EventPosition position_;  // of the newest
   std::map<Subject, std::string> names_;  // as last seen, for deletions
   Signal pushed_;

@@ -24,7 +24,8 @@ std::vector<ListField<Record>> fields() {
        [](const Record& r) { return of_status(r, [](const auto& s) { return s.version; }); }},
       {"threads", FieldKind::number,
        [](const Record& r) { return r.status ? std::int64_t{r.status->value.threads} : 0; }},
-      {"created_at", FieldKind::time, [](const Record& r) { return r.spec->value.created_at.unix_ms; }},
+      {"created_at", FieldKind::time,
+       [](const Record& r) { return r.spec->value.created_at.unix_ms; }},
   };
 }
 
@@ -59,9 +60,8 @@ Async<void> show(Call& call, Context& context) {
 }  // namespace
 
 void add_host_handlers(Registry& registry, Context& context) {
-  registry.add("host.list", [&context, known = fields()](Call& call) {
-    return list(call, context, known);
-  });
+  registry.add("host.list",
+               [&context, known = fields()](Call& call) { return list(call, context, known); });
   registry.add("host.show", [&context](Call& call) { return show(call, context); });
 }
 

@@ -14,11 +14,16 @@ std::vector<ListField<Record>> fields(const Context& context) {
       {"name", FieldKind::text, [](const Record& r) { return r.spec->value.name; }},
       {"description", FieldKind::text, [](const Record& r) { return r.spec->value.description; }},
       {"datastore", FieldKind::text,
-       [shared](const Record& r) { return shared->renderer().datastore_name(r.spec->value.datastore); }},
-      {"state", FieldKind::text, [](const Record& r) { return std::string(enum_name(r.spec->value.state)); }},
+       [shared](const Record& r) {
+         return shared->renderer().datastore_name(r.spec->value.datastore);
+       }},
+      {"state", FieldKind::text,
+       [](const Record& r) { return std::string(enum_name(r.spec->value.state)); }},
       {"size_bytes", FieldKind::size, [](const Record& r) { return r.spec->value.size.count; }},
-      {"boot", FieldKind::text, [](const Record& r) { return std::string(enum_name(r.spec->value.boot.kind)); }},
-      {"created_at", FieldKind::time, [](const Record& r) { return r.spec->value.created_at.unix_ms; }},
+      {"boot", FieldKind::text,
+       [](const Record& r) { return std::string(enum_name(r.spec->value.boot.kind)); }},
+      {"created_at", FieldKind::time,
+       [](const Record& r) { return r.spec->value.created_at.unix_ms; }},
   };
 }
 

@@ -17,7 +17,8 @@ struct PageRequest {
 template <class Request>
 PageRequest page_request(const Call& call, const Request& request) {
   return {{call.method().id, request.filter, request.sort, false},
-          static_cast<std::size_t>(request.limit), request.cursor};
+          static_cast<std::size_t>(request.limit),
+          request.cursor};
 }
 
 // `all` gives the records to choose from; it is called only when no snapshot fits. `render` encodes
@@ -41,7 +42,10 @@ Snapshots::Position find_snapshot(Context& context, const PageRequest& page,
   const auto sort = page.key.sort.empty() ? source.default_sort : std::string_view(page.key.sort);
   auto items = std::make_shared<std::vector<std::shared_ptr<const R>>>(
       select<R>(source.all(), source.fields, page.key.filter, sort));
-  Snapshot snapshot{.key = page.key, .store_id = store, .revision = revision, .size = items->size(),
+  Snapshot snapshot{.key = page.key,
+                    .store_id = store,
+                    .revision = revision,
+                    .size = items->size(),
                     .items = items};
   // A list of one page needs no memory of it.
   if (snapshot.size <= page.limit) return {std::make_shared<Snapshot>(std::move(snapshot)), 0};
@@ -51,7 +55,8 @@ Snapshots::Position find_snapshot(Context& context, const PageRequest& page,
 template <class R>
 std::string list_answer(Context& context, const PageRequest& page, const ListSource<R>& source) {
   const auto [snapshot, offset] = find_snapshot(context, page, source);
-  const auto& items = *static_cast<const std::vector<std::shared_ptr<const R>>*>(snapshot->items.get());
+  const auto& items =
+      *static_cast<const std::vector<std::shared_ptr<const R>>*>(snapshot->items.get());
   const std::size_t end = std::min(items.size(), offset + page.limit);
   std::string out = R"({"items":[)";
   for (std::size_t i = offset; i < end; ++i) {

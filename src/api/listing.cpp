@@ -24,9 +24,9 @@ struct Operator {
 };
 // The longer ones first.
 constexpr std::array kOperators = {
-    Operator{"!=", Comparison::not_equal},  Operator{"<=", Comparison::less_equal},
+    Operator{"!=", Comparison::not_equal},     Operator{"<=", Comparison::less_equal},
     Operator{">=", Comparison::greater_equal}, Operator{"=", Comparison::equal},
-    Operator{"~", Comparison::contains},    Operator{"<", Comparison::less},
+    Operator{"~", Comparison::contains},       Operator{"<", Comparison::less},
     Operator{">", Comparison::greater},
 };
 
@@ -99,11 +99,16 @@ std::int64_t parse_number(FieldKind kind, const std::string& text, const std::st
 
 bool compare_numbers(Comparison comparison, std::int64_t have, std::int64_t want) {
   switch (comparison) {
-    case Comparison::less: return have < want;
-    case Comparison::less_equal: return have <= want;
-    case Comparison::greater: return have > want;
-    case Comparison::greater_equal: return have >= want;
-    default: return have == want;
+    case Comparison::less:
+      return have < want;
+    case Comparison::less_equal:
+      return have <= want;
+    case Comparison::greater:
+      return have > want;
+    case Comparison::greater_equal:
+      return have >= want;
+    default:
+      return have == want;
   }
 }
 
@@ -194,7 +199,8 @@ std::shared_ptr<Snapshot> Snapshots::find(const ListKey& key, std::string_view s
                                           std::int64_t revision) {
   for (auto it = kept_.begin(); it != kept_.end(); ++it) {
     const auto& snapshot = **it;
-    if (snapshot.revision != revision || snapshot.key != key || snapshot.store_id != store_id) continue;
+    if (snapshot.revision != revision || snapshot.key != key || snapshot.store_id != store_id)
+      continue;
     (*it)->used = clock_.now();
     kept_.splice(kept_.begin(), kept_, it);
     return kept_.front();

@@ -1,5 +1,5 @@
-// Lists: filter, sort and pages over a consistent snapshot. The sorted records of a list are kept, as
-// shared pointers, as long as somebody may ask for the next page; the cursor names them.
+// Lists: filter, sort and pages over a consistent snapshot. The sorted records of a list are kept,
+// as shared pointers, as long as somebody may ask for the next page; the cursor names them.
 #pragma once
 
 #include <cstdint>

@@ -23,7 +23,9 @@ class Writer {
     text_ += fmt::format("{}{}:{}", text_.empty() ? "" : ",", json::quote(name), json);
     return *this;
   }
-  Writer& text(std::string_view name, std::string_view value) { return add(name, json::quote(value)); }
+  Writer& text(std::string_view name, std::string_view value) {
+    return add(name, json::quote(value));
+  }
   Writer& item(std::string_view json) {
     text_ += fmt::format("{}{}", text_.empty() ? "" : ",", json);
     return *this;
@@ -67,9 +69,8 @@ std::string parameters(const Method& method, Schemas& schemas) {
   const TypeInfo* request = method.request == nullptr ? nullptr : &method.request();
   for (const auto name : method.path_parameters()) {
     const FieldInfo* field = request == nullptr ? nullptr : request->find_field(name);
-    const auto schema = field == nullptr
-                            ? R"({"type":"string","description":"Name or id."})"
-                            : json::field_schema(*field, schemas);
+    const auto schema = field == nullptr ? R"({"type":"string","description":"Name or id."})"
+                                         : json::field_schema(*field, schemas);
     out.item(parameter(name, "path", true, {}, schema));
   }
   if (request != nullptr && !method.has_body()) {
@@ -90,8 +91,8 @@ std::string parameters(const Method& method, Schemas& schemas) {
     out.item(parameter("Idempotency-Key", "header", false,
                        "The same key with the same request answers with the first one's task.",
                        R"({"type":"string","maxLength":128})"));
-    out.item(parameter("If-Match", "header", false,
-                       "Only if the object still has this ETag.", R"({"type":"string"})"));
+    out.item(parameter("If-Match", "header", false, "Only if the object still has this ETag.",
+                       R"({"type":"string"})"));
   }
   if (method.answer == Answer::event_stream) {
     out.item(parameter("Last-Event-ID", "header", false, "The same as `after`; it wins.",
@@ -114,15 +115,22 @@ std::string request_body(const Method& method, Schemas& schemas) {
   const auto schema = json::schema(body, schemas);
   Writer out;
   out.add("required", required || method.patch ? "true" : "false");
-  out.add("content", content(method.patch ? "application/merge-patch+json" : "application/json", schema));
+  out.add("content",
+          content(method.patch ? "application/merge-patch+json" : "application/json", schema));
   return out.object();
 }
 
 std::string list_schema(const std::string& item) {
-  return fmt::format(
-      R"({{"type":"object","properties":{{"items":{{"type":"array","items":{}}},"next":{{"type":"string",)"
-      R"("description":"Cursor of the next page; empty: this was the last."}}}},"required":["items","next"]}})",
-      item);
+  const auto items = Writer().text("type", "array").add("items", item).object();
+  const auto next = Writer()
+                        .text("type", "string")
+                        .text("description", "Cursor of the next page; empty: this was the last.")
+                        .object();
+  return Writer()
+      .text("type", "object")
+      .add("properties", Writer().add("items", items).add("next", next).object())
+      .add("required", R"(["items","next"])")
+      .object();
 }
 
 void add_responses(Writer& out, const Method& method, Schemas& schemas) {
@@ -150,7 +158,9 @@ void add_responses(Writer& out, const Method& method, Schemas& schemas) {
                               content("text/event-stream", result)));
       out.add("101", response("A WebSocket of the same objects, as text frames.", {}));
       break;
-    case Answer::websocket: out.add("101", response("The WebSocket.", {})); break;
+    case Answer::websocket:
+      out.add("101", response("The WebSocket.", {}));
+      break;
   }
 }
 
@@ -177,7 +187,8 @@ std::string operation(const std::vector<const Method*>& group, Schemas& schemas)
     Writer media;
     media.add("application/json", Writer().add("schema", list_schema(item)).object());
     media.add("text/event-stream", Writer().add("schema", item).object());
-    responses.add("200", response("A page, or a stream for `Accept: text/event-stream`.", media.object()));
+    responses.add("200",
+                  response("A page, or a stream for `Accept: text/event-stream`.", media.object()));
     responses.add("101", response("A WebSocket of the same objects, as text frames.", {}));
   }
   responses.add("default", R"({"$ref":"#/components/responses/Problem"})");
@@ -194,7 +205,8 @@ std::string openapi_document(const std::vector<Method>& methods, std::string_vie
   // Path → verb → methods, in the order of the records.
   std::vector<std::pair<std::string_view, std::vector<std::vector<const Method*>>>> paths;
   for (const auto& method : methods) {
-    auto path = std::find_if(paths.begin(), paths.end(), [&](auto& p) { return p.first == method.path; });
+    auto path =
+        std::find_if(paths.begin(), paths.end(), [&](auto& p) { return p.first == method.path; });
     if (path == paths.end()) path = paths.insert(path, {method.path, {}});
     auto& groups = path->second;
     auto group = std::find_if(groups.begin(), groups.end(),
@@ -217,15 +229,16 @@ std::string openapi_document(const std::vector<Method>& methods, std::string_vie
   for (const auto& [name, schema] : schemas) schema_items.add(name, schema);
   Writer components;
   components.add("schemas", schema_items.object());
-  components.add("responses",
-                 Writer()
-                     .add("Problem", response("Why it was refused (RFC 9457).",
-                                              content(net::kProblemType, problem)))
-                     .object());
+  components.add("responses", Writer()
+                                  .add("Problem", response("Why it was refused (RFC 9457).",
+                                                           content(net::kProblemType, problem)))
+                                  .object());
   Writer info;
   info.text("title", "Ruche").text("version", version);
-  info.text("description", "Virtual machines on one host or many. Every object is named by its id or its name.");
-  info.add("license", Writer().text("name", "Apache-2.0").text("identifier", "Apache-2.0").object());
+  info.text("description",
+            "Virtual machines on one host or many. Every object is named by its id or its name.");
+  info.add("license",
+           Writer().text("name", "Apache-2.0").text("identifier", "Apache-2.0").object());
   return Writer()
       .text("openapi", "3.1.0")
       .add("info", info.object())

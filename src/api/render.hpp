@@ -1,5 +1,5 @@
-// Views from inventory records. A Renderer is made for one answer: it remembers names and counts, and
-// must not outlive the turn of the loop in which it was made.
+// Views from inventory records. A Renderer is made for one answer: it remembers names and counts,
+// and must not outlive the turn of the loop in which it was made.
 #pragma once
 
 #include <map>
@@ -47,7 +47,8 @@ class Renderer {
   struct Counts {
     std::map<model::ImageId, std::uint32_t> guests_of_image;
     std::map<model::DatastoreId, std::uint32_t> layers_of_datastore;
-    std::map<model::HostId, std::pair<std::uint32_t, std::uint32_t>> guests_of_host;  // all, running
+    std::map<model::HostId, std::pair<std::uint32_t, std::uint32_t>>
+        guests_of_host;  // all, running
   };
   const Counts& counts() const;
 
@@ -57,8 +58,8 @@ class Renderer {
 
 // "{store}.{revision}", as in the ETag header without its quotes.
 std::string etag_of(const core::Inventory& inventory, ports::Revision revision);
-// The revision in an If-Match value, quoted or not; nullopt for "*". Throws revision_mismatch when it
-// is of another store and bad_format when it is none of ours.
+// The revision in an If-Match value, quoted or not; nullopt for "*". Throws revision_mismatch when
+// it is of another store and bad_format when it is none of ours.
 std::optional<ports::Revision> parse_etag(const core::Inventory& inventory, std::string_view text);
 
 }  // namespace ruche::api

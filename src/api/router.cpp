@@ -20,7 +20,8 @@ std::vector<std::string_view> split(std::string_view path) {
 
 bool is_parameter(std::string_view segment) { return segment.starts_with('{'); }
 
-bool same_path(const std::vector<std::string_view>& route, const std::vector<std::string_view>& path) {
+bool same_path(const std::vector<std::string_view>& route,
+               const std::vector<std::string_view>& path) {
   if (route.size() != path.size()) return false;
   for (std::size_t i = 0; i < route.size(); ++i) {
     if (is_parameter(route[i]) ? path[i].empty() : route[i] != path[i]) return false;
@@ -30,9 +31,12 @@ bool same_path(const std::vector<std::string_view>& route, const std::vector<std
 
 bool answers(const methods::Method& method, Wanted wanted) {
   switch (method.answer) {
-    case methods::Answer::event_stream: return wanted != Wanted::document;
-    case methods::Answer::websocket: return true;
-    default: return wanted == Wanted::document;
+    case methods::Answer::event_stream:
+      return wanted != Wanted::document;
+    case methods::Answer::websocket:
+      return true;
+    default:
+      return wanted == Wanted::document;
   }
 }
 
@@ -76,7 +80,8 @@ Match Router::match(std::string_view verb, std::string_view path, Wanted wanted)
   result.method = chosen->method;
   for (std::size_t i = 0; i < segments.size(); ++i) {
     const auto name = chosen->segments[i];
-    if (is_parameter(name)) result.parameters.emplace_back(name.substr(1, name.size() - 2), segments[i]);
+    if (is_parameter(name))
+      result.parameters.emplace_back(name.substr(1, name.size() - 2), segments[i]);
   }
   return result;
 }

@@ -83,9 +83,10 @@ Async<void> ApiServer::State::fail(net::HttpExchange& exchange, const std::strin
   response.headers.set(kRequestId, id);
   if (!allow.empty()) response.headers.set("Allow", allow);
   if (response.status >= 500) {
-    parts.log.write(error.code() == ErrorCode::internal ? LogLevel::error : LogLevel::warning, "api",
-                    error.full_message(),
-                    {{"request", id}, {"method", exchange.request().method},
+    parts.log.write(error.code() == ErrorCode::internal ? LogLevel::error : LogLevel::warning,
+                    "api", error.full_message(),
+                    {{"request", id},
+                     {"method", exchange.request().method},
                      {"path", exchange.request().path}});
   }
   return exchange.respond(std::move(response));
@@ -104,9 +105,9 @@ Async<void> ApiServer::State::answer(net::HttpExchange& exchange, const std::str
     co_return;
   }
   if (match.method == nullptr) {
-    const Error error =
-        Error(Reason::method_not_allowed, fmt::format("{} takes no {}", request.path, request.method))
-            .remedy("it takes " + match.allow);
+    const Error error = Error(Reason::method_not_allowed,
+                              fmt::format("{} takes no {}", request.path, request.method))
+                            .remedy("it takes " + match.allow);
     co_await fail(exchange, id, error, match.allow);
     co_return;
   }
@@ -117,7 +118,8 @@ Async<void> ApiServer::State::answer(net::HttpExchange& exchange, const std::str
                             methods::to_string(identity.role)));
   }
   if (!parts.inventory.is_ready()) {
-    throw Error(Reason::store_unavailable, "the state is still being read").remedy("try again in a moment");
+    throw Error(Reason::store_unavailable, "the state is still being read")
+        .remedy("try again in a moment");
   }
   Call call(*match.method, std::move(match.parameters), exchange, std::move(identity), id);
   co_await call.read_body();

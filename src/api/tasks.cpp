@@ -13,9 +13,11 @@ std::vector<ListField<Record>> fields(const Context& context) {
       {"id", FieldKind::text, [](const Record& r) { return to_text(r.value.id); }},
       {"method", FieldKind::text, [](const Record& r) { return r.value.method; }},
       {"summary", FieldKind::text, [](const Record& r) { return r.value.summary; }},
-      {"state", FieldKind::text, [](const Record& r) { return std::string(enum_name(r.value.state)); }},
+      {"state", FieldKind::text,
+       [](const Record& r) { return std::string(enum_name(r.value.state)); }},
       {"user", FieldKind::text, [](const Record& r) { return r.value.user; }},
-      {"host", FieldKind::text, [shared](const Record& r) { return shared->renderer().host_name(r.value.host); }},
+      {"host", FieldKind::text,
+       [shared](const Record& r) { return shared->renderer().host_name(r.value.host); }},
       {"object", FieldKind::tags,
        [](const Record& r) {
          return std::vector{r.value.object.name, to_text(r.value.object.id)};
@@ -38,9 +40,10 @@ std::vector<std::shared_ptr<const Record>> records(const Context& context) {
 Async<void> list(Call& call, Context& context, const std::vector<ListField<Record>>& known) {
   const auto page = page_request(call, call.decode<methods::ListRequest>());
   const auto renderer = context.renderer();
-  const ListSource<Record> source{
-      [&] { return records(context); }, known, "-created_at,-id",
-      [&](std::string& out, const Record& record) { encode_view(out, renderer.task(record.value)); }};
+  const ListSource<Record> source{[&] { return records(context); }, known, "-created_at,-id",
+                                  [&](std::string& out, const Record& record) {
+                                    encode_view(out, renderer.task(record.value));
+                                  }};
   auto answer = list_answer(context, page, source);
   co_await call.respond(net::json_response(200, std::move(answer)));
 }
@@ -69,7 +72,8 @@ Async<void> cancel(Call& call, Context& context) {
   core::Accepted accepted;
   accepted.dry_run = caller.dry_run;
   if (!caller.dry_run) {
-    const auto revision = co_await context.parts.tasks.cancel(std::move(caller), std::move(request));
+    const auto revision =
+        co_await context.parts.tasks.cancel(std::move(caller), std::move(request));
     co_await context.parts.inventory.reached(revision);
     accepted.revision = revision;
   }

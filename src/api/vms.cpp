@@ -22,9 +22,12 @@ std::vector<ListField<Record>> spec_fields() {
       {"description", FieldKind::text, [](const Record& r) { return r.spec->value.description; }},
       {"tag", FieldKind::tags, [](const Record& r) { return r.spec->value.tags; }},
       {"cpus", FieldKind::number, [](const Record& r) { return count(r.spec->value.spec.cpus); }},
-      {"memory_bytes", FieldKind::size, [](const Record& r) { return r.spec->value.spec.memory.count; }},
-      {"autostart", FieldKind::boolean, [](const Record& r) { return count(r.spec->value.spec.autostart); }},
-      {"created_at", FieldKind::time, [](const Record& r) { return r.spec->value.created_at.unix_ms; }},
+      {"memory_bytes", FieldKind::size,
+       [](const Record& r) { return r.spec->value.spec.memory.count; }},
+      {"autostart", FieldKind::boolean,
+       [](const Record& r) { return count(r.spec->value.spec.autostart); }},
+      {"created_at", FieldKind::time,
+       [](const Record& r) { return r.spec->value.created_at.unix_ms; }},
       {"deleted_at", FieldKind::time,
        [](const Record& r) -> FieldValue {
          if (!r.spec->value.deleted_at) return std::monostate();
@@ -68,11 +71,10 @@ Async<void> list(Call& call, Context& context, const std::vector<ListField<Recor
   auto page = page_request(call, request);
   page.key.deleted = request.deleted;
   const auto renderer = context.renderer();
-  const ListSource<Record> source{
-      [&] { return records(context, request.deleted); }, known, "name",
-      [&](std::string& out, const Record& record) {
-        encode_view(out, renderer.vm(record, Detail::list));
-      }};
+  const ListSource<Record> source{[&] { return records(context, request.deleted); }, known, "name",
+                                  [&](std::string& out, const Record& record) {
+                                    encode_view(out, renderer.vm(record, Detail::list));
+                                  }};
   auto answer = list_answer(context, page, source);
   co_await call.respond(net::json_response(200, std::move(answer)));
 }
@@ -85,8 +87,8 @@ Async<void> show(Call& call, Context& context) {
 }
 
 void apply_patch(const std::string& patch, model::VmEdit& edit) {
-  auto ok = json::merge_patch_into(type_of<model::VmEdit>(), &edit, patch,
-                                   {.allow_read_only = false});
+  auto ok =
+      json::merge_patch_into(type_of<model::VmEdit>(), &edit, patch, {.allow_read_only = false});
   if (!ok) throw std::move(ok.error());
 }
 
@@ -94,13 +96,15 @@ Async<void> set(Call& call, Context& context) {
   const std::string patch(patch_text(call.query(), call.body()));
   const auto change = [patch](model::VmEdit& edit) { apply_patch(patch, edit); };
   auto caller = call.caller(context.parts.inventory);
-  auto accepted = co_await context.parts.guests.edit(std::move(caller), call.parameter("vm"), change);
+  auto accepted =
+      co_await context.parts.guests.edit(std::move(caller), call.parameter("vm"), change);
   co_await respond_accepted(call, context, std::move(accepted));
 }
 
 }  // namespace
 
-std::shared_ptr<const core::GuestRecord> find_vm(const Context& context, std::string_view reference) {
+std::shared_ptr<const core::GuestRecord> find_vm(const Context& context,
+                                                 std::string_view reference) {
   auto record = context.parts.inventory.find_guest(reference);
   if (!record || !record->complete() || record->spec->value.kind != model::GuestKind::vm) {
     refuse_missing("vm", reference, "vm list");

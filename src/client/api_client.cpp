@@ -27,11 +27,16 @@ bool is_connection_failure(const Error& error) {
 
 std::string text_of(const TypeInfo& type, const void* value) {
   switch (type.shape) {
-    case Shape::boolean: return type.get_integer(value) != 0 ? "true" : "false";
-    case Shape::integer: return std::to_string(type.get_integer(value));
-    case Shape::enumeration: return std::string(enum_name(type, type.get_integer(value)));
-    case Shape::text: return type.get_text(value);
-    default: broken_invariant("a query field of a shape that has no text");
+    case Shape::boolean:
+      return type.get_integer(value) != 0 ? "true" : "false";
+    case Shape::integer:
+      return std::to_string(type.get_integer(value));
+    case Shape::enumeration:
+      return std::string(enum_name(type, type.get_integer(value)));
+    case Shape::text:
+      return type.get_text(value);
+    default:
+      broken_invariant("a query field of a shape that has no text");
   }
 }
 
@@ -101,7 +106,8 @@ std::string target_of(const methods::Method& method, const Arguments& arguments)
     const auto given = std::find_if(arguments.path.begin(), arguments.path.end(),
                                     [&](const auto& parameter) { return parameter.first == name; });
     if (given == arguments.path.end() || given->second.empty()) {
-      throw Error(Reason::missing_field, fmt::format("{} is not given", name)).at(fmt::format("/{}", name));
+      throw Error(Reason::missing_field, fmt::format("{} is not given", name))
+          .at(fmt::format("/{}", name));
     }
     const auto hole = fmt::format("{{{}}}", name);
     path.replace(path.find(hole), hole.size(), net::percent_encode(given->second));

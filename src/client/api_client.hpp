@@ -1,5 +1,5 @@
-// The client of the API: calls by method record, tasks, events and consoles. It survives a restart of
-// the daemon: what can be repeated without harm is repeated.
+// The client of the API: calls by method record, tasks, events and consoles. It survives a restart
+// of the daemon: what can be repeated without harm is repeated.
 #pragma once
 
 #include <functional>

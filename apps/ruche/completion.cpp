@@ -1,0 +1,281 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "docs.hpp"
+
+namespace ruche::cli {
+
+namespace {
+
+// Kinds of object whose names the daemon knows.
+constexpr std::array kKinds = {"vm", "image", "datastore", "host", "task"};
+
+std::string long_name(const OptionDoc& option) {
+  const auto at = option.name.find("--");
+  return at == option.name.npos ? "" : option.name.substr(at, option.name.find(',', at) - at);
+}
+
+// "a|b|c" → "a b c"; empty when the hint is a placeholder.
+std::string choices(const OptionDoc& option) {
+  if (option.hint.find('|') == option.hint.npos || option.hint.find('=') != option.hint.npos)
+    return {};
+  if (option.hint == "NAME|ID") return {};
+  std::string words = option.hint;
+  std::replace(words.begin(), words.end(), '|', ' ');
+  return words;
+}
+
+// Whose names fit this option; empty: nobody's.
+std::string_view kind_of(const OptionDoc& option) {
+  // "--image" and "IMAGE" are both about images.
+  std::string word = option.positional ? option.name : long_name(option);
+  word.erase(0, std::min(word.find_first_not_of('-'), word.size()));
+  for (char& c : word) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  for (const std::string_view kind : kKinds) {
+    if (word == kind) return kind;
+  }
+  return {};
+}
+
+std::string flags_of(const CommandDoc& command) {
+  std::string flags;
+  for (const auto& option : command.options) {
+    const auto name = long_name(option);
+    if (!name.empty()) flags += (flags.empty() ? "" : " ") + name;
+  }
+  return flags;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  return fmt::format("{}", fmt::join(words, " "));
+}
+
+std::string names_command(std::string_view kind) {
+  return fmt::format("$(ruche __names {} 2>/dev/null)", kind);
+}
+
+std::string_view positional_kind(const CommandDoc& command) {
+  for (const auto& option : command.options) {
+    if (option.positional) return kind_of(option);
+  }
+  return {};
+}
+
+std::string words_after(const CommandDoc& command) {
+  if (!command.children.empty()) return joined(command.children);
+  for (const auto& option : command.options) {
+    if (option.positional && !choices(option).empty()) return choices(option);
+  }
+  const auto kind = positional_kind(command);
+  return kind.empty() ? "" : names_command(kind);
+}
+
+// What may follow an option, as shell words; empty: nothing special.
+std::string values_of(const OptionDoc& option) {
+  if (const auto words = choices(option); !words.empty()) return words;
+  const auto kind = kind_of(option);
+  return kind.empty() ? "" : names_command(kind);
+}
+
+constexpr std::string_view kBashHead = R"(# bash completion of ruche, made from its own commands.
+_ruche() {
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
+  local key="" i word values="" words=""
+  local -i taken=0
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    word=${COMP_WORDS[i]}
+    case $word in
+      --socket|-o|--output) ((i++)) ;;
+      -*) ;;
+      *) ((taken < 2)) && { key="${key:+$key }$word"; ((taken++)); } ;;
+    esac
+  done
+  case "$key $prev" in
+)";
+
+std::string bash_script(const std::vector<CommandDoc>& commands) {
+  std::string script(kBashHead);
+  for (const auto& command : commands) {
+    for (const auto& option : command.options) {
+      const auto values = values_of(option);
+      if (option.positional || values.empty()) continue;
+      script += fmt::format("    \"{} {}\") values=\"{}\" ;;\n", command.words, long_name(option),
+                            values);
+    }
+  }
+  script += "  esac\n  [[ $prev == -o || $prev == --output ]] && values=\"table json\"\n";
+  script +=
+      "  if [[ -n $values ]]; then COMPREPLY=($(compgen -W \"$values\" -- \"$cur\")); return; fi\n";
+  script += "  case \"$key\" in\n";
+  for (const auto& command : commands) {
+    // The second word may already be an object's name of a one-word command.
+    script += fmt::format("    \"{}\"{}) words=\"{}\"; [[ $cur == -* ]] && words=\"{}\" ;;\n",
+                          command.words,
+                          command.children.empty() && command.words.find(' ') == command.words.npos
+                              ? fmt::format("|\"{} \"*", command.words)
+                              : "",
+                          words_after(command), flags_of(command));
+  }
+  script += "  esac\n  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\n";
+  return script + "complete -o default -F _ruche ruche\n";
+}
+
+std::string zsh_quoted(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\'') {
+      out += "'\\''";
+    } else if (c == ':') {
+      out += "\\:";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+constexpr std::string_view kZshHead = R"(#compdef ruche
+# zsh completion of ruche, made from its own commands.
+_ruche() {
+  local key="" word prev=${words[CURRENT-1]}
+  local -i i taken=0
+  local -a items values
+  for ((i = 2; i < CURRENT; i++)); do
+    word=${words[i]}
+    case $word in
+      --socket|-o|--output) ((i++)) ;;
+      -*) ;;
+      *) if ((taken < 2)); then key="${key:+$key }$word"; ((taken++)); fi ;;
+    esac
+  done
+  case "$key $prev" in
+)";
+
+std::string zsh_items(const CommandDoc& command, const std::vector<CommandDoc>& commands) {
+  std::string items;
+  for (const auto& child : command.children) {
+    const auto words = command.words.empty() ? child : command.words + " " + child;
+    const auto found = std::find_if(commands.begin(), commands.end(),
+                                    [&](const auto& other) { return other.words == words; });
+    items +=
+        fmt::format(" '{}:{}'", child, found == commands.end() ? "" : zsh_quoted(found->summary));
+  }
+  return items;
+}
+
+std::string zsh_flags(const CommandDoc& command) {
+  std::string items;
+  for (const auto& option : command.options) {
+    if (option.positional) continue;
+    items += fmt::format(" '{}:{}'", long_name(option), zsh_quoted(option.help));
+  }
+  return items;
+}
+
+std::string zsh_script(const std::vector<CommandDoc>& commands) {
+  std::string script(kZshHead);
+  for (const auto& command : commands) {
+    for (const auto& option : command.options) {
+      const auto values = values_of(option);
+      if (option.positional || values.empty()) continue;
+      script +=
+          fmt::format("    \"{} {}\") values=({}) ;;\n", command.words, long_name(option), values);
+    }
+  }
+  script += "    *\" -o\"|*\" --output\") values=(table json) ;;\n  esac\n";
+  script += "  if (( ${#values} )); then compadd -a values; return; fi\n  case \"$key\" in\n";
+  for (const auto& command : commands) {
+    script +=
+        fmt::format("    \"{}\")\n      if [[ ${{words[CURRENT]}} == -* ]]; then items=({})\n",
+                    command.words, zsh_flags(command));
+    if (!command.children.empty()) {
+      script += fmt::format("      else items=({}); fi\n", zsh_items(command, commands));
+    } else if (const auto kind = positional_kind(command); !kind.empty()) {
+      script += fmt::format("      else values=({}); compadd -a values; return; fi\n",
+                            names_command(kind));
+    } else {
+      script += "      else _files; return; fi\n";
+    }
+    script += "      ;;\n";
+  }
+  script += "  esac\n  _describe ruche items\n}\n";
+  return script +
+         "if [[ ${funcstack[1]} == _ruche ]]; then _ruche \"$@\"; else compdef _ruche ruche; fi\n";
+}
+
+std::string fish_quoted(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) {
+    if (c == '\'' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "'";
+}
+
+constexpr std::string_view kFishHead = R"(# fish completion of ruche, made from its own commands.
+function __ruche_key
+  set -l tokens (commandline -opc)
+  set -l key
+  set -l skip 0
+  for token in $tokens[2..-1]
+    if test $skip -eq 1
+      set skip 0
+      continue
+    end
+    switch $token
+      case --socket -o --output
+        set skip 1
+      case '-*'
+      case '*'
+        test (count $key) -lt 2; and set -a key $token
+    end
+  end
+  string join ' ' -- $key
+end
+complete -c ruche -f
+)";
+
+std::string fish_script(const std::vector<CommandDoc>& commands) {
+  std::string script(kFishHead);
+  for (const auto& command : commands) {
+    const auto condition = fmt::format("-n 'test (__ruche_key) = \"{}\"'", command.words);
+    for (const auto& child : command.children) {
+      const auto words = command.words.empty() ? child : command.words + " " + child;
+      const auto found = std::find_if(commands.begin(), commands.end(),
+                                      [&](const auto& other) { return other.words == words; });
+      script += fmt::format("complete -c ruche {} -a {} -d {}\n", condition, child,
+                            fish_quoted(found == commands.end() ? "" : found->summary));
+    }
+    if (const auto kind = positional_kind(command); !kind.empty()) {
+      script += fmt::format("complete -c ruche {} -a '(ruche __names {} 2>/dev/null)'\n", condition,
+                            kind);
+    }
+    for (const auto& option : command.options) {
+      const auto name = long_name(option);
+      if (name.empty()) continue;
+      script += fmt::format("complete -c ruche {} -l {} -d {}", condition, name.substr(2),
+                            fish_quoted(option.help));
+      const auto kind = kind_of(option);
+      if (const auto words = choices(option); !words.empty()) {
+        script += fmt::format(" -x -a '{}'", words);
+      } else if (!kind.empty()) {
+        script += fmt::format(" -x -a '(ruche __names {} 2>/dev/null)'", kind);
+      } else if (!option.hint.empty()) {
+        script += " -r";
+      }
+      script += '\n';
+    }
+  }
+  return script;
+}
+
+}  // namespace
+
+std::string completion_script(std::string_view shell, const std::vector<CommandDoc>& commands) {
+  if (shell == "zsh") return zsh_script(commands);
+  return shell == "fish" ? fish_script(commands) : bash_script(commands);
+}
+
+}  // namespace ruche::cli

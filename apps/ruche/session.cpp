@@ -1,0 +1,342 @@
+#include "session.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <iostream>
+
+#include "console.hpp"
+#include "docs.hpp"
+#include "methods/tables.hpp"
+#include "model/event.hpp"
+#include "net/problem.hpp"
+#include "progress_bar.hpp"
+#include "show_vm.hpp"
+#include "version.hpp"
+
+namespace ruche::cli {
+
+namespace {
+
+constexpr Duration kFirstWait{200};       // part of the request itself
+constexpr Duration kStateLimit{60'000};   // for --wait STATE, after the task has ended
+constexpr Duration kStateInterval{100};
+constexpr json::DecodeOptions kLenient{.unknown_fields = json::UnknownFields::ignore};
+
+void print(std::string_view text) {
+  fmt::print("{}", text);
+  std::fflush(stdout);
+}
+
+const methods::Method& method_named(std::string_view id) {
+  const auto* method = methods::find(id);
+  if (method == nullptr) throw Error(Reason::internal_error, fmt::format("no method {}", id));
+  return *method;
+}
+
+void decode_or_throw(AnyObject& object, std::string_view text) {
+  auto ok = json::decode_into(object.type(), object.get(), text, kLenient);
+  if (!ok) throw std::move(ok.error());
+}
+
+// The enumeration that holds an object's state, and where it is in the object.
+struct StateField {
+  std::string path;
+  const TypeInfo* type = nullptr;
+};
+StateField state_field_of(const methods::Method& show) {
+  const AnyObject object(show.result());
+  for (const char* path : {"status.state", "state"}) {
+    const auto value = find_value(object.type(), object.get(), path);
+    if (value && value.type->shape == Shape::enumeration) return {path, value.type};
+  }
+  return {};
+}
+
+void check_state(const methods::Method& method, const std::string& state) {
+  const auto kind = method.id.substr(0, method.id.find('.'));
+  const auto* show = methods::find(fmt::format("{}.show", kind));
+  const auto field = show == nullptr ? StateField{} : state_field_of(*show);
+  if (field.type == nullptr)
+    throw Error(Reason::bad_request, "--wait: this has no state to wait for");
+  if (enum_value(*field.type, state)) return;
+  std::string known;
+  for (const auto& value : field.type->values)
+    known += (known.empty() ? "" : ", ") + std::string(value.name);
+  throw Error(Reason::unknown_value, fmt::format("--wait: \"{}\" is not a state", state))
+      .remedy("the states are " + known);
+}
+
+std::string event_line(const model::Event& event, const Look& look) {
+  if (event.type == model::EventType::reset) return "-- events were missed: list again --\n";
+  std::string state;
+  const auto& resource = event.resource;
+  if (resource.vm) state = enum_name(resource.vm->status.state);
+  if (resource.task) state = enum_name(resource.task->state);
+  if (resource.image) state = enum_name(resource.image->state);
+  if (resource.datastore) state = enum_name(resource.datastore->status.state);
+  const auto kind = event.object ? enum_name(event.object->kind) : "";
+  const auto change = event.change ? enum_name(*event.change) : "";
+  return fmt::format("{}  {}  {}  {}  {}\n", to_rfc3339(event.at), padded(kind, 9),
+                     padded(change, 7), padded(coloured_state(state, look), 12),
+                     event.object ? event.object->name : "");
+}
+
+}  // namespace
+
+std::string error_text(const Error& error, const methods::Method* method) {
+  std::string text = fmt::format("ruche: {}\n", error.message());
+  if (!error.field().empty()) {
+    const auto field = method == nullptr ? error.field() : flag_of_field(*method, error.field());
+    text += fmt::format("  at:   {}\n", field);
+  }
+  for (const Error* cause = error.cause(); cause != nullptr; cause = cause->cause()) {
+    text += fmt::format("  why:  {}\n", cause->message());
+  }
+  if (!error.remedy_text().empty()) text += fmt::format("  next: {}\n", error.remedy_text());
+  return text;
+}
+
+Session::Session(Parts parts)
+    : parts_(std::move(parts)),
+      client_(parts_.clock, parts_.random, net::unix_connector(parts_.global.socket), {}) {}
+
+Async<int> Session::run(Command command) {
+  if (auto* method = std::get_if<MethodCommand>(&command))
+    co_return co_await run_method(std::move(*method));
+  if (auto* console = std::get_if<ConsoleCommand>(&command)) {
+    method_ = methods::find("vm.console");
+    co_return co_await run_console(client_, std::move(*console), parts_.terminal.input,
+                                   parts_.terminal.output);
+  }
+  if (auto* follow = std::get_if<FollowCommand>(&command)) co_await run_follow(std::move(*follow));
+  if (auto* api = std::get_if<ApiCommand>(&command)) co_await run_api(std::move(*api));
+  if (auto* names = std::get_if<NamesCommand>(&command)) co_await run_names(std::move(*names));
+  if (std::holds_alternative<VersionCommand>(command)) co_await run_version();
+  co_return 0;
+}
+
+Async<int> Session::run_method(MethodCommand command) {
+  method_ = command.method;
+  switch (command.method->answer) {
+    case methods::Answer::list:
+      co_await run_list(std::move(command));
+      break;
+    case methods::Answer::task:
+      co_await run_task(std::move(command));
+      break;
+    default:
+      co_await run_value(std::move(command));
+      break;
+  }
+  co_return 0;
+}
+
+// One page when a limit was given, else all of them.
+Async<void> Session::run_list(MethodCommand command) {
+  const methods::Method& method = *command.method;
+  AnyObject page(method.page());
+  if (command.all_pages) {
+    command.arguments.query.emplace_back("limit", std::to_string(methods::kLargestPage));
+  }
+  net::HttpResponse response = co_await client_.call(method, command.arguments);
+  decode_or_throw(page, response.body);
+  bool joined = false;
+  const auto next = [&] { return human_text(find_value(page.type(), page.get(), "next")); };
+  const bool follow_pages = command.all_pages && method.request().find_field("cursor") != nullptr;
+  while (follow_pages && !next().empty()) {
+    joined = true;
+    client::Arguments arguments;
+    arguments.query = {{"limit", std::to_string(methods::kLargestPage)}, {"cursor", next()}};
+    response = co_await client_.call(method, std::move(arguments));
+    // Decoding appends to nothing: the next page's items go behind those that are there.
+    AnyObject more(method.page());
+    decode_or_throw(more, response.body);
+    const auto from = find_value(more.type(), more.get(), "items");
+    const auto to = find_value(page.type(), page.get(), "items");
+    for (std::size_t i = 0; i < from.type->size(from.value); ++i) {
+      std::string item;
+      json::encode_to(item, from.type->element(), from.type->at(from.value, i), {});
+      void* slot = to.type->append(const_cast<void*>(to.value));
+      auto ok = json::decode_into(to.type->element(), slot, item, kLenient);
+      if (!ok) throw std::move(ok.error());
+    }
+    const FieldInfo* field = page.type().find_field("next");
+    const auto cursor = human_text(find_value(more.type(), more.get(), "next"));
+    if (!field->type().set_text(field->get(page.get()), cursor)) break;
+  }
+  if (json()) {
+    std::string text = response.body;
+    if (joined) {
+      text.clear();
+      json::encode_to(text, page.type(), page.get(), {});
+    }
+    print(pretty_json(text));
+  } else {
+    print(table_text(method, page, look()));
+    if (!command.all_pages && !next().empty())
+      fmt::print(stderr, "there are more; use a greater --limit, or none\n");
+  }
+}
+
+Async<void> Session::run_value(MethodCommand command) {
+  const auto response = co_await client_.call(*command.method, std::move(command.arguments));
+  if (json() || command.method->result == nullptr) {
+    print(pretty_json(response.body));
+    co_return;
+  }
+  if (command.method->id == "vm.show") {
+    print(vm_text(json::decode<model::VmView>(response.body, kLenient), look()));
+    co_return;
+  }
+  AnyObject object(command.method->result());
+  decode_or_throw(object, response.body);
+  print(details_text(object.type(), object.get(), look()));
+}
+
+// Only what cannot be taken back is asked about.
+bool Session::confirmed(const MethodCommand& command) const {
+  const auto& query = command.arguments.query;
+  const bool purge = std::any_of(query.begin(), query.end(), [](const auto& parameter) {
+    return parameter.first == "purge" && parameter.second == "true";
+  });
+  if (!purge || command.task.yes || command.task.dry_run) return true;
+  if (!parts_.terminal.input || !parts_.terminal.errors) return true;
+  fmt::print(stderr, "Delete {} and its disks for good? [y/N] ",
+             command.arguments.path.front().second);
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
+}
+
+Async<void> Session::run_task(MethodCommand command) {
+  const methods::Method& method = *command.method;
+  auto& query = command.arguments.query;
+  if (!command.task.wait_state.empty()) check_state(method, command.task.wait_state);
+  if (!confirmed(command)) throw Error(Reason::task_cancelled, "nothing was done");
+  if (command.task.dry_run) {
+    query.emplace_back("dry_run", "true");
+    const auto response = co_await client_.call(method, std::move(command.arguments));
+    if (json()) co_return print(pretty_json(response.body));
+    const auto plan = json::decode<model::PlanView>(response.body, kLenient);
+    fmt::print("{} would:\n", plan.summary);
+    for (std::size_t i = 0; i < plan.steps.size(); ++i)
+      fmt::print("  {}. {}\n", i + 1, plan.steps[i]);
+    if (plan.steps.empty())
+      fmt::print("  change the stored state at once, without further steps\n");
+    co_return;
+  }
+  if (!command.task.no_wait) query.emplace_back("wait", fmt::format("{}ms", kFirstWait.count()));
+  const auto response = co_await client_.call(method, std::move(command.arguments));
+  auto task = json::decode<model::TaskView>(response.body, kLenient);
+  if (command.task.no_wait) {
+    print(json() ? pretty_json(response.body) : to_text(task.id) + "\n");
+    co_return;
+  }
+  task = co_await see_through(std::move(task));
+  if (json()) print(pretty_json(json::encode(task)));
+  if (task.state == model::TaskState::cancelled) {
+    throw Error(Reason::task_cancelled,
+                fmt::format("{}: cancelled; nothing is left behind", task.summary));
+  }
+  if (task.error && task.state != model::TaskState::done) throw model::to_error(*task.error);
+  if (!command.task.wait_state.empty())
+    co_await wait_for_state(task.object, command.task.wait_state);
+  if (json()) co_return;
+  const auto state = command.task.wait_state.empty() ? "done" : command.task.wait_state;
+  const auto took =
+      task.ended_at ? Duration(task.ended_at->unix_ms - task.created_at.unix_ms) : Duration{0};
+  fmt::print("{}: {} ({})\n", task.summary, coloured_state(state, look()), to_text(took));
+}
+
+Async<model::TaskView> Session::see_through(model::TaskView task) {
+  if (!model::is_open(task.state)) co_return task;
+  ProgressBar bar(parts_.terminal.errors);
+  bar.show(task);
+  waiting_for_ = to_text(task.id);
+  client::ApiClient::TaskWatch watch;
+  watch.progress = [&bar](const model::TaskView& view) { bar.show(view); };
+  watch.reconnecting = [&bar] { bar.say("the daemon is away; the task goes on when it returns"); };
+  auto ended = co_await client_.wait_for_task(waiting_for_, std::move(watch));
+  waiting_for_.clear();
+  co_return ended;
+}
+
+Async<void> Session::wait_for_state(const model::ObjectRef& object, std::string state) {
+  const auto kind = std::string(enum_name(object.kind));
+  const auto& show = method_named(kind + ".show");
+  const auto field = state_field_of(show);
+  const Instant end = parts_.clock.now() + kStateLimit;
+  while (true) {
+    client::Arguments arguments;
+    arguments.path = {{kind, to_text(object.id)}};
+    const auto response = co_await client_.call(show, std::move(arguments));
+    AnyObject view(show.result());
+    decode_or_throw(view, response.body);
+    const auto now = human_text(find_value(view.type(), view.get(), field.path));
+    if (now == state) co_return;
+    if (now == "crashed" || now == "broken") {
+      throw Error(Reason::hypervisor_failed, fmt::format("{} is {}", object.name, now))
+          .remedy(fmt::format("`ruche {} show {}` says why", kind, object.name));
+    }
+    if (parts_.clock.now() > end) {
+      throw Error(Reason::deadline,
+                  fmt::format("{} is {} and did not become {}", object.name, now, state))
+          .remedy(fmt::format("look at it: ruche {} show {}", kind, object.name));
+    }
+    co_await sleep_for(parts_.clock, kStateInterval);
+  }
+}
+
+Async<void> Session::run_follow(FollowCommand command) {
+  method_ = methods::find("event.follow");
+  client::ApiClient::Follow follow;
+  follow.query = std::move(command.query);
+  follow.see = [this](const net::ServerSentEvent& event) {
+    if (json()) return print(event.data + "\n");
+    const auto decoded = json::try_decode<model::Event>(event.data, kLenient);
+    if (decoded) print(event_line(*decoded, look()));
+  };
+  follow.reconnecting = [] { fmt::print(stderr, "the daemon is away; trying again\n"); };
+  co_await client_.follow_events(std::move(follow));
+}
+
+Async<void> Session::run_api(ApiCommand command) {
+  net::HttpRequest request;
+  request.method = command.verb;
+  for (char& c : request.method) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+  request.target = command.target;
+  request.body = command.body;
+  if (command.body == "-") request.body.assign(std::istreambuf_iterator<char>(std::cin), {});
+  if (!request.body.empty()) request.headers.set("Content-Type", "application/json");
+  const auto response = co_await client_.send(std::move(request));
+  if (!response.body.empty()) print(pretty_json(response.body));
+}
+
+Async<void> Session::run_names(NamesCommand command) {
+  const auto* list = methods::find(command.kind + ".list");
+  if (list == nullptr) co_return;
+  client::Arguments arguments;
+  arguments.query = {{"limit", "1000"}};
+  const auto response = co_await client_.call(*list, std::move(arguments));
+  AnyObject page(list->page());
+  decode_or_throw(page, response.body);
+  const auto items = find_value(page.type(), page.get(), "items");
+  for (std::size_t i = 0; i < items.type->size(items.value); ++i) {
+    const void* item = items.type->at(items.value, i);
+    auto name = human_text(find_value(items.type->element(), item, "name"));
+    if (name.empty()) name = human_text(find_value(items.type->element(), item, "id"));
+    print(name + "\n");
+  }
+}
+
+Async<void> Session::run_version() {
+  const auto response = co_await client_.call(method_named("meta.show"), {});
+  if (json()) co_return print(pretty_json(response.body));
+  const auto info = json::decode<methods::ApiInfo>(response.body, kLenient);
+  fmt::print("ruche   {}\nruched  {} on {} ({})\n", kVersion, info.version, info.host,
+             parts_.global.socket);
+}
+
+}  // namespace ruche::cli

@@ -1,0 +1,112 @@
+#include "show_vm.hpp"
+
+#include <fmt/format.h>
+
+namespace ruche::cli {
+
+namespace {
+
+class Sheet {
+ public:
+  void row(std::string_view title, std::string_view value) {
+    if (!value.empty()) text_ += fmt::format("  {}{}\n", padded(title, 14), value);
+  }
+  void more(std::string_view value) { text_ += fmt::format("  {}{}\n", padded("", 14), value); }
+  std::string& text() { return text_; }
+
+ private:
+  std::string text_;
+};
+
+std::string ago(Timestamp time, const Look& look) {
+  return fmt::format("{} ({} ago)", to_rfc3339(time), age_text(time, look.now));
+}
+
+std::string cpus_of(const model::VmSpec& spec) {
+  auto text = fmt::format("{} × {}", spec.cpus, enum_name(spec.cpu_baseline));
+  if (spec.topology) {
+    text += fmt::format(" ({} sockets, {} cores, {} threads)", spec.topology->sockets,
+                        spec.topology->cores, spec.topology->threads);
+  }
+  return text;
+}
+
+std::string memory_of(const model::VmView& vm) {
+  auto text = to_text(vm.spec.memory);
+  if (vm.spec.memory_kind != model::MemoryKind::private_) {
+    text += fmt::format(", {}", enum_name(vm.spec.memory_kind));
+  }
+  if (vm.placement.reserved.memory.count > 0) {
+    text += fmt::format(" ({} reserved on the host)", to_text(vm.placement.reserved.memory));
+  }
+  return text;
+}
+
+void add_disks(Sheet& sheet, const model::VmView& vm) {
+  std::string_view title = "Disks";
+  for (const auto& disk : vm.spec.disks) {
+    auto line = fmt::format("{}  {}  {}", disk.name, to_text(disk.size), enum_name(disk.bus));
+    for (const auto& status : vm.status.disks) {
+      if (status.name == disk.name) line += "  " + status.path;
+    }
+    title.empty() ? sheet.more(line) : sheet.row(title, line);
+    title = {};
+  }
+}
+
+void add_nics(Sheet& sheet, const model::VmView& vm) {
+  std::string_view title = "Network";
+  for (const auto& nic : vm.spec.nics) {
+    auto line = fmt::format("{}  {}  {}", nic.name, enum_name(nic.kind), nic.mac);
+    for (const auto& forward : nic.forwards) {
+      line += fmt::format("  127.0.0.1:{} → :{}", forward.host_port, forward.guest_port);
+    }
+    title.empty() ? sheet.more(line) : sheet.row(title, line);
+    title = {};
+  }
+}
+
+}  // namespace
+
+std::string vm_text(const model::VmView& vm, const Look& look) {
+  Sheet sheet;
+  auto headline = fmt::format("{}  {}", vm.name, coloured_state(enum_name(vm.status.state), look));
+  if (vm.status.started_at && vm.status.state == model::GuestState::running) {
+    headline += fmt::format(" for {}", age_text(*vm.status.started_at, look.now));
+  }
+  if (vm.deleted_at)
+    headline += fmt::format(", in the recycle bin for {}", age_text(*vm.deleted_at, look.now));
+  sheet.text() = headline + '\n';
+  sheet.row("Last error", vm.status.last_error);
+  sheet.row("Display name", vm.display_name);
+  sheet.row("Description", vm.description);
+  sheet.row("Tags", fmt::format("{}", fmt::join(vm.tags, ", ")));
+  sheet.row("Id", to_text(vm.id));
+  sheet.row("Host", fmt::format("{} (epoch {})", vm.placement.host, vm.placement.epoch));
+  sheet.row("Image", vm.image);
+  sheet.row("Datastore", vm.datastore);
+  sheet.row("CPUs", cpus_of(vm.spec));
+  sheet.row("Memory", memory_of(vm));
+  sheet.row("Boot", enum_name(vm.spec.boot.kind));
+  add_disks(sheet, vm);
+  add_nics(sheet, vm);
+  sheet.row("Addresses", fmt::format("{}", fmt::join(vm.status.addresses, ", ")));
+  sheet.row("Machine",
+            fmt::format("{}, hardware version {}", vm.spec.machine_type, vm.spec.hardware_version));
+  sheet.row("Accelerator", vm.status.accelerator);
+  if (vm.status.pid) sheet.row("Process", fmt::format("{}  {}", *vm.status.pid, vm.status.cgroup));
+  sheet.row("Policy",
+            fmt::format("autostart {}, after a crash: {}", vm.spec.autostart ? "yes" : "no",
+                        enum_name(vm.spec.restart_policy)));
+  std::string_view title = "Tasks";
+  for (const auto& claim : vm.claims) {
+    const auto line = fmt::format("{} holds {}", to_text(claim.task), enum_name(claim.facet));
+    title.empty() ? sheet.more(line) : sheet.row(title, line);
+    title = {};
+  }
+  sheet.row("Created", ago(vm.created_at, look));
+  sheet.row("Etag", vm.etag);
+  return sheet.text();
+}
+
+}  // namespace ruche::cli

@@ -1,0 +1,111 @@
+// The records of each resource, and the request types that only they need.
+#pragma once
+
+#include "methods/method.hpp"
+#include "model/event.hpp"
+#include "model/requests.hpp"
+#include "model/views.hpp"
+
+namespace ruche::methods {
+
+std::vector<Method> vm_methods();
+std::vector<Method> image_methods();
+std::vector<Method> datastore_methods();
+std::vector<Method> task_methods();
+std::vector<Method> host_methods();
+std::vector<Method> event_methods();
+std::vector<Method> meta_methods();
+
+struct ListVms {
+  std::int64_t limit = kDefaultPage;
+  std::string cursor;
+  std::string filter;
+  std::string sort;
+  bool deleted = false;
+};
+constexpr auto describe(Type<ListVms>) {
+  return structure<ListVms>(
+      "ListVms", "A page of the virtual machines.",
+      field<&ListVms::limit>("limit", "Items in a page.", {.min = 1, .max = kLargestPage}),
+      field<&ListVms::cursor>("cursor", "`next` of the page before; keeps its filter and sort."),
+      field<&ListVms::filter>("filter", "Conditions, joined by commas: state=running,name~web.",
+                              {.max_length = 4096, .example = "state=running"}),
+      field<&ListVms::sort>("sort", "Fields, joined by commas; `-` first: descending.",
+                            {.max_length = 1024, .example = "-created_at"}),
+      field<&ListVms::deleted>("deleted", "Those in the recycle bin instead."));
+}
+
+struct ListEvents {
+  std::int64_t limit = kDefaultPage;
+  std::string after;
+  std::optional<model::ObjectKind> kind;
+  std::string object;
+};
+constexpr auto describe(Type<ListEvents>) {
+  return structure<ListEvents>(
+      "ListEvents", "Past events, the oldest first.",
+      field<&ListEvents::limit>("limit", "Events in a page.", {.min = 1, .max = kLargestPage}),
+      field<&ListEvents::after>("after", "Id of an event: only later ones."),
+      field<&ListEvents::kind>("kind", "Only about this kind of object."),
+      field<&ListEvents::object>("object", "Only about this object: name or id."));
+}
+
+struct FollowEvents {
+  std::string after;
+  std::optional<model::ObjectKind> kind;
+  std::string object;
+};
+constexpr auto describe(Type<FollowEvents>) {
+  return structure<FollowEvents>(
+      "FollowEvents", "Events as they happen.",
+      field<&FollowEvents::after>("after", "Id of the last event seen; absent: from now on."),
+      field<&FollowEvents::kind>("kind", "Only about this kind of object."),
+      field<&FollowEvents::object>("object", "Only about this object: name or id."));
+}
+
+// What /v1 answers.
+struct ApiInfo {
+  std::string product;
+  std::string version;
+  std::string host;
+  std::string store_id;
+  std::int64_t revision = 0;
+  bool stale = false;
+  std::vector<std::string> features;
+};
+constexpr auto describe(Type<ApiInfo>) {
+  return structure<ApiInfo>(
+      "ApiInfo", "What answers here, and what it can do.",
+      field<&ApiInfo::product>("product", "ruche."),
+      field<&ApiInfo::version>("version", "Version of ruched."),
+      field<&ApiInfo::host>("host", "Name of the host that answers."),
+      field<&ApiInfo::store_id>("store_id", "Changes when revisions restart."),
+      field<&ApiInfo::revision>("revision", "The newest state that answers are made from."),
+      field<&ApiInfo::stale>("stale", "The store does not answer; reads may be old."),
+      field<&ApiInfo::features>(
+          "features", "Methods and abilities, for clients that talk to several versions."));
+}
+
+template <class T>
+Method list_of(Method method) {
+  method.answer = Answer::list;
+  method.result = &type_of<T>;
+  method.page = &type_of<Page<T>>;
+  return method;
+}
+template <class Request>
+Method task_of(Method method) {
+  method.answer = Answer::task;
+  method.request = &type_of<Request>;
+  method.result = &type_of<model::TaskView>;
+  return method;
+}
+template <class Request, class Result>
+Method value_of(Method method) {
+  method.answer = Answer::value;
+  method.request = &type_of<Request>;
+  method.result = &type_of<Result>;
+  return method;
+}
+
+}  // namespace ruche::methods

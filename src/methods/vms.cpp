@@ -1,0 +1,227 @@
+#include "methods/tables.hpp"
+
+namespace ruche::methods {
+
+namespace {
+
+std::vector<Method> reading() {
+  return {
+      list_of<model::VmView>({
+          .id = "vm.list",
+          .path = "/v1/vms",
+          .request = &type_of<ListVms>,
+          .summary = "List virtual machines",
+          .description = "Items of a list leave `status.qemu_argv` out; ask for one VM to see it.",
+          .command = "vm list",
+          .examples = {{"All of them", "ruche vm list"},
+                       {"Those that run and whose name holds `web`, the newest first",
+                        "ruche vm list --filter state=running,name~web --sort -created_at"},
+                       {"The recycle bin", "ruche vm list --deleted"}},
+          .columns = {{"NAME", "name"},
+                      {"STATE", "status.state"},
+                      {"CPUS", "spec.cpus"},
+                      {"MEMORY", "spec.memory_bytes"},
+                      {"HOST", "placement.host"},
+                      {"IMAGE", "image"},
+                      {"AGE", "created_at"}},
+          .list_fields = {"id", "name", "display_name", "description", "tag", "image", "datastore",
+                          "host", "state", "cpus", "memory_bytes", "autostart", "address",
+                          "created_at", "deleted_at"},
+      }),
+      value_of<model::VmRef, model::VmView>({
+          .id = "vm.show",
+          .path = "/v1/vms/{vm}",
+          .summary = "Show a virtual machine",
+          .description = "Its hardware, what its owner observed and where it is. The answer's ETag "
+                         "goes into If-Match of a change.",
+          .command = "vm show",
+          .examples = {{"For people", "ruche vm show web1"},
+                       {"For programs", "ruche vm show web1 -o json"}},
+      }),
+      {
+          .id = "vm.console",
+          .path = "/v1/vms/{vm}/console",
+          .role = Role::operator_,
+          .answer = Answer::websocket,
+          .request = &type_of<model::VmRef>,
+          .summary = "Open the serial console",
+          .description =
+              "A WebSocket. Binary frames are the serial line's bytes in both directions, the "
+              "first "
+              "ones being the last 64 KiB from before. Text frames are control messages: the "
+              "server "
+              "says {\"gap_bytes\": n} where output was lost because the reader was slow, a client "
+              "may say {\"resize\": {\"columns\": c, \"rows\": r}}.",
+          .command = {},
+          .examples = {},
+      },
+  };
+}
+
+std::vector<Method> life() {
+  return {
+      task_of<model::CreateVm>({
+          .id = "vm.create",
+          .verb = Verb::post,
+          .path = "/v1/vms",
+          .role = Role::operator_,
+          .summary = "Create a virtual machine",
+          .description =
+              "Makes its volumes and, with `start`, starts it. What could never run here "
+              "is refused before anything happens.",
+          .command = "vm create",
+          .examples =
+              {{"From an image, running when the command ends",
+                "ruche vm create web1 --image demo --cpus 1 --memory 256MiB --start --wait running",
+                R"({"name": "web1", "image": "demo", "cpus": 1, )"
+                R"("memory_bytes": 268435456, "start": true})"},
+               {"With a second disk and a forwarded port",
+                "ruche vm create db1 --image demo --disk size=4GiB,bus=sata --forward 8080:80"},
+               {"Only look what would happen", "ruche vm create web2 --image demo --dry-run"}},
+      }),
+      {
+          .id = "vm.set",
+          .verb = Verb::patch,
+          .path = "/v1/vms/{vm}",
+          .role = Role::operator_,
+          .answer = Answer::task,
+          .request = &type_of<model::VmEdit>,
+          .result = &type_of<model::TaskView>,
+          .patch = true,
+          .summary = "Change a virtual machine",
+          .description =
+              "A merge patch (RFC 7396): what is absent stays, lists are replaced whole. "
+              "Hardware changes only while the VM is stopped.",
+          .command = "vm set",
+          .examples = {{"More memory", "ruche vm set web1 --memory 512MiB",
+                        R"({"memory_bytes": 536870912})"},
+                       {"Another name and two tags",
+                        "ruche vm set web1 --name front1 --tag web --tag prod"}},
+      },
+      task_of<model::VmRef>({
+          .id = "vm.start",
+          .verb = Verb::post,
+          .path = "/v1/vms/{vm}/start",
+          .role = Role::operator_,
+          .summary = "Start a virtual machine",
+          .description =
+              "Ends when its CPUs run. Refused when the host cannot promise its memory now.",
+          .command = "vm start",
+          .examples = {{"Start it", "ruche vm start web1"}},
+      }),
+  };
+}
+
+std::vector<Method> ending_and_moving() {
+  return {
+      task_of<model::DeleteVm>({
+          .id = "vm.delete",
+          .verb = Verb::delete_,
+          .path = "/v1/vms/{vm}",
+          .role = Role::operator_,
+          .summary = "Delete a virtual machine",
+          .description =
+              "Into the recycle bin, where it stays for seven days; `undelete` takes it out "
+              "again. With `purge` its disks go at once and for good.",
+          .command = "vm delete",
+          .examples = {{"Into the recycle bin", "ruche vm delete web1"},
+                       {"What would happen", "ruche vm delete web1 --dry-run"},
+                       {"For good, even if it runs", "ruche vm delete web1 --stop --purge --yes"}},
+      }),
+      task_of<model::UndeleteVm>({
+          .id = "vm.undelete",
+          .verb = Verb::post,
+          .path = "/v1/vms/{vm}/undelete",
+          .role = Role::operator_,
+          .summary = "Take a virtual machine out of the recycle bin",
+          .description = "It comes back stopped, with its disks as they were.",
+          .command = "vm undelete",
+          .examples = {{"Bring it back", "ruche vm undelete web1"},
+                       {"Its name was taken meanwhile",
+                        "ruche vm undelete web1 --new-name web1-old"}},
+      }),
+      task_of<model::MoveVm>({
+          .id = "vm.move",
+          .verb = Verb::post,
+          .path = "/v1/vms/{vm}/move",
+          .role = Role::operator_,
+          .summary = "Move a stopped virtual machine to another host",
+          .description = "Its volumes must be on a datastore that both hosts see.",
+          .command = "vm move",
+          .examples = {{"To host2", "ruche vm move web1 --host host2", R"({"host": "host2"})"}},
+      }),
+  };
+}
+
+std::vector<Method> power() {
+  return {
+      task_of<model::ShutdownVm>({
+          .id = "vm.shutdown",
+          .verb = Verb::post,
+          .path = "/v1/vms/{vm}/shutdown",
+          .role = Role::operator_,
+          .summary = "Shut a virtual machine down in order",
+          .description =
+              "Presses the power button (ACPI) and waits. A guest that does not power off "
+              "in time stays as it is and the task says so, unless `then_stop` is given.",
+          .command = "vm shutdown",
+          .examples = {{"Give it two minutes, then stop it",
+                        "ruche vm shutdown web1 --timeout 2m --then-stop",
+                        R"({"timeout_ms": 120000, "then_stop": true})"}},
+      }),
+      task_of<model::StopVm>({
+          .id = "vm.stop",
+          .verb = Verb::post,
+          .path = "/v1/vms/{vm}/stop",
+          .role = Role::operator_,
+          .summary = "Stop a virtual machine at once",
+          .description =
+              "Like pulling the plug. With `force` it first cancels whatever task holds the "
+              "VM's power state.",
+          .command = "vm stop",
+          .examples = {{"Stop it", "ruche vm stop web1"},
+                       {"Whatever else is going on", "ruche vm stop web1 --force"}},
+      }),
+      task_of<model::VmRef>({
+          .id = "vm.reset",
+          .verb = Verb::post,
+          .path = "/v1/vms/{vm}/reset",
+          .role = Role::operator_,
+          .summary = "Reset a virtual machine",
+          .description = "Like the reset button: no orderly shutdown, the process stays.",
+          .command = "vm reset",
+          .examples = {{"Press reset", "ruche vm reset web1"}},
+      }),
+      task_of<model::VmRef>({
+          .id = "vm.pause",
+          .verb = Verb::post,
+          .path = "/v1/vms/{vm}/pause",
+          .role = Role::operator_,
+          .summary = "Pause a virtual machine",
+          .description = "Its CPUs stand still; its memory stays.",
+          .command = "vm pause",
+          .examples = {{"Freeze it", "ruche vm pause web1"}},
+      }),
+      task_of<model::VmRef>({
+          .id = "vm.resume",
+          .verb = Verb::post,
+          .path = "/v1/vms/{vm}/resume",
+          .role = Role::operator_,
+          .summary = "Resume a paused virtual machine",
+          .description = "Its CPUs go on where they stood.",
+          .command = "vm resume",
+          .examples = {{"Go on", "ruche vm resume web1"}},
+      }),
+  };
+}
+
+}  // namespace
+
+std::vector<Method> vm_methods() {
+  std::vector<Method> methods = reading();
+  for (const auto& part : {life(), ending_and_moving(), power()})
+    methods.insert(methods.end(), part.begin(), part.end());
+  return methods;
+}
+
+}  // namespace ruche::methods
