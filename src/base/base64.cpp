@@ -50,7 +50,8 @@ std::optional<std::string> parse_base64(std::string_view text) {
     const std::size_t pads = i + 4 == text.size() ? padding : 0;
     std::uint32_t group = 0;
     for (std::size_t k = 0; k < 4; ++k) {
-      const std::uint8_t six = k >= 4 - pads ? 0 : kReverse[static_cast<unsigned char>(text[i + k])];
+      const std::uint8_t six =
+          k >= 4 - pads ? 0 : kReverse[static_cast<unsigned char>(text[i + k])];
       if (six == kNone) return std::nullopt;
       group = group << 6 | six;
     }

@@ -6,9 +6,13 @@ namespace ruche {
 namespace {
 
 TEST(Base64, writes_the_vectors_of_rfc_4648) {
-  const std::pair<const char*, const char*> vectors[] = {
-      {"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},        {"foo", "Zm9v"},
-      {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+  const std::pair<const char*, const char*> vectors[] = {{"", ""},
+                                                         {"f", "Zg=="},
+                                                         {"fo", "Zm8="},
+                                                         {"foo", "Zm9v"},
+                                                         {"foob", "Zm9vYg=="},
+                                                         {"fooba", "Zm9vYmE="},
+                                                         {"foobar", "Zm9vYmFy"}};
   for (const auto& [bytes, text] : vectors) {
     EXPECT_EQ(to_base64(bytes), text);
     EXPECT_EQ(parse_base64(text), bytes);
@@ -25,8 +29,8 @@ TEST(Base64, reads_back_every_byte) {
 }
 
 TEST(Base64, refuses_what_it_would_not_have_written) {
-  for (const char* text : {"Z", "Zg=", "Zg", "Zh==", "Zm9=", "====", "Z===", "Zg==Zg==", "Zm 9",
-                           "Zm9-", "=Zm9"}) {
+  for (const char* text :
+       {"Z", "Zg=", "Zg", "Zh==", "Zm9=", "====", "Z===", "Zg==Zg==", "Zm 9", "Zm9-", "=Zm9"}) {
     EXPECT_FALSE(parse_base64(text).has_value()) << text;
   }
 }

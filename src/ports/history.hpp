@@ -14,10 +14,10 @@
 namespace ruche::ports {
 
 struct HistoryRecord {
-  std::string kind;       // "event", "task"
+  std::string kind;  // "event", "task"
   std::string object_id;  // what it is about
-  // Of the commit that it tells about; a record with the same kind, object and revision is kept only
-  // once, so that a restarted host may append again. 0: about no commit, always kept.
+  // Of the commit that it tells about; a record with the same kind, object and revision is kept
+  // only once, so that a restarted host may append again. 0: about no commit, always kept.
   Revision revision;
   Timestamp time;
   std::string json;
@@ -29,9 +29,10 @@ struct HistoryEntry {
 };
 
 struct HistoryQuery {
-  std::string kind;         // empty: every kind
-  std::string object_id;    // empty: every object
-  std::int64_t after = 0;   // entries with a greater sequence; newest_first: a smaller one, 0 = newest
+  std::string kind;  // empty: every kind
+  std::string object_id;  // empty: every object
+  std::int64_t after =
+      0;  // entries with a greater sequence; newest_first: a smaller one, 0 = newest
   bool newest_first = false;
   std::size_t limit = 1000;  // at most 1000
 };

@@ -65,8 +65,10 @@ inline constexpr Duration kHistoryRetention{3'600'000};  // at least
 // Happens at most once per nonce: a commit whose nonce has been committed answers with the revision
 // of the first and changes nothing. So after store_outcome_unknown the same commit is sent again
 // (with the same nonce) until it is answered; that is the only way to be certain that an earlier
-// copy does not arrive later. Keys are deleted and put after all compares held, as one revision.
-// A put under a lease that has ended throws no_such_object and changes nothing.
+// copy does not arrive later. The answer is final: once a commit was a conflict, no earlier copy of
+// it can happen, and a new attempt takes a new nonce. Keys are deleted and put after all compares
+// held, as one revision. A put under a lease that has ended throws no_such_object and changes
+// nothing.
 struct Commit {
   std::string nonce;  // unique, at most kMaxKeyBytes. Drivers refuse an empty one
   std::vector<Compare> compares;
@@ -82,15 +84,15 @@ using CommitResult = std::variant<Committed, Conflict>;
 
 struct ListRequest {
   std::string prefix;
-  std::string after;          // return keys > after; empty: from the start
+  std::string after;  // return keys > after; empty: from the start
   std::size_t limit = kMaxPageEntries;  // 1 to kMaxPageEntries
-  Revision at = {};           // 0: now; later pages pass the first page's revision
+  Revision at = {};  // 0: now; later pages pass the first page's revision
 };
 struct ListPage {
   // By key, in byte order. May be shorter than the limit when the values are large (kMaxPageBytes);
   // only `more` says whether there is another page.
   std::vector<Entry> entries;
-  Revision revision;           // the snapshot's
+  Revision revision;  // the snapshot's
   bool more = false;
 };
 

@@ -35,10 +35,9 @@ struct MemoryStoreState::Handle {
   // One way to the store or back, half of the latency.
   Async<void> travel() {
     if (random != nullptr && faults.max_latency.count() > 0) {
-      const auto spread = static_cast<std::uint64_t>(
-          (faults.max_latency - faults.min_latency).count() + 1);
-      const auto latency = faults.min_latency +
-                           std::chrono::microseconds(random->below(spread));
+      const auto spread =
+          static_cast<std::uint64_t>((faults.max_latency - faults.min_latency).count() + 1);
+      const auto latency = faults.min_latency + std::chrono::microseconds(random->below(spread));
       co_await sleep_for(clock, latency / 2);
     }
     co_await wait_while_frozen();

@@ -7,8 +7,8 @@ namespace ruche::sim {
 using ports::Batch;
 using ports::Change;
 using ports::Commit;
-using ports::Committed;
 using ports::CommitResult;
+using ports::Committed;
 using ports::Conflict;
 using ports::Delete;
 using ports::Entry;
@@ -34,11 +34,17 @@ std::unique_ptr<MemoryStore> MemoryStoreState::open(std::string host_name) {
 }
 
 CommitResult MemoryStoreState::apply(const Commit& commit) {
-  if (const auto before = settled(commit.nonce)) return Committed{*before};
+  if (const auto before = nonces_.find(commit.nonce); before != nonces_.end()) {
+    if (before->second.revision) return Committed{*before->second.revision};
+    return Conflict{commit.compares.at(0).key};
+  }
   for (const auto& compare : commit.compares) {
     const auto found = current_.find(compare.key);
     const Revision actual = found == current_.end() ? Revision{} : found->second.revision;
-    if (actual != compare.revision) return Conflict{compare.key};
+    if (actual == compare.revision) continue;
+    // A copy of it that is still on its way must not happen after this answer.
+    decide(commit.nonce, std::nullopt);
+    return Conflict{compare.key};
   }
   const Revision next{revision_.number + 1};
   std::map<std::string, std::optional<Entry>> effects;
@@ -53,14 +59,24 @@ CommitResult MemoryStoreState::apply(const Commit& commit) {
     }
   }
   const Revision revision = effects.empty() ? revision_ : next;
-  nonces_[commit.nonce] = Nonce{revision, clock_.now()};
-  nonces_by_age_.push_back(commit.nonce);
+  decide(commit.nonce, revision);
   if (!effects.empty()) {
     LoggedRevision logged{next, clock_.now(), {}};
     for (auto& [key, after] : effects) set_entry(logged, key, std::move(after));
     publish(std::move(logged));
   }
   return Committed{revision};
+}
+
+// A conflict that is none, but as final as a real one.
+CommitResult MemoryStoreState::make_up_conflict(const Commit& commit) {
+  if (!nonces_.contains(commit.nonce)) decide(commit.nonce, std::nullopt);
+  return apply(commit);
+}
+
+void MemoryStoreState::decide(const std::string& nonce, std::optional<Revision> revision) {
+  nonces_[nonce] = Nonce{revision, clock_.now()};
+  nonces_by_age_.push_back(nonce);
 }
 
 std::optional<Revision> MemoryStoreState::settled(const std::string& nonce) const {
@@ -185,8 +201,7 @@ bool MemoryStoreState::keep_alive(LeaseId id) {
   const auto lease = leases_.find(id);
   if (lease == leases_.end()) return false;
   clock_.disarm(lease->second.timer);
-  lease->second.timer =
-      clock_.arm(clock_.now() + lease->second.ttl, [this, id] { end_lease(id); });
+  lease->second.timer = clock_.arm(clock_.now() + lease->second.ttl, [this, id] { end_lease(id); });
   return true;
 }
 

@@ -23,8 +23,11 @@ class MemoryWatch : public Watch {
  public:
   MemoryWatch(std::shared_ptr<MemoryStoreState> state,
               std::shared_ptr<MemoryStoreState::Handle> handle, std::string prefix, Revision from)
-      : state_(std::move(state)), handle_(std::move(handle)), prefix_(std::move(prefix)),
-        from_(from), generation_(handle_->watch_generation) {}
+      : state_(std::move(state)),
+        handle_(std::move(handle)),
+        prefix_(std::move(prefix)),
+        from_(from),
+        generation_(handle_->watch_generation) {}
 
   Async<std::variant<Batch, Compacted>> next() override {
     while (true) {
@@ -161,7 +164,7 @@ Async<CommitResult> MemoryStore::commit(Commit commit) {
   }
   CommitResult result;
   if (fault == CommitFault::conflict && !commit.compares.empty()) {
-    result = Conflict{commit.compares.front().key};
+    result = state_->make_up_conflict(commit);
   } else {
     result = arrive(commit);
   }

@@ -1,6 +1,6 @@
-// The StateStore of the simulation. One MemoryStoreState is the database; every simulated host opens
-// its own MemoryStore on it, a client handle that can be slow, cut off, frozen, severed or given
-// wrong answers without the other hosts noticing. All waiting goes through the Clock.
+// The StateStore of the simulation. One MemoryStoreState is the database; every simulated host
+// opens its own MemoryStore on it, a client handle that can be slow, cut off, frozen, severed or
+// given wrong answers without the other hosts noticing. All waiting goes through the Clock.
 #pragma once
 
 #include <deque>
@@ -20,12 +20,12 @@ class MemoryStore;
 
 // What a handle suffers on average: probabilities 0…1 per call, drawn from the Random it was given.
 struct StoreFaults {
-  double unavailable = 0;      // any call: nothing happened
+  double unavailable = 0;  // any call: nothing happened
   double unknown_applied = 0;  // commit: it happened, the answer was lost
-  double unknown_lost = 0;     // commit: the request was lost
-  double unknown_late = 0;     // commit: the answer was lost and it happens up to `late` later
-  double conflict = 0;         // commit with compares: a conflict that is none
-  double compacted = 0;        // list of an old revision, and a watch's next
+  double unknown_lost = 0;  // commit: the request was lost
+  double unknown_late = 0;  // commit: the answer was lost and it happens up to `late` later
+  double conflict = 0;  // commit with compares: a conflict that is none
+  double compacted = 0;  // list of an old revision, and a watch's next
   std::chrono::microseconds min_latency{0};  // of a call, there and back
   std::chrono::microseconds max_latency{0};
   std::chrono::microseconds late{2'000'000};
@@ -82,7 +82,7 @@ class MemoryStoreState : public std::enable_shared_from_this<MemoryStoreState> {
     std::vector<LoggedChange> changes;  // by key
   };
   struct Nonce {
-    ports::Revision revision;
+    std::optional<ports::Revision> revision;  // nothing: spent by a conflict
     Instant at;
   };
   struct Lease {
@@ -93,10 +93,13 @@ class MemoryStoreState : public std::enable_shared_from_this<MemoryStoreState> {
 
   MemoryStoreState(Clock& clock, std::string store_id);
   ports::CommitResult apply(const ports::Commit& commit);
+  ports::CommitResult make_up_conflict(const ports::Commit& commit);
+  void decide(const std::string& nonce, std::optional<ports::Revision> revision);
   std::optional<ports::Revision> settled(const std::string& nonce) const;
   ports::ListPage list(const ports::ListRequest& request) const;
   std::map<std::string, ports::Entry> snapshot(ports::Revision at) const;
-  // The first batch under the prefix at or after `from`, or nothing; moves `from` behind what it saw.
+  // The first batch under the prefix at or after `from`, or nothing; moves `from` behind what it
+  // saw.
   std::optional<ports::Batch> next_batch(const std::string& prefix, ports::Revision& from) const;
   ports::LeaseId grant(Duration ttl);
   bool keep_alive(ports::LeaseId lease);

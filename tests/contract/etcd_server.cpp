@@ -25,9 +25,8 @@ std::uint16_t free_port() {
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
-  const bool bound =
-      ::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
-      ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+  const bool bound = ::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
+                     ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0;
   ::close(listener);
   if (!bound) throw std::runtime_error("no free port");
   return ntohs(address.sin_port);
@@ -43,12 +42,15 @@ EtcdServer::~EtcdServer() { kill(); }
 void EtcdServer::start() {
   const std::string client = fmt::format("http://127.0.0.1:{}", client_port_);
   const std::string peer = fmt::format("http://127.0.0.1:{}", peer_port_);
-  std::vector<std::string> arguments{
-      kProgram,           "--data-dir=" + directory_.file("etcd"),
-      "--name=test",      "--listen-client-urls=" + client,
-      "--log-level=warn", "--advertise-client-urls=" + client,
-      "--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer,
-      "--initial-cluster=test=" + peer};
+  std::vector<std::string> arguments{kProgram,
+                                     "--data-dir=" + directory_.file("etcd"),
+                                     "--name=test",
+                                     "--listen-client-urls=" + client,
+                                     "--log-level=warn",
+                                     "--advertise-client-urls=" + client,
+                                     "--listen-peer-urls=" + peer,
+                                     "--initial-advertise-peer-urls=" + peer,
+                                     "--initial-cluster=test=" + peer};
   std::vector<char*> argv;
   for (auto& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);

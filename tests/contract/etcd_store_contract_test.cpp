@@ -2,6 +2,7 @@
 #include "base/log.hpp"
 #include "base/loop.hpp"
 #include "contract/etcd_server.hpp"
+#include "contract/fault_proxy.hpp"
 #include "contract/state_store_suite.hpp"
 #include "drivers/etcd/gateway.hpp"
 
@@ -89,8 +90,8 @@ class EtcdStoreTest : public testing::Test {
     return run_now(loop_, store.commit(std::move(commit)));
   }
   Batch next(Watch& watch) {
-    auto item = run_now(loop_, with_deadline(loop_.clock(), Duration(20'000), "a batch",
-                                             watch.next()));
+    auto item =
+        run_now(loop_, with_deadline(loop_.clock(), Duration(20'000), "a batch", watch.next()));
     return std::get<Batch>(item);
   }
   template <class F>
@@ -165,10 +166,61 @@ TEST_F(EtcdStoreTest, no_answer_in_time_is_unknown_and_the_same_commit_settles_i
   EXPECT_EQ(settled, std::get<Committed>(again).revision);
 }
 
+// The answer is lost; the commit is not.
+TEST_F(EtcdStoreTest, a_lost_answer_is_found_again_by_the_nonce) {
+  FaultProxy proxy(loop_, {"127.0.0.1", SharedServer::server->port()});
+  EtcdOptions options = options_for("");
+  options.endpoints = {drivers::etcd::tcp_endpoint(proxy.address())};
+  options.timeout = Duration(300);
+  const auto store = open(options);
+  const Revision first = std::get<Committed>(put(*store, "a", "1")).revision;
+  Commit wanted{"the-one", {{"a", first}}, {Put{"a", "2"}}};
+  proxy.drop_answers();
+  EXPECT_EQ(reason_of([&] { run_now(loop_, store->commit(wanted)); }), "store-outcome-unknown");
+  EXPECT_EQ(reason_of([&] { run_now(loop_, store->get("a")); }), "store-unavailable");
+  proxy.forward();
+  const auto entry = run_now(loop_, store->get("a"));
+  EXPECT_EQ(entry->value, "2");
+  const auto again = run_now(loop_, store->commit(wanted));
+  EXPECT_EQ(std::get<Committed>(again).revision, entry->revision);
+}
+
+// The request is stuck in the network while its sender is told of a conflict. When it arrives, what
+// it compares would hold again, and still it must not happen.
+TEST_F(EtcdStoreTest, a_late_copy_of_a_commit_that_was_a_conflict_does_not_happen) {
+  FaultProxy proxy(loop_, {"127.0.0.1", SharedServer::server->port()});
+  EtcdOptions options = options_for("late/");
+  options.endpoints = {drivers::etcd::tcp_endpoint(proxy.address())};
+  options.timeout = Duration(300);
+  const auto store = open(options);
+  const auto direct = open(options_for("late/"));
+  put(*store, "warm", "1");
+  for (const bool conflict_first : {true, false}) {
+    Commit wanted{
+        conflict_first ? "refused" : "never answered", {{"name", {}}}, {Put{"name", "late"}}};
+    proxy.hold_requests();
+    EXPECT_EQ(reason_of([&] { run_now(loop_, store->commit(wanted)); }), "store-outcome-unknown");
+    if (conflict_first) {
+      put(*direct, "name", "somebody else's");
+      proxy.forward_new_connections();
+      const auto again = run_now(loop_, store->commit(wanted));
+      EXPECT_TRUE(std::holds_alternative<Conflict>(again));
+      Commit erase{"erase", {}, {Delete{"name"}}};
+      run_now(loop_, direct->commit(erase));
+    }
+    proxy.forward();  // the held ones arrive
+    loop_.run(sleep_for(loop_.clock(), milliseconds(300)));
+    const auto entry = run_now(loop_, direct->get("name"));
+    EXPECT_EQ(entry.has_value(), !conflict_first);
+    EXPECT_EQ(run_now(loop_, store->settled(wanted.nonce)).has_value(), !conflict_first);
+  }
+}
+
 TEST_F(EtcdStoreTest, a_member_that_is_gone_costs_one_attempt) {
   EtcdOptions options = options_for("");
   // Nothing listens on the discard port.
-  options.endpoints.insert(options.endpoints.begin(), drivers::etcd::tcp_endpoint({"127.0.0.1", 9}));
+  options.endpoints.insert(options.endpoints.begin(),
+                           drivers::etcd::tcp_endpoint({"127.0.0.1", 9}));
   const auto store = open(options);
   const auto watch = store->watch("", {1});
   EXPECT_TRUE(std::holds_alternative<Committed>(put(*store, "a", "1")));

@@ -52,9 +52,9 @@ TEST_F(HistoryContract, pages_continue_behind_a_sequence_both_ways) {
   EXPECT_EQ(first.size(), 2u);
   EXPECT_THAT(query({.kind = {}, .object_id = {}, .after = first[1].sequence, .limit = 2}),
               ElementsAre("3", "4"));
-  EXPECT_THAT(query({.kind = {}, .object_id = {}, .after = first[1].sequence,
-                     .newest_first = true}),
-              ElementsAre("1"));
+  EXPECT_THAT(
+      query({.kind = {}, .object_id = {}, .after = first[1].sequence, .newest_first = true}),
+      ElementsAre("1"));
 }
 
 TEST_F(HistoryContract, the_same_record_is_kept_once_and_records_about_no_commit_always) {

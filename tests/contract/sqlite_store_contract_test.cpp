@@ -3,9 +3,9 @@
 #include "base/log.hpp"
 #include "base/loop.hpp"
 #include "base/stepped_loop.hpp"
+#include "contract/state_store_suite.hpp"
 #include "contract/temporary_directory.hpp"
 #include "drivers/sqlite/sqlite_store.hpp"
-#include "contract/state_store_suite.hpp"
 
 namespace ruche::contract {
 namespace {
@@ -31,16 +31,16 @@ class SqliteHarness : public StoreHarness {
   Async<void> compact(ports::Revision) override {
     for (int i = 0; i < 2; ++i) {
       clock_.advance(std::chrono::minutes(62));
-      ports::Commit commit{"compact-" + std::to_string(++compactions_), {},
-                           {ports::Put{"tick", "x"}}};
+      ports::Commit commit{
+          "compact-" + std::to_string(++compactions_), {}, {ports::Put{"tick", "x"}}};
       co_await store_->commit(commit);
     }
   }
 
  private:
   std::unique_ptr<ports::StateStore> open_store() {
-    return run_now(loop_, drivers::sqlite::open_store(directory_.file("state.db"),
-                                                      loop_.executor(), clock_, log_));
+    return run_now(loop_, drivers::sqlite::open_store(directory_.file("state.db"), loop_.executor(),
+                                                      clock_, log_));
   }
   void open() { store_ = open_store(); }
 

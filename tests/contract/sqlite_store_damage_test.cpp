@@ -136,8 +136,7 @@ TEST_F(SqliteFile, killed_in_the_middle_of_commits_it_has_every_acknowledged_one
     }
     const auto store = open();
     expect_whole(everything(*store), acknowledged);
-    const auto settled =
-        run_now(loop_, store->settled("nonce-" + std::to_string(acknowledged)));
+    const auto settled = run_now(loop_, store->settled("nonce-" + std::to_string(acknowledged)));
     EXPECT_TRUE(settled.has_value());
     EXPECT_TRUE(std::holds_alternative<Committed>(put(*store, "after", "x")));
   }

@@ -17,12 +17,13 @@
 
 namespace {
 
-using namespace ruche;         // NOLINT: a program of one page
+using namespace ruche;  // NOLINT: a program of one page
 using namespace ruche::ports;  // NOLINT
 
 Async<void> commit_one(StateStore& store, int number) {
   const std::string value = std::to_string(number) + std::string(3'000, '.');
-  Commit commit{"nonce-" + std::to_string(number), {},
+  Commit commit{"nonce-" + std::to_string(number),
+                {},
                 {Put{"left/" + std::to_string(number % 50), value},
                  Put{"right/" + std::to_string(number % 50), value}}};
   co_await store.commit(std::move(commit));

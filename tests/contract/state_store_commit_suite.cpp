@@ -180,7 +180,8 @@ TEST_F(StateStoreContract, keys_and_values_are_bytes) {
 TEST_F(StateStoreContract, a_prefix_selects_exactly_its_keys) {
   run([this]() -> Async<void> {
     co_await commit({Put{"a", ""}, Put{"a/", ""}, Put{"a/1", ""}, Put{"a0", ""}, Put{"b", ""},
-                     Put{"a/\xff", ""}, Put{"a/\xff\xff", ""}, Put{"\xff\xff", ""}, Put{"\xff", ""}});
+                     Put{"a/\xff", ""}, Put{"a/\xff\xff", ""}, Put{"\xff\xff", ""},
+                     Put{"\xff", ""}});
     const auto slash = co_await keys_under("a/");
     EXPECT_THAT(slash, ElementsAre("a/", "a/1", "a/\xff", "a/\xff\xff"));
     const auto a = co_await keys_under("a");

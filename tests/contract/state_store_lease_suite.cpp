@@ -71,7 +71,8 @@ TEST_F(StateStoreContract, a_revoked_lease_deletes_its_keys_at_once) {
     const LeaseId lease = co_await store().grant(seconds(60));
     const LeaseId other = co_await store().grant(seconds(60));
     EXPECT_NE(lease, other);
-    std::vector<Write> writes{Put{"w/a", "1", lease}, Put{"w/b", "1", other}, Put{"w/c", "1", lease}};
+    std::vector<Write> writes{Put{"w/a", "1", lease}, Put{"w/b", "1", other},
+                              Put{"w/c", "1", lease}};
     const Revision written = co_await commit(writes);
     const auto watch = store().watch("w/", {written.number + 1});
     co_await store().revoke(lease);

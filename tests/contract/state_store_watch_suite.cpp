@@ -62,8 +62,8 @@ TEST_F(StateStoreContract, a_batch_holds_all_changes_of_its_commit_by_key) {
   run([this]() -> Async<void> {
     const Revision start = co_await put("w/b", "old");
     const auto watch = store().watch("w/", {start.number + 1});
-    std::vector<Write> writes{Put{"w/c", "3"}, Put{"other", "x"}, Delete{"w/b"},
-                              Put{"w/a", "1"}, Delete{"w/absent"}};
+    std::vector<Write> writes{Put{"w/c", "3"}, Put{"other", "x"}, Delete{"w/b"}, Put{"w/a", "1"},
+                              Delete{"w/absent"}};
     co_await commit(writes);
     const Batch batch = co_await next(*watch);
     Keys keys;
@@ -143,8 +143,8 @@ TEST_F(StateStoreContract, no_gap_and_no_repeat_across_concurrent_commits) {
     const auto write = [this, &committed](int writer) -> Async<void> {
       for (int i = 0; i < kCommits; ++i) {
         const std::string value = std::to_string(writer) + ":" + std::to_string(i);
-        std::vector<Write> writes{Put{"w/" + std::to_string(writer), value},
-                                  Put{"w/shared", value}, Put{"w/zone/last", value}};
+        std::vector<Write> writes{Put{"w/" + std::to_string(writer), value}, Put{"w/shared", value},
+                                  Put{"w/zone/last", value}};
         const Revision revision = co_await commit(writes);
         committed.push_back(revision);
       }

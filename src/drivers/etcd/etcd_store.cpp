@@ -2,14 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "base/ids.hpp"
 #include "drivers/etcd/etcd_watch.hpp"
 
 namespace ruche::drivers::etcd {
 
 using ports::Commit;
-using ports::Committed;
 using ports::CommitResult;
+using ports::Committed;
 using ports::Conflict;
 using ports::Delete;
 using ports::Entry;
@@ -23,10 +25,13 @@ using ports::Watch;
 
 namespace {
 
-// Nonces expire by the leases that they are put under: a new one every minute, so that no expiry has
-// many keys to delete at once.
+// Nonces expire by the leases that they are put under: a new one every minute, so that no expiry
+// has many keys to delete at once.
 constexpr std::chrono::minutes kNonceLeaseUse{1};
 constexpr std::chrono::minutes kNonceLeaseTtl{63};
+// The value of a nonce whose commit was refused for good; a nonce that was committed has none.
+constexpr std::string_view kSpent = "spent";
+constexpr std::size_t kMaxDoubtful = 10'000;
 
 Revision header_revision(const json::Value& answer) {
   return {integer_at(object_at(as_object(answer), "header"), "revision")};
@@ -35,7 +40,9 @@ Revision header_revision(const json::Value& answer) {
 class EtcdStore : public ports::StateStore {
  public:
   EtcdStore(EtcdOptions options, Clock& clock, Random& random, Log& log)
-      : keys_(options.prefix), clock_(clock), random_(random),
+      : keys_(options.prefix),
+        clock_(clock),
+        random_(random),
         gateway_(std::make_shared<Gateway>(std::move(options), clock, random, log)) {}
 
   Async<void> open();
@@ -56,7 +63,7 @@ class EtcdStore : public ports::StateStore {
     std::optional<Error> lease_ended;  // the nonces' or one that a put names
   };
   Async<Attempt> try_commit(const Commit& commit, LeaseId nonce_lease);
-  json::Object transaction(const Commit& commit, LeaseId nonce_lease) const;
+  json::Object transaction(const Commit& commit, LeaseId nonce_lease, bool in_doubt) const;
   CommitResult outcome(const Commit& commit, const json::Value& answer) const;
   Async<LeaseId> nonce_lease();
   Async<LeaseId> grant_seconds(std::int64_t seconds);
@@ -72,6 +79,7 @@ class EtcdStore : public ports::StateStore {
   Instant nonce_lease_until_;
   bool granting_ = false;
   Signal granted_;
+  std::set<std::string> doubtful_;  // nonces of commits whose outcome is unknown
 };
 
 // Whoever comes first writes the id; everybody reads it in the same transaction.
@@ -79,12 +87,10 @@ Async<void> EtcdStore::open() {
   const std::string key = keys_.id();
   const std::string mine = to_text(make_uuid7(clock_.wall(), random_));
   const json::Object range{{"request_range", json::Object{{"key", key}}}};
-  const json::Object put{
-      {"request_put", json::Object{{"key", key}, {"value", to_base64(mine)}}}};
-  json::Object body{
-      {"compare", json::Array{json::Object{{"target", "MOD"}, {"key", key}}}},
-      {"success", json::Array{put, range}},
-      {"failure", json::Array{range}}};
+  const json::Object put{{"request_put", json::Object{{"key", key}, {"value", to_base64(mine)}}}};
+  json::Object body{{"compare", json::Array{json::Object{{"target", "MOD"}, {"key", key}}}},
+                    {"success", json::Array{put, range}},
+                    {"failure", json::Array{range}}};
   const json::Value answer = co_await gateway_->call("/v3/kv/txn", std::move(body));
   const json::Array& responses = array_at(as_object(answer), "responses");
   for (const auto& response : responses) {
@@ -116,16 +122,21 @@ Async<CommitResult> EtcdStore::commit(Commit commit) {
 }
 
 // May be sent more than once (to other members, and again after store_outcome_unknown): the nonce
-// lets only the first one happen.
+// lets only the first one happen. When an earlier copy may still be on its way and this one is a
+// conflict, the nonce is spent, so that the earlier one cannot happen after the answer.
 Async<EtcdStore::Attempt> EtcdStore::try_commit(const Commit& commit, LeaseId nonce_lease) {
   Attempt attempt;
   bool may_have_happened = false;
   std::optional<Error> failure;
   try {
-    json::Object body = transaction(commit, nonce_lease);
+    const bool sent_before = doubtful_.contains(commit.nonce);
+    Gateway::MakeBody body = [&](bool sent_now) {
+      return transaction(commit, nonce_lease, sent_before || sent_now);
+    };
     const json::Value answer =
         co_await gateway_->call("/v3/kv/txn", std::move(body), may_have_happened);
     attempt.result = outcome(commit, answer);
+    doubtful_.erase(commit.nonce);
   } catch (const Refusal& refusal) {
     if (refusal.code() == Code::not_found) {
       attempt.lease_ended = refusal;
@@ -137,26 +148,41 @@ Async<EtcdStore::Attempt> EtcdStore::try_commit(const Commit& commit, LeaseId no
   }
   if (!failure) co_return attempt;
   if (!may_have_happened) throw Error(*failure);
+  if (doubtful_.size() == kMaxDoubtful) doubtful_.erase(doubtful_.begin());
+  doubtful_.insert(commit.nonce);
   throw Error(Reason::store_outcome_unknown, "etcd did not say whether a commit happened")
       .remedy("send the same commit again, with the same nonce")
       .caused_by(*failure);
 }
 
-json::Object EtcdStore::transaction(const Commit& commit, LeaseId nonce_lease) const {
+json::Object EtcdStore::transaction(const Commit& commit, LeaseId nonce_lease,
+                                    bool in_doubt) const {
+  const auto range = [](const std::string& key, bool keys_only) {
+    return json::Object{{"request_range", json::Object{{"key", key}, {"keys_only", keys_only}}}};
+  };
+  const auto put_nonce = [&](std::string_view value) {
+    return json::Object{
+        {"request_put", json::Object{{"key", keys_.nonce(commit.nonce)},
+                                     {"value", to_base64(value)},
+                                     {"lease", std::to_string(nonce_lease.number)}}}};
+  };
   const std::string nonce = keys_.nonce(commit.nonce);
-  json::Array compares{json::Object{{"target", "MOD"}, {"key", nonce}}};
-  json::Array failure{
-      json::Object{{"request_range", json::Object{{"key", nonce}, {"keys_only", true}}}}};
+  const json::Object unused{{"target", "MOD"}, {"key", nonce}};
+  json::Array compares{unused};
+  json::Array failure{range(nonce, false)};
   for (const auto& compare : commit.compares) {
     const std::string key = keys_.data(compare.key);
-    compares.push_back(json::Object{
-        {"target", "MOD"}, {"key", key}, {"mod_revision", std::to_string(compare.revision.number)}});
-    failure.push_back(
-        json::Object{{"request_range", json::Object{{"key", key}, {"keys_only", true}}}});
+    compares.push_back(json::Object{{"target", "MOD"},
+                                    {"key", key},
+                                    {"mod_revision", std::to_string(compare.revision.number)}});
+    failure.push_back(range(key, true));
   }
-  json::Array success{json::Object{
-      {"request_put",
-       json::Object{{"key", nonce}, {"lease", std::to_string(nonce_lease.number)}}}}};
+  if (in_doubt) {
+    failure.push_back(
+        json::Object{{"request_txn", json::Object{{"compare", json::Array{unused}},
+                                                  {"success", json::Array{put_nonce(kSpent)}}}}});
+  }
+  json::Array success{put_nonce("")};
   for (const auto& write : commit.writes) {
     if (const auto* put = std::get_if<Put>(&write)) {
       json::Object body{{"key", keys_.data(put->key)}, {"value", to_base64(put->value)}};
@@ -177,19 +203,26 @@ CommitResult EtcdStore::outcome(const Commit& commit, const json::Value& answer)
   const json::Object& body = as_object(answer);
   if (flag_at(body, "succeeded")) return Committed{header_revision(answer)};
   // The ranges of the failure branch: the nonce first, then the compared keys in their order.
-  std::vector<Revision> revisions;
-  for (const auto& response : array_at(body, "responses")) {
+  const json::Array& responses = array_at(body, "responses");
+  if (responses.size() <= commit.compares.size()) {
+    throw Error(Reason::protocol_violation, "etcd refused a transaction without a reason");
+  }
+  const auto found_at = [&](std::size_t i) -> const json::Object* {
     const json::Array& found =
-        array_at(object_at(as_object(response), "response_range"), "kvs");
-    revisions.push_back(
-        found.empty() ? Revision{} : Revision{integer_at(as_object(found[0]), "mod_revision")});
+        array_at(object_at(as_object(responses[i]), "response_range"), "kvs");
+    return found.empty() ? nullptr : &as_object(found[0]);
+  };
+  const json::Object* nonce = found_at(0);
+  if (nonce != nullptr && bytes_at(*nonce, "value").empty()) {
+    return Committed{{integer_at(*nonce, "mod_revision")}};
   }
-  if (revisions.size() == commit.compares.size() + 1) {
-    if (revisions[0] != Revision{}) return Committed{revisions[0]};
-    for (std::size_t i = 0; i < commit.compares.size(); ++i) {
-      if (revisions[i + 1] != commit.compares[i].revision) return Conflict{commit.compares[i].key};
-    }
+  for (std::size_t i = 0; i < commit.compares.size(); ++i) {
+    const json::Object* found = found_at(i + 1);
+    const Revision actual{found == nullptr ? 0 : integer_at(*found, "mod_revision")};
+    if (actual != commit.compares[i].revision) return Conflict{commit.compares[i].key};
   }
+  // It was a conflict before, under the same nonce, and stays one.
+  if (nonce != nullptr && !commit.compares.empty()) return Conflict{commit.compares[0].key};
   throw Error(Reason::protocol_violation, "etcd refused a transaction without a reason");
 }
 
@@ -212,16 +245,18 @@ Async<LeaseId> EtcdStore::nonce_lease() {
 }
 
 Async<std::optional<Revision>> EtcdStore::settled(std::string nonce) {
-  json::Object body{{"key", keys_.nonce(nonce)}, {"keys_only", true}};
+  json::Object body{{"key", keys_.nonce(nonce)}};
   const json::Value answer = co_await gateway_->call("/v3/kv/range", std::move(body));
   const json::Array& found = array_at(as_object(answer), "kvs");
-  if (found.empty()) co_return std::nullopt;
+  if (found.empty() || !bytes_at(as_object(found[0]), "value").empty()) co_return std::nullopt;
   co_return Revision{integer_at(as_object(found[0]), "mod_revision")};
 }
 
 Entry EtcdStore::entry_of(const json::Object& found) const {
-  return {keys_.ours(bytes_at(found, "key")), bytes_at(found, "value"),
-          {integer_at(found, "mod_revision")}, {integer_at(found, "lease")}};
+  return {keys_.ours(bytes_at(found, "key")),
+          bytes_at(found, "value"),
+          {integer_at(found, "mod_revision")},
+          {integer_at(found, "lease")}};
 }
 
 Async<std::optional<Entry>> EtcdStore::get(std::string key) {
@@ -233,8 +268,7 @@ Async<std::optional<Entry>> EtcdStore::get(std::string key) {
 }
 
 Async<json::Value> EtcdStore::range(ListRequest request, std::size_t limit) {
-  const std::string start =
-      request.after < request.prefix ? request.prefix : request.after + '\0';
+  const std::string start = request.after < request.prefix ? request.prefix : request.after + '\0';
   json::Object body{{"key", keys_.data(start)},
                     {"range_end", keys_.end(request.prefix)},
                     {"limit", std::to_string(limit)}};

@@ -1,6 +1,7 @@
 // The state of a cluster: a StateStore on etcd (3.4 or newer) through its v3 JSON gateway
-// (https://etcd.io/docs/v3.4/dev-guide/api_grpc_gateway/). All keys are below one prefix. History is
-// etcd's own: its servers run with --auto-compaction-mode=periodic --auto-compaction-retention=1h.
+// (https://etcd.io/docs/v3.4/dev-guide/api_grpc_gateway/). All keys are below one prefix. History
+// is etcd's own: its servers run with --auto-compaction-mode=periodic
+// --auto-compaction-retention=1h.
 #pragma once
 
 #include <memory>

@@ -40,8 +40,8 @@ Async<std::variant<Batch, Compacted>> EtcdWatch::next() {
 }
 
 Async<void> EtcdWatch::connect() {
-  // From one earlier than wanted: at exactly the compacted revision etcd would let us watch, but has
-  // forgotten the deletions of that revision.
+  // From one earlier than wanted: at exactly the compacted revision etcd would let us watch, but
+  // has forgotten the deletions of that revision.
   const Revision start{std::max<std::int64_t>(from_.number - 1, 1)};
   json::Object create{{"key", keys_.data(prefix_)},
                       {"range_end", keys_.end(prefix_)},

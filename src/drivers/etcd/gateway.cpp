@@ -27,7 +27,8 @@ json::Value parse(std::string_view text) {
   }
 }
 
-// {"error": "...", "message": "...", "code": 5}; something between us and etcd may answer otherwise.
+// {"error": "...", "message": "...", "code": 5}; something between us and etcd may answer
+// otherwise.
 Refusal refusal_of(int status, std::string_view body) {
   std::string message;
   auto code = status >= 500 ? Code::unavailable : Code::invalid_argument;
@@ -115,21 +116,25 @@ Async<Gateway::Attempt> Gateway::attempt(std::size_t member, std::string path, s
     attempt.may_have_happened = failed.request_was_sent();
     co_return attempt;
   }
+  // Also true of an answer that makes no sense.
+  attempt.may_have_happened = true;
   if (response->status == 200) {
-    attempt.answer = parse(response->body);
+    try {
+      attempt.answer = parse(response->body);
+    } catch (const Error& error) {
+      attempt.failure = error;
+    }
     co_return attempt;
   }
   Refusal refusal = refusal_of(response->status, response->body);
   if (!refusal.try_elsewhere()) throw Refusal(refusal);
   // "request timed out" and "leader changed": it may be in the log of a new leader.
-  attempt.may_have_happened = true;
   attempt.answered = true;
   attempt.failure = refusal;
   co_return attempt;
 }
 
-Async<json::Value> Gateway::call(std::string path, json::Object body, bool& may_have_happened) {
-  const std::string text = boost::json::serialize(body);
+Async<json::Value> Gateway::call(std::string path, MakeBody make_body, bool& may_have_happened) {
   const Instant give_up = clock_.now() + options_.timeout;
   std::optional<Error> last;
   bool electing = true;
@@ -138,7 +143,8 @@ Async<json::Value> Gateway::call(std::string path, json::Object body, bool& may_
     // Once more than there are members: the first may have closed a connection that we kept.
     for (std::size_t i = 0; i <= members_.size(); ++i) {
       const std::size_t member = current_;
-      Attempt attempt = co_await this->attempt(member, path, text);
+      std::string text = boost::json::serialize(make_body(may_have_happened));
+      Attempt attempt = co_await this->attempt(member, path, std::move(text));
       if (attempt.answer) co_return std::move(*attempt.answer);
       may_have_happened = may_have_happened || attempt.may_have_happened;
       electing = electing || attempt.answered;
@@ -156,7 +162,8 @@ Async<json::Value> Gateway::call(std::string path, json::Object body, bool& may_
 
 Async<json::Value> Gateway::call(std::string path, json::Object body) {
   bool ignored = false;
-  co_return co_await call(std::move(path), std::move(body), ignored);
+  MakeBody same = [body = std::move(body)](bool) { return body; };
+  co_return co_await call(std::move(path), std::move(same), ignored);
 }
 
 void Gateway::fail_over(std::size_t from, const Error& why) {

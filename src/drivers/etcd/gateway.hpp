@@ -1,6 +1,7 @@
 // Requests to etcd's JSON gateway: fail-over between members, and errors as what they mean.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -47,7 +48,8 @@ class Gateway {
   // POSTs to a member, and to the next one when it does not answer; waits a little for an election.
   // Every request may arrive more than once. Throws Refusal, or store_unavailable when nobody
   // answers; `may_have_happened` says whether any of them might have acted on it nevertheless.
-  Async<json::Value> call(std::string path, json::Object body, bool& may_have_happened);
+  using MakeBody = std::function<json::Object(bool may_have_happened)>;
+  Async<json::Value> call(std::string path, MakeBody make_body, bool& may_have_happened);
   Async<json::Value> call(std::string path, json::Object body);
 
   // A streaming answer of one member.

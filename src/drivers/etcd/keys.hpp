@@ -15,7 +15,9 @@ class Keys {
   explicit Keys(std::string root) : root_(std::move(root)), data_(root_ + "d/") {}
 
   std::string id() const { return to_base64(root_ + "id"); }
-  std::string nonce(std::string_view nonce) const { return to_base64(root_ + "n/" + std::string(nonce)); }
+  std::string nonce(std::string_view nonce) const {
+    return to_base64(root_ + "n/" + std::string(nonce));
+  }
   std::string data(std::string_view key) const { return to_base64(data_ + std::string(key)); }
   // The end of a range over a prefix; our own prefix sees to it that there always is one.
   std::string end(std::string_view prefix) const {

@@ -37,9 +37,9 @@ Error describe(const std::string& path, int code, int system_error, const std::s
                                      std::strerror(system_error)),
                          "check that its directory exists and belongs to ruched's user");
     case SQLITE_IOERR:
-      return unavailable(fmt::format("the disk of the state failed: {}",
-                                     std::strerror(system_error)),
-                         "look at the kernel's log (dmesg) for this disk");
+      return unavailable(
+          fmt::format("the disk of the state failed: {}", std::strerror(system_error)),
+          "look at the kernel's log (dmesg) for this disk");
     default:
       return unavailable("the state file could not be used", "report this; it is a defect");
   }

@@ -60,7 +60,7 @@ class Statement {
   Statement& bind_text(int index, std::string_view text);
   Statement& bind_null(int index);
   bool step();  // true: a row is there
-  void run();   // steps to the end
+  void run();  // steps to the end
   void reset();
 
   std::int64_t integer(int column) const;

@@ -41,9 +41,12 @@ class HistoryFile {
                        "INSERT OR IGNORE INTO history (kind, object_id, revision, time_ms, json) "
                        "VALUES (?, ?, ?, ?, ?)");
       for (const auto& record : records) {
-        insert.bind_text(1, record.kind).bind_text(2, record.object_id)
-            .bind(3, record.revision.number).bind(4, record.time.unix_ms)
-            .bind_text(5, record.json).run();
+        insert.bind_text(1, record.kind)
+            .bind_text(2, record.object_id)
+            .bind(3, record.revision.number)
+            .bind(4, record.time.unix_ms)
+            .bind_text(5, record.json)
+            .run();
       }
       transaction.commit();
       return 0;
@@ -52,8 +55,9 @@ class HistoryFile {
 
   std::vector<HistoryEntry> query(const HistoryQuery& query) {
     return guarded([&] {
-      std::string sql = "SELECT sequence, kind, object_id, revision, time_ms, json FROM history "
-                        "WHERE sequence ";
+      std::string sql =
+          "SELECT sequence, kind, object_id, revision, time_ms, json FROM history "
+          "WHERE sequence ";
       sql += query.newest_first ? "< ?1" : "> ?1";
       if (!query.kind.empty()) sql += " AND kind = ?2";
       if (!query.object_id.empty()) sql += " AND object_id = ?3";
@@ -68,8 +72,10 @@ class HistoryFile {
       std::vector<HistoryEntry> entries;
       while (select.step()) {
         entries.push_back({select.integer(0),
-                           {std::string(select.bytes(1)), std::string(select.bytes(2)),
-                            {select.integer(3)}, {select.integer(4)},
+                           {std::string(select.bytes(1)),
+                            std::string(select.bytes(2)),
+                            {select.integer(3)},
+                            {select.integer(4)},
                             std::string(select.bytes(5))}});
       }
       return entries;
@@ -194,10 +200,11 @@ class HistoryLog : public History, public std::enable_shared_from_this<HistoryLo
   bool writing_ = false;
   std::size_t dropped_ = 0;
   HistoryFile file_;  // the lane's thread only
-  Lane lane_;         // the last: its end finishes what is queued
+  Lane lane_;  // the last: its end finishes what is queued
 };
 
-// The owner's handle: answers of the lane may outlive it by a moment, HistoryLog takes care of that.
+// The owner's handle: answers of the lane may outlive it by a moment, HistoryLog takes care of
+// that.
 class HistoryHandle : public History {
  public:
   explicit HistoryHandle(std::shared_ptr<HistoryLog> log) : log_(std::move(log)) {}

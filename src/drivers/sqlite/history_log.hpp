@@ -11,8 +11,8 @@
 
 namespace ruche::drivers::sqlite {
 
-// Never fails: a file that cannot be opened, also a damaged one, is a warning, and is tried again at
-// the next append. The executor is the loop on which it is used; the log outlives it.
+// Never fails: a file that cannot be opened, also a damaged one, is a warning, and is tried again
+// at the next append. The executor is the loop on which it is used; the log outlives it.
 std::unique_ptr<ports::History> open_history(std::string path, Executor executor, Log& log);
 
 }  // namespace ruche::drivers::sqlite

@@ -34,8 +34,11 @@ constexpr Duration kRetryLeaseEnd{1'000};
 class Core : public std::enable_shared_from_this<Core> {
  public:
   Core(std::string path, Executor executor, Clock& clock, Log& log, StoreOptions options)
-      : executor_(std::move(executor)), clock_(clock), log_(log),
-        file_(std::move(path), std::move(options.commit_hook)), lane_("store") {}
+      : executor_(std::move(executor)),
+        clock_(clock),
+        log_(log),
+        file_(std::move(path), std::move(options.commit_hook)),
+        lane_("store") {}
   ~Core() {
     for (const auto& [id, lease] : leases_) clock_.disarm(lease.timer);
     for (const auto& [id, timer] : retries_) clock_.disarm(timer);
@@ -222,8 +225,7 @@ LeaseStatus Core::keep_alive(LeaseId lease) {
 }
 
 void Core::arm(LeaseId lease, Duration after) {
-  leases_.at(lease).timer =
-      clock_.arm(clock_.now() + after, [this, lease] { end_lease(lease); });
+  leases_.at(lease).timer = clock_.arm(clock_.now() + after, [this, lease] { end_lease(lease); });
 }
 
 // From here on the lease has ended for everyone, even if its keys are still there for a moment: a
@@ -313,10 +315,8 @@ class SqliteStore : public ports::StateStore {
 
   Async<CommitResult> commit(Commit commit) override {
     ports::check_limits(commit);
-    co_return co_await core_->on_lane(
-        [commit = std::move(commit), now = core_->now()](StoreFile& file) {
-          return file.commit(commit, now);
-        });
+    co_return co_await core_->on_lane([commit = std::move(commit), now = core_->now()](
+                                          StoreFile& file) { return file.commit(commit, now); });
   }
   Async<std::optional<Revision>> settled(std::string nonce) override {
     co_return co_await core_->on_lane(
@@ -349,10 +349,9 @@ class SqliteStore : public ports::StateStore {
 }  // namespace
 
 Async<std::unique_ptr<ports::StateStore>> open_store(std::string path, Executor executor,
-                                                     Clock& clock, Log& log,
-                                                     StoreOptions options) {
-  auto core = std::make_shared<Core>(std::move(path), std::move(executor), clock, log,
-                                     std::move(options));
+                                                     Clock& clock, Log& log, StoreOptions options) {
+  auto core =
+      std::make_shared<Core>(std::move(path), std::move(executor), clock, log, std::move(options));
   co_await core->open();
   co_return std::make_unique<SqliteStore>(std::move(core));
 }

@@ -13,15 +13,15 @@
 namespace ruche::drivers::sqlite {
 
 struct StoreOptions {
-  // Called on the store's thread before a commit begins and after it is on the disk, with its number
-  // from 1 since the store was opened; the crash sweep ends the process here.
+  // Called on the store's thread before a commit begins and after it is on the disk, with its
+  // number from 1 since the store was opened; the crash sweep ends the process here.
   std::function<void(std::uint64_t number, bool done)> commit_hook;
 };
 
-// Creates the file when there is none. Throws store_unavailable with what to do: another process has
-// it, it is damaged, it was written by a newer version, the disk is full. The executor is the loop
-// on which the store is used; clock and log outlive the store. Users and watches end before the
-// store does.
+// Creates the file when there is none. Throws store_unavailable with what to do: another process
+// has it, it is damaged, it was written by a newer version, the disk is full. The executor is the
+// loop on which the store is used; clock and log outlive the store. Users and watches end before
+// the store does.
 Async<std::unique_ptr<ports::StateStore>> open_store(std::string path, Executor executor,
                                                      Clock& clock, Log& log,
                                                      StoreOptions options = {});

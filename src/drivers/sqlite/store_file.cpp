@@ -9,8 +9,8 @@ namespace ruche::drivers::sqlite {
 using ports::Batch;
 using ports::Change;
 using ports::Commit;
-using ports::Committed;
 using ports::CommitResult;
+using ports::Committed;
 using ports::Conflict;
 using ports::Delete;
 using ports::Entry;
@@ -64,35 +64,42 @@ const std::string& beyond_all_keys() {
 struct StoreFile::Prepared {
   explicit Prepared(Connection& c)
       : get(c, "SELECT value, revision, lease FROM current WHERE key = ?"),
-        put(c, "INSERT INTO current (key, value, revision, lease) VALUES (?, ?, ?, ?) "
-               "ON CONFLICT (key) DO UPDATE SET value = excluded.value, "
-               "revision = excluded.revision, lease = excluded.lease"),
+        put(c,
+            "INSERT INTO current (key, value, revision, lease) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (key) DO UPDATE SET value = excluded.value, "
+            "revision = excluded.revision, lease = excluded.lease"),
         erase(c, "DELETE FROM current WHERE key = ?"),
         log(c, "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?)"),
         settled(c, "SELECT revision FROM commits WHERE nonce = ?"),
         note_commit(c, "INSERT INTO commits (nonce, revision) VALUES (?, ?)"),
-        list_current(c, "SELECT key, value, revision, lease FROM current "
-                        "WHERE key >= ? AND key < ? AND revision <= ? ORDER BY key"),
-        list_past(c, "SELECT key, old_value, old_revision, old_lease, MIN(id) FROM log "
-                     "WHERE key >= ? AND key < ? AND id >= ? GROUP BY key "
-                     "HAVING old_revision > 0 ORDER BY key"),
+        list_current(c,
+                     "SELECT key, value, revision, lease FROM current "
+                     "WHERE key >= ? AND key < ? AND revision <= ? ORDER BY key"),
+        list_past(c,
+                  "SELECT key, old_value, old_revision, old_lease, MIN(id) FROM log "
+                  "WHERE key >= ? AND key < ? AND id >= ? GROUP BY key "
+                  "HAVING old_revision > 0 ORDER BY key"),
         history(c, "SELECT id, key, value, lease FROM log WHERE id >= ? ORDER BY id"),
         has_lease(c, "SELECT 1 FROM leases WHERE id = ?"),
         grant(c, "INSERT INTO leases (ttl_ms) VALUES (?) RETURNING id"),
         end_lease(c, "DELETE FROM leases WHERE id = ?"),
         leased_keys(c, "SELECT key FROM current WHERE lease = ? ORDER BY key"),
-        mark(c, "INSERT OR REPLACE INTO marks VALUES (?, ?, "
-                "(SELECT COALESCE(MAX(id), 0) FROM commits))"),
-        old_mark(c, "SELECT at, revision, commit_id FROM marks WHERE at <= ? "
-                    "ORDER BY at DESC LIMIT 1"),
+        mark(c,
+             "INSERT OR REPLACE INTO marks VALUES (?, ?, "
+             "(SELECT COALESCE(MAX(id), 0) FROM commits))"),
+        old_mark(c,
+                 "SELECT at, revision, commit_id FROM marks WHERE at <= ? "
+                 "ORDER BY at DESC LIMIT 1"),
         drop_marks(c, "DELETE FROM marks WHERE at <= ?"),
         set_meta(c, "INSERT OR REPLACE INTO meta VALUES (?, ?)"),
-        drop_log(c, "DELETE FROM log WHERE id IN "
-                    "(SELECT id FROM log WHERE id < ? ORDER BY id LIMIT ?)"),
-        drop_commits(c, "DELETE FROM commits WHERE id IN (SELECT id FROM commits WHERE id <= "
-                        "(SELECT value FROM meta WHERE name = 'forgotten_commits') "
+        drop_log(c,
+                 "DELETE FROM log WHERE id IN "
+                 "(SELECT id FROM log WHERE id < ? ORDER BY id LIMIT ?)"),
+        drop_commits(c,
+                     "DELETE FROM commits WHERE id IN (SELECT id FROM commits WHERE id <= "
+                     "(SELECT value FROM meta WHERE name = 'forgotten_commits') "
                         // The newest stays, so that ids go on growing.
-                        "AND id < (SELECT MAX(id) FROM commits) ORDER BY id LIMIT ?)") {}
+                     "AND id < (SELECT MAX(id) FROM commits) ORDER BY id LIMIT ?)") {}
 
   Statement get, put, erase, log, settled, note_commit, list_current, list_past, history, has_lease,
       grant, end_lease, leased_keys, mark, old_mark, drop_marks, set_meta, drop_log, drop_commits;
@@ -214,9 +221,8 @@ void StoreFile::check_schema() {
         .remedy("move it away, or use another --data-dir");
   }
   if (const auto version = connection_->integer("PRAGMA user_version"); version != kSchemaVersion) {
-    throw Error(Reason::store_unavailable,
-                fmt::format("{} has layout {}, and this ruched knows {}", path_, version,
-                            kSchemaVersion))
+    throw Error(Reason::store_unavailable, fmt::format("{} has layout {}, and this ruched knows {}",
+                                                       path_, version, kSchemaVersion))
         .remedy("use the newer ruched that wrote it");
   }
 }
@@ -289,9 +295,8 @@ CommitResult StoreFile::apply(const Commit& commit, Progress& progress) {
   }
   std::vector<const ports::Write*> ordered;
   for (const auto& each : commit.writes) ordered.push_back(&each);
-  std::ranges::sort(ordered, {}, [](const ports::Write* w) -> const std::string& {
-    return ports::key_of(*w);
-  });
+  std::ranges::sort(ordered, {},
+                    [](const ports::Write* w) -> const std::string& { return ports::key_of(*w); });
   for (const auto* each : ordered) write(progress, ports::key_of(*each), std::get_if<Put>(each));
 
   const bool changed = !progress.batch.changes.empty();
@@ -327,8 +332,11 @@ void StoreFile::write(Progress& progress, const std::string& key, const Put* put
   sql.log.run();
   sql.get.reset();
   if (put != nullptr) {
-    sql.put.bind(1, key).bind(2, put->value).bind(3, batch.revision.number)
-        .bind(4, put->lease.number).run();
+    sql.put.bind(1, key)
+        .bind(2, put->value)
+        .bind(3, batch.revision.number)
+        .bind(4, put->lease.number)
+        .run();
   } else {
     sql.erase.bind(1, key).run();
   }
@@ -389,7 +397,8 @@ std::optional<Entry> StoreFile::get(const std::string& key) {
   });
 }
 
-// A snapshot is what has not changed since, merged by key with what the changes since then replaced.
+// A snapshot is what has not changed since, merged by key with what the changes since then
+// replaced.
 ListPage StoreFile::list(const ListRequest& request) {
   return guarded([&] {
     const Revision at = request.at == Revision{} ? revision_ : request.at;
@@ -418,12 +427,13 @@ ListPage StoreFile::list(const ListRequest& request) {
         page.more = true;
         break;
       }
-      const bool first =
-          has_unchanged && (!has_replaced || unchanged.bytes(0) < replaced.bytes(0));
+      const bool first = has_unchanged && (!has_replaced || unchanged.bytes(0) < replaced.bytes(0));
       auto& row = first ? unchanged : replaced;
       bytes += row.bytes(1).size();
-      page.entries.push_back(Entry{std::string(row.bytes(0)), std::string(row.bytes(1)),
-                                   {row.integer(2)}, {row.integer(3)}});
+      page.entries.push_back(Entry{std::string(row.bytes(0)),
+                                   std::string(row.bytes(1)),
+                                   {row.integer(2)},
+                                   {row.integer(3)}});
       (first ? has_unchanged : has_replaced) = row.step();
     }
     unchanged.reset();
