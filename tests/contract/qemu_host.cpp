@@ -61,6 +61,8 @@ Async<void> QemuHost::start() {
   drivers::qemu::QemuOptions options;
   options.run_directory = run_directory();
   options.pump_path = std::string(RUCHE_BINARY_DIR) + "/bin/pump";
+  options.command_limit = command_limit;
+  options.adopt_limit = adopt_limit;
   const drivers::qemu::Services services{*processes_, loop_.clock(), log_, *scope_, *lane_};
   engine_ = co_await drivers::qemu::open_qemu(std::move(options), services);
 }

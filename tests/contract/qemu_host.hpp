@@ -22,6 +22,9 @@ class QemuHost {
   QemuHost(const QemuHost&) = delete;
   QemuHost& operator=(const QemuHost&) = delete;
 
+  Duration command_limit = std::chrono::seconds(10);
+  Duration adopt_limit = std::chrono::seconds(5);
+
   void run(std::function<Async<void>(QemuHost&)> test);
   ports::HypervisorEngine& engine() { return *engine_; }
   ports::Processes& processes() { return *processes_; }

@@ -115,8 +115,12 @@ Async<void> QemuEngine::start(const ports::MachineSpec& spec, CommandLine line,
   auto process = co_await services_.processes.spawn(std::move(request));
   handover = {};
   auto record_of_it = make_record(spec, line, process->identity());
-  MachineCore::Parts parts{place, std::move(record_of_it), std::move(process), std::move(monitor),
-                           options_.pump_path};
+  MachineCore::Parts parts{place,
+                           std::move(record_of_it),
+                           std::move(process),
+                           std::move(monitor),
+                           options_.pump_path,
+                           options_.command_limit};
   core = std::make_shared<MachineCore>(services_, std::move(parts));
   cores_[spec.guest] = core;
   core->begin();
@@ -206,8 +210,12 @@ Async<std::shared_ptr<MachineCore>> QemuEngine::connect(RuntimeRecord record,
     const auto address = place.address(kQmpSocket);
     monitor = co_await net::connect_unix(address.path);
   }
-  MachineCore::Parts parts{place, std::move(record), std::move(process), std::move(monitor),
-                           options_.pump_path};
+  MachineCore::Parts parts{place,
+                           std::move(record),
+                           std::move(process),
+                           std::move(monitor),
+                           options_.pump_path,
+                           options_.command_limit};
   auto core = std::make_shared<MachineCore>(services_, std::move(parts));
   core->begin();
   std::exception_ptr failure;
@@ -244,7 +252,8 @@ Async<ports::MachineState> QemuEngine::ask_state(GuestDirectory place) {
     const auto address = place.address(kQmpSocket);
     monitor = co_await net::connect_unix(address.path);
   }
-  const auto qmp = std::make_shared<QmpSession>(std::move(monitor), services_.clock);
+  const auto qmp =
+      std::make_shared<QmpSession>(std::move(monitor), services_.clock, options_.command_limit);
   Scope scope(services_.scope.executor(), "stray");
   scope.spawn("monitor", qmp->run([](const QmpEvent&) {}));
   std::exception_ptr failure;

@@ -15,6 +15,7 @@ struct QemuOptions {
   std::string qemu_path = "/usr/bin/qemu-system-x86_64";
   Duration launch_limit = std::chrono::seconds(30);  // until QEMU has built the machine
   Duration adopt_limit = std::chrono::seconds(5);    // until a running QEMU greets
+  Duration command_limit = std::chrono::seconds(10);  // for each answer of its monitor
 };
 
 // Asks QEMU what it can do; throws host_cannot when it is absent or too old.

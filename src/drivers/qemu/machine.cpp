@@ -89,7 +89,8 @@ std::string describe_unseen_end(std::string_view error_output) { return printabl
 MachineCore::MachineCore(Services services, Parts parts)
     : services_(services),
       parts_(std::move(parts)),
-      qmp_(std::make_shared<QmpSession>(std::move(parts_.monitor), services.clock)) {
+      qmp_(std::make_shared<QmpSession>(std::move(parts_.monitor), services.clock,
+                                        parts_.command_limit)) {
   if (!parts_.record.serial) return;
   serial_ = std::make_shared<SerialLine>(services,
                                          SerialLine::Options{parts_.record.guest, parts_.record.uid,

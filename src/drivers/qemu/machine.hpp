@@ -35,6 +35,7 @@ class MachineCore : public std::enable_shared_from_this<MachineCore> {
     std::unique_ptr<ports::Process> process;
     std::unique_ptr<net::Stream> monitor;
     std::string pump_path;
+    Duration command_limit;
   };
   MachineCore(Services services, Parts parts);
 

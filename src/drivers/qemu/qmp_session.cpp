@@ -11,8 +11,12 @@ constexpr std::size_t kMostAbandoned = 64;
 
 }  // namespace
 
-QmpSession::QmpSession(std::unique_ptr<net::Stream> stream, Clock& clock)
-    : stream_(std::move(stream)), clock_(clock) {}
+QmpSession::QmpSession(std::unique_ptr<net::Stream> stream, Clock& clock, Duration command_limit)
+    : stream_(std::move(stream)), clock_(clock), command_limit_(command_limit) {}
+
+Async<json::Value> QmpSession::execute(std::string command, json::Object arguments) {
+  return execute(std::move(command), std::move(arguments), command_limit_);
+}
 
 Async<void> QmpSession::run(EventSink sink) {
   const auto self = shared_from_this();

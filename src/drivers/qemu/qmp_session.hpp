@@ -20,17 +20,18 @@ namespace ruche::drivers::qemu {
 class QmpSession : public std::enable_shared_from_this<QmpSession> {
  public:
   using EventSink = std::function<void(const QmpEvent&)>;
-  static constexpr Duration kCommandLimit = std::chrono::seconds(10);
 
-  QmpSession(std::unique_ptr<net::Stream> stream, Clock& clock);
+  // The limit is for commands that name none.
+  QmpSession(std::unique_ptr<net::Stream> stream, Clock& clock,
+             Duration command_limit = std::chrono::seconds(10));
 
   // Reads until the connection ends; the owner runs it as a child. Throws only cancellations.
   Async<void> run(EventSink sink);
   // Waits for the greeting and leaves the negotiation mode.
   Async<void> negotiate(Duration limit);
   // Throws hypervisor_failed when QEMU refuses, does not answer in time, or is gone.
-  Async<json::Value> execute(std::string command, json::Object arguments = {},
-                             Duration limit = kCommandLimit);
+  Async<json::Value> execute(std::string command, json::Object arguments = {});
+  Async<json::Value> execute(std::string command, json::Object arguments, Duration limit);
   void close();
   const std::string& version() const { return version_; }
 
@@ -51,6 +52,7 @@ class QmpSession : public std::enable_shared_from_this<QmpSession> {
 
   std::unique_ptr<net::Stream> stream_;
   Clock& clock_;
+  Duration command_limit_;
   std::string version_;
   std::optional<Error> failure_;
   std::uint64_t last_id_ = 0;
