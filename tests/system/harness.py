@@ -240,7 +240,7 @@ class SystemTest(unittest.TestCase):
 
     def tick(self, name, timeout=PATIENCE):
         """The number of the next tick that the demo guest prints."""
-        done = self.daemon.ruche("vm", "console", name, "--no-input", "--until", r"tick \d+",
+        done = self.daemon.ruche("vm", "console", name, "--no-input", "--until", "tick [0-9]+",
                                  "--timeout", f"{int(timeout)}s")
         return int(re.findall(r"tick (\d+)", done.stdout)[-1])
 

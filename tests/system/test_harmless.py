@@ -125,7 +125,7 @@ class Harmless(SystemTest):
     def test_h_an_unwritable_store_is_a_clear_error_and_guests_run_on(self):
         tiny = Daemon(program="ruched")
         os.makedirs(tiny.data)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", tiny.data], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", tiny.data], check=True)
         try:
             tiny.start()
             filler = os.path.join(tiny.data, "filler")
