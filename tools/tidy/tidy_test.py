@@ -112,7 +112,7 @@ BAD = {
         {'src/base/other.hpp': 'namespace ruche {}\n'},
         {'src/base/other.hpp': '#pragma once\n'},
     ],
-    'test-name': [{'src/base/absent_test.cpp': ''}, {'src/base/test_thing.cpp': ''}],
+    'test-name': [{'src/base/tests/thing_test.cpp': ''}, {'src/base/test_thing.cpp': ''}],
     'unfinished': [{'src/base/other.cpp': '// TO' + 'DO: later\n'},
                    {'docs/a.md': 'FIX' + 'ME\n'}],
     'unordered': [
