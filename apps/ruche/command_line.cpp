@@ -338,6 +338,14 @@ client::Arguments arguments_of(const BoundMethod& bound) {
   return arguments;
 }
 
+// True for a creation that is to be waited for until it runs, but does not start it.
+bool never_starts(const BoundMethod& bound) {
+  if (bound.task.wait_state != "running") return false;
+  return std::any_of(bound.options.begin(), bound.options.end(), [](const Bound& slot) {
+    return slot.flag && slot.name == "start" && slot.option->count() == 0;
+  });
+}
+
 Command method_command(const BoundMethod& bound) {
   MethodCommand command;
   command.method = bound.method;
@@ -346,6 +354,9 @@ Command method_command(const BoundMethod& bound) {
   command.arguments.if_match = bound.task.if_match;
   if (bound.task.no_wait && !bound.task.wait_state.empty()) {
     refuse("--wait and --no-wait contradict each other");
+  }
+  if (never_starts(bound)) {
+    refuse("--wait running without --start would wait for ever; add --start");
   }
   if (bound.method->patch && command.arguments.body == "{}") refuse("nothing to change was given");
   if (bound.method->answer == methods::Answer::list) {

@@ -169,20 +169,19 @@ bool may_pass(const Error& error) {
 Async<Ending> watch_until_the_end(ConsoleState& state) {
   Clock& clock = state.client.clock();
   bool again = false;
-  Instant give_up = clock.now();
+  bool told = false;
+  Instant give_up = clock.now() + kReconnectLimit;
   while (true) {
-    std::optional<Error> failure;
     try {
       const auto ending = co_await watch_once(state, again);
-      give_up = clock.now() + kReconnectLimit;
+      told = false;
       if (ending != Ending::disconnected) co_return ending;
     } catch (const Error& error) {
       // The first attempt says what is wrong; later ones wait for the daemon.
       if (!may_pass(error) || (!again && error.reason() != Reason::peer_gone)) throw;
-      failure = error;
-      if (error.reason() == Reason::peer_gone)
-        give_up = std::max(give_up, clock.now() + kReconnectLimit);
+      if (clock.now() > give_up) throw;
     }
+    if (!told) give_up = clock.now() + kReconnectLimit;
     again = true;
     co_await sleep_for(clock, kReconnectPause);
     try {
@@ -191,6 +190,8 @@ Async<Ending> watch_until_the_end(ConsoleState& state) {
     } catch (const Error& error) {
       if (error.code() != ErrorCode::unavailable || clock.now() > give_up) throw;
     }
+    if (state.terminal && !told) write_out("\r\n[disconnected; trying again]\r\n");
+    told = true;
   }
 }
 
@@ -252,7 +253,7 @@ Async<int> run_console(client::ApiClient& client, ConsoleCommand command, bool i
       ending = co_await std::move(work);
     }
   }
-  if (raw) fmt::print(stderr, "\n");
+  if (raw || (output_is_terminal && !state.shown.ends_with('\n'))) fmt::print(stderr, "\n");
   if (ending == Ending::disconnected) {
     if (!until.empty()) {
       throw Error(Reason::wrong_state, fmt::format("{} stopped before a line matched", vm))

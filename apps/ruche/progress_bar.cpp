@@ -41,18 +41,20 @@ std::size_t terminal_width() {
 
 }  // namespace
 
-std::string progress_line(const model::TaskView& task, std::size_t width) {
+std::string progress_line(const model::TaskView& task, std::size_t width, Timestamp now) {
   const auto filled = static_cast<std::size_t>(fraction_of(task.progress) * kBarWidth);
   const auto current = std::min(task.progress.step + 1, std::max(task.progress.steps, 1u));
   auto line = fmt::format("{}  [{}{}] {}/{}  {}", task.summary, std::string(filled, '#'),
                           std::string(kBarWidth - filled, '-'), current, task.progress.steps,
                           now_doing(task));
+  const auto seconds = (now.unix_ms - task.created_at.unix_ms) / 1000;
+  if (seconds > 1) line += fmt::format("  {} s", seconds);
   return line.substr(0, width);
 }
 
 void ProgressBar::show(const model::TaskView& task) {
   if (terminal_) {
-    fmt::print(stderr, "\r\x1b[K{}", progress_line(task, terminal_width() - 1));
+    fmt::print(stderr, "\r\x1b[K{}", progress_line(task, terminal_width() - 1, clock_.wall()));
     std::fflush(stderr);
     visible_ = true;
     return;

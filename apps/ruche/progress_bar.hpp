@@ -3,16 +3,18 @@
 
 #include <string>
 
+#include "base/clock.hpp"
 #include "model/views.hpp"
 
 namespace ruche::cli {
 
-// "[######------]  2/4  Copying disk0 (512 MiB of 1 GiB)", without control characters.
-std::string progress_line(const model::TaskView& task, std::size_t width);
+// "Import web  [######------] 2/4  copying (512 MiB of 1 GiB)  12 s", without control characters.
+std::string progress_line(const model::TaskView& task, std::size_t width, Timestamp now);
 
 class ProgressBar {
  public:
-  explicit ProgressBar(bool terminal) : terminal_(terminal) {}
+  // The clock outlives the bar.
+  ProgressBar(bool terminal, const Clock& clock) : terminal_(terminal), clock_(clock) {}
   ~ProgressBar() { clear(); }
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
@@ -23,6 +25,7 @@ class ProgressBar {
 
  private:
   bool terminal_;
+  const Clock& clock_;
   bool visible_ = false;
   std::string last_;
 };

@@ -40,6 +40,11 @@ void decode_or_throw(AnyObject& object, std::string_view text) {
   if (!ok) throw std::move(ok.error());
 }
 
+void warn_if_stale(const net::HttpResponse& response) {
+  if (!response.headers.has("Ruche-Stale")) return;
+  fmt::print(stderr, "the state store does not answer; this may be old\n");
+}
+
 // The enumeration that holds an object's state, and where it is in the object.
 struct StateField {
   std::string path;
@@ -137,14 +142,15 @@ Async<int> Session::run_method(MethodCommand command) {
 Async<void> Session::run_list(MethodCommand command) {
   const methods::Method& method = *command.method;
   AnyObject page(method.page());
-  if (command.all_pages) {
+  const bool follow_pages = command.all_pages && method.request().find_field("cursor") != nullptr;
+  if (follow_pages) {
     command.arguments.query.emplace_back("limit", std::to_string(methods::kLargestPage));
   }
   net::HttpResponse response = co_await client_.call(method, command.arguments);
+  warn_if_stale(response);
   decode_or_throw(page, response.body);
   bool joined = false;
   const auto next = [&] { return human_text(find_value(page.type(), page.get(), "next")); };
-  const bool follow_pages = command.all_pages && method.request().find_field("cursor") != nullptr;
   while (follow_pages && !next().empty()) {
     joined = true;
     client::Arguments arguments;
@@ -182,6 +188,7 @@ Async<void> Session::run_list(MethodCommand command) {
 
 Async<void> Session::run_value(MethodCommand command) {
   const auto response = co_await client_.call(*command.method, std::move(command.arguments));
+  warn_if_stale(response);
   if (json() || command.method->result == nullptr) {
     print(pretty_json(response.body));
     co_return;
@@ -252,7 +259,7 @@ Async<void> Session::run_task(MethodCommand command) {
 
 Async<model::TaskView> Session::see_through(model::TaskView task) {
   if (!model::is_open(task.state)) co_return task;
-  ProgressBar bar(parts_.terminal.errors);
+  ProgressBar bar(parts_.terminal.errors, parts_.clock);
   bar.show(task);
   waiting_for_ = to_text(task.id);
   client::ApiClient::TaskWatch watch;

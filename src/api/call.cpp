@@ -57,6 +57,7 @@ core::Caller Call::caller(const core::Inventory& inventory) const {
 
 Async<void> Call::respond(net::HttpResponse response) {
   response.headers.set("Request-Id", request_id_);
+  if (stale_) response.headers.set("Ruche-Stale", "true");
   return exchange_.respond(std::move(response));
 }
 

@@ -57,6 +57,8 @@ class Call {
   }
   core::Caller caller(const core::Inventory& inventory) const;
 
+  // The state store is away: what is answered may be old, and says so.
+  void mark_stale() { stale_ = true; }
   // Answers; the Request-Id is added here.
   Async<void> respond(net::HttpResponse response);
   net::Headers stream_headers() const;
@@ -72,6 +74,7 @@ class Call {
   net::Query query_;
   CommonQuery common_;
   std::string body_;
+  bool stale_ = false;
 };
 
 // The call outlives the coroutine.

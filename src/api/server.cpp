@@ -122,6 +122,7 @@ Async<void> ApiServer::State::answer(net::HttpExchange& exchange, const std::str
         .remedy("try again in a moment");
   }
   Call call(*match.method, std::move(match.parameters), exchange, std::move(identity), id);
+  if (parts.inventory.is_stale()) call.mark_stale();
   co_await call.read_body();
   co_await registry.at(match.method->id)(call);
 }

@@ -226,6 +226,21 @@ TEST_F(ApiTest, ABusyTaskShowsItsProgress) {
   EXPECT_EQ(get<model::TaskView>("/v1/tasks/" + to_text(task.id)).progress.text, "copying");
 }
 
+TEST_F(ApiTest, ReadsGoOnWithoutTheStoreAndSaySo) {
+  add_vm("web1");
+  EXPECT_FALSE(ask("GET", "/v1/vms/web1").headers.has("Ruche-Stale"));
+  store->partition();
+  store->break_watches();
+  world.run_for(std::chrono::seconds(5));
+  const auto response = ask("GET", "/v1/vms/web1");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.headers.get("Ruche-Stale"), "true");
+  EXPECT_TRUE(get<methods::ApiInfo>("/v1").stale);
+  store->heal();
+  world.run_for(std::chrono::seconds(5));
+  EXPECT_FALSE(ask("GET", "/v1/vms/web1").headers.has("Ruche-Stale"));
+}
+
 TEST_F(ApiTest, WaitsNoLongerThanAsked) {
   const auto created = ask("POST", "/v1/vms", R"({"name":"web1","image":"demo"})");
   const auto id = to_text(json::decode<model::TaskView>(created.body).id);
