@@ -1,5 +1,6 @@
 // A lane for work that may hang in the kernel (a file system that is away). The caller leaves when
-// its time is up or when it is cancelled; the function goes on alone, so it must own all it touches.
+// its time is up or when it is cancelled; the function goes on alone, so it must own all it
+// touches.
 #pragma once
 
 #include <exception>

@@ -14,7 +14,8 @@ using std::chrono::milliseconds;
 TEST(ImpatientLane, ReturnsValuesAndErrorsInOrder) {
   Loop loop;
   ImpatientLane lane("test");
-  EXPECT_EQ(run_now(loop, lane.run(loop.clock(), milliseconds(60'000), "sum", [] { return 1 + 2; })), 3);
+  EXPECT_EQ(
+      run_now(loop, lane.run(loop.clock(), milliseconds(60'000), "sum", [] { return 1 + 2; })), 3);
   const auto fail = [] { throw Error(Reason::io_failed, "no"); };
   EXPECT_THROW(loop.run(lane.run(loop.clock(), milliseconds(60'000), "failing", fail)), Error);
   EXPECT_FALSE(lane.stuck());
@@ -38,7 +39,8 @@ TEST(ImpatientLane, LeavesAFunctionThatHangsAndSaysSo) {
   EXPECT_THROW(loop.run(lane.run(loop.clock(), milliseconds(20), "next", [late] { *late = true; })),
                Error);
   release->release();
-  EXPECT_EQ(run_now(loop, lane.run(loop.clock(), milliseconds(60'000), "after", [] { return 7; })), 7);
+  EXPECT_EQ(run_now(loop, lane.run(loop.clock(), milliseconds(60'000), "after", [] { return 7; })),
+            7);
   EXPECT_FALSE(*late);
   EXPECT_FALSE(lane.stuck());
 }

@@ -102,12 +102,17 @@ class FakeDriver : public ports::VolumeDriver {
   Async<ports::ImportResult> import(VolumeRef volume, ports::ImportSource wanted,
                                     ports::ProgressSink progress) override {
     co_await arrive();
-    if (const auto* there = ready(volume)) co_return ports::ImportResult{there->size, there->checksum};
+    if (const auto* there = ready(volume))
+      co_return ports::ImportResult{there->size, there->checksum};
     const auto* known = handle_.storage().source(wanted.path);
     if (known == nullptr) throw Error(Reason::io_failed, "cannot open " + wanted.path).at("/path");
     const FakeSource source = *known;
     judge(source, wanted, volume);
-    co_await make({volume, VolumeState::ready, source.virtual_size, {}, source.checksum,
+    co_await make({volume,
+                   VolumeState::ready,
+                   source.virtual_size,
+                   {},
+                   source.checksum,
                    source.virtual_size});
     if (progress) progress(source.virtual_size, source.virtual_size);
     co_return ports::ImportResult{source.virtual_size, source.checksum};
@@ -117,7 +122,8 @@ class FakeDriver : public ports::VolumeDriver {
     return {datastore_.path + "/" + volume_key(volume), volume.format};
   }
 
-  Async<void> write_note(model::GuestId guest, std::string file_name, std::string content) override {
+  Async<void> write_note(model::GuestId guest, std::string file_name,
+                         std::string content) override {
     co_await arrive();
     const auto key = owner_key(model::ObjectKind::guest, guest.value);
     handle_.effect("note " + key + "/" + file_name,
@@ -153,7 +159,8 @@ class FakeDriver : public ports::VolumeDriver {
 
   const FakeVolume* ready(const VolumeRef& volume) const {
     const auto found = place().volumes.find(volume_key(volume));
-    const bool is_ready = found != place().volumes.end() && found->second.state == VolumeState::ready;
+    const bool is_ready =
+        found != place().volumes.end() && found->second.state == VolumeState::ready;
     return is_ready ? &found->second : nullptr;
   }
 
@@ -163,11 +170,13 @@ class FakeDriver : public ports::VolumeDriver {
       throw Error(Reason::bad_spec, "only qcow2 volumes stand on a parent");
     }
     if (request.size.count <= 0 || request.size.count % 512 != 0) {
-      throw Error(Reason::out_of_range, "the size of a disk is a multiple of 512").at("/size_bytes");
+      throw Error(Reason::out_of_range, "the size of a disk is a multiple of 512")
+          .at("/size_bytes");
     }
     if (!request.parent) return;
     const auto* parent = ready(*request.parent);
-    if (parent == nullptr) throw Error(Reason::no_such_object, "the parent is not on the datastore");
+    if (parent == nullptr)
+      throw Error(Reason::no_such_object, "the parent is not on the datastore");
     if (request.size < parent->size) {
       throw Error(Reason::out_of_range, "the disk is smaller than its image").at("/size_bytes");
     }
@@ -255,7 +264,8 @@ const FakeSource* FakeStorage::source(const std::string& path) const {
 }
 
 void FakeStorage::remove_sources(const std::string& directory) {
-  std::erase_if(sources_, [&](const auto& entry) { return entry.first.starts_with(directory + "/"); });
+  std::erase_if(sources_,
+                [&](const auto& entry) { return entry.first.starts_with(directory + "/"); });
 }
 
 FakeVolumeDrivers::FakeVolumeDrivers(FakeStorage& storage, Clock& clock, std::string host)
@@ -270,6 +280,16 @@ void FakeVolumeDrivers::set_faults(VolumeFaults faults, Random& random) {
   random_ = &random;
 }
 
+void FakeVolumeDrivers::sever() {
+  severed_ = true;
+  changed_.notify();
+}
+
+void FakeVolumeDrivers::thaw() {
+  frozen_ = false;
+  changed_.notify();
+}
+
 void FakeVolumeDrivers::require_alive() const {
   if (severed_) throw Error(Reason::datastore_unavailable, "this host is no more");
 }
@@ -281,18 +301,17 @@ Async<void> FakeVolumeDrivers::arrive() {
     const auto extra = spread.count() > 0
                            ? random_->below(static_cast<std::uint64_t>(spread.count()))
                            : std::uint64_t{0};
-    co_await sleep_for(clock_, faults_.min_latency +
-                                   std::chrono::microseconds(static_cast<std::int64_t>(extra)));
-    require_alive();
+    co_await sleep_for(
+        clock_, faults_.min_latency + std::chrono::microseconds(static_cast<std::int64_t>(extra)));
   }
+  while (frozen_ && !severed_) co_await changed_.wait();
+  require_alive();
   if (random_ != nullptr && random_->chance(faults_.unavailable)) {
     throw Error(Reason::datastore_unavailable, "the datastore did not answer (injected)");
   }
 }
 
-bool FakeVolumeDrivers::fails_now() {
-  return random_ != nullptr && random_->chance(faults_.fails);
-}
+bool FakeVolumeDrivers::fails_now() { return random_ != nullptr && random_->chance(faults_.fails); }
 
 void FakeVolumeDrivers::effect(const std::string& what, const std::function<void()>& happen) {
   require_alive();

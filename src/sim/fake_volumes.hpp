@@ -38,7 +38,7 @@ struct FakePlace {
   bool reflinks = true;
   Bytes capacity = gib(100);
   Bytes other_use;  // by files that are not ours
-  std::map<std::string, FakeVolume> volumes;                         // by "guests/<owner>/<file>"
+  std::map<std::string, FakeVolume> volumes;  // by "guests/<owner>/<file>"
   std::map<std::string, std::map<std::string, std::string>> notes;  // by "guests/<owner>"
 
   Bytes available() const;
@@ -56,13 +56,14 @@ struct FakeSource {
 struct VolumeEffect {
   std::uint64_t number;
   const FakeVolumeDrivers& handle;
-  std::string what;  // "begin guests/…", "complete guests/…", "remove guests/…", "note …", "prepare"
+  std::string
+      what;  // "begin guests/…", "complete guests/…", "remove guests/…", "note …", "prepare"
 };
 
 // What a handle suffers on average, drawn from the Random it was given.
 struct VolumeFaults {
   double unavailable = 0;  // any call: nothing happened
-  double fails = 0;        // create, copy, import: fails in the middle, cleared away again
+  double fails = 0;  // create, copy, import: fails in the middle, cleared away again
   std::chrono::microseconds min_latency{0};
   std::chrono::microseconds max_latency{0};
 };
@@ -76,7 +77,9 @@ class FakeStorage {
   // All files: "<place>/<volume or note>", partial ones with " (partial)".
   std::vector<std::string> files() const;
 
-  void add_source(const std::string& path, FakeSource source) { sources_[path] = std::move(source); }
+  void add_source(const std::string& path, FakeSource source) {
+    sources_[path] = std::move(source);
+  }
   const FakeSource* source(const std::string& path) const;
   void remove_sources(const std::string& directory);
   const std::map<std::string, FakeSource>& sources() const { return sources_; }
@@ -86,6 +89,7 @@ class FakeStorage {
   bool lock(const std::string& path) { return writers_.insert(path).second; }
   void unlock(const std::string& path) { writers_.erase(path); }
   bool locked(const std::string& path) const { return writers_.contains(path); }
+  const std::set<std::string>& writers() const { return writers_; }
 
   // Either may sever the handle: severed before, the effect does not happen; severed after, the
   // handle never hears of it.
@@ -111,8 +115,11 @@ class FakeVolumeDrivers : public ports::VolumeDrivers {
   void set_faults(VolumeFaults faults, Random& random);
   void clear_faults() { faults_ = {}; }
   // The host was killed: nothing this handle does has an effect any more, every call throws.
-  void sever() { severed_ = true; }
+  void sever();
   bool severed() const { return severed_; }
+  // The host stands still: no call begins until it thaws.
+  void freeze() { frozen_ = true; }
+  void thaw();
 
   Bytes reserve = gib(1);
   Duration patience{20'000};
@@ -134,6 +141,8 @@ class FakeVolumeDrivers : public ports::VolumeDrivers {
   VolumeFaults faults_;
   Random* random_ = nullptr;
   bool severed_ = false;
+  bool frozen_ = false;
+  Signal changed_;  // of the two flags
 };
 
 // Pretends to build: its images are sources of the storage.

@@ -88,8 +88,8 @@ class BootedGuest {
 TEST(DemoImage, BuildsFromTheMirrorBootsTalksAndPowersOff) {
   DirPlace place;
   DirDaemon daemon(place);
-  drivers::mirror::MirrorBuilder builder(
-      *daemon.processes, {place.options.helper_user, place.options.helper_group});
+  drivers::mirror::MirrorBuilder builder(*daemon.processes,
+                                         {place.options.helper_user, place.options.helper_group});
   std::vector<std::string> said;
   const auto build = [&](const std::string& name) {
     return run_now(daemon.loop, builder.build("demo", place.path(name),

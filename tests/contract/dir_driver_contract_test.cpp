@@ -62,7 +62,8 @@ class DirHarness : public VolumeHarness {
   }
   std::string raw_source() override {
     const auto path = place_.path("source.raw");
-    shell("qemu-img create -q -f raw " + path + " 64M && qemu-io -f raw -c 'write -P 7 1M 2M' " + path);
+    shell("qemu-img create -q -f raw " + path + " 64M && qemu-io -f raw -c 'write -P 7 1M 2M' " +
+          path);
     return path;
   }
   std::string refused_source() override {

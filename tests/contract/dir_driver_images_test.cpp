@@ -79,8 +79,9 @@ TEST_F(DirImages, OurOwnImagesPleaseQemu) {
 }
 
 TEST_F(DirImages, AllKindsOfQcow2AndRawArriveUnchanged) {
-  make("qemu-img create -q -f raw plain.raw 40M && "
-       "for i in 1 5 17 33; do qemu-io -f raw -c \"write -P $i ${i}M 700k\" plain.raw; done");
+  make(
+      "qemu-img create -q -f raw plain.raw 40M && "
+      "for i in 1 5 17 33; do qemu-io -f raw -c \"write -P $i ${i}M 700k\" plain.raw; done");
   const std::vector<std::pair<std::string, std::string>> kinds{
       {"old", "-o compat=0.10"},
       {"small-clusters", "-o cluster_size=512"},
@@ -111,20 +112,25 @@ TEST_F(DirImages, AllKindsOfQcow2AndRawArriveUnchanged) {
 TEST_F(DirImages, HostileImagesAreRefusedAndLeaveNothing) {
   make("qemu-img create -q -f qcow2 -u -b /etc/shadow -F raw backing 64M");
   make("qemu-img create -q -f qcow2 -o data_file=outside.raw,data_file_raw=on data 64M");
-  make("qemu-img create -q -f qcow2 --object secret,id=s,data=x "
-       "-o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10 luks 16M");
-  make("qemu-img create -q -f qcow2 huge-l1 64M && printf '\\377\\377\\377\\377' | "
-       "dd of=huge-l1 bs=1 seek=36 conv=notrunc status=none");
-  make("qemu-img create -q -f qcow2 corrupt 64M && printf '\\2' | "
-       "dd of=corrupt bs=1 seek=79 conv=notrunc status=none");
-  make("qemu-img create -q -f qcow2 cut 64M && qemu-io -c 'write -P 7 0 32M' cut && "
-       "truncate -s 20M cut");
+  make(
+      "qemu-img create -q -f qcow2 --object secret,id=s,data=x "
+      "-o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10 luks 16M");
+  make(
+      "qemu-img create -q -f qcow2 huge-l1 64M && printf '\\377\\377\\377\\377' | "
+      "dd of=huge-l1 bs=1 seek=36 conv=notrunc status=none");
+  make(
+      "qemu-img create -q -f qcow2 corrupt 64M && printf '\\2' | "
+      "dd of=corrupt bs=1 seek=79 conv=notrunc status=none");
+  make(
+      "qemu-img create -q -f qcow2 cut 64M && qemu-io -c 'write -P 7 0 32M' cut && "
+      "truncate -s 20M cut");
   make("qemu-img create -q -f qcow2 head-only 64M && truncate -s 100 head-only");
   make("qemu-img create -q -f qcow2 large 2G");
-  make("qemu-img create -q -f vmdk disk.vmdk 64M && qemu-img create -q -f vpc disk.vhd 64M && "
-       "qemu-img create -q -f vhdx disk.vhdx 64M && qemu-img create -q -f vdi disk.vdi 64M && "
-       "qemu-img create -q -f qed disk.qed 64M && qemu-img create -q -f parallels disk.hds 64M && "
-       "qemu-img create -q -f qcow disk.qcow 64M");
+  make(
+      "qemu-img create -q -f vmdk disk.vmdk 64M && qemu-img create -q -f vpc disk.vhd 64M && "
+      "qemu-img create -q -f vhdx disk.vhdx 64M && qemu-img create -q -f vdi disk.vdi 64M && "
+      "qemu-img create -q -f qed disk.qed 64M && qemu-img create -q -f parallels disk.hds 64M && "
+      "qemu-img create -q -f qcow disk.qcow 64M");
   make("mkfifo pipe; mkdir folder; : > empty");
   const std::vector<std::pair<std::string, std::string>> hostile{
       {"backing", "image-refused: the image stands on a backing file"},
@@ -175,11 +181,12 @@ TEST_F(DirImages, ASourceThatAGuestWritesIsRefused) {
 TEST_F(DirImages, TheConverterIsConfined) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
   make("qemu-img create -q -f qcow2 good 64M");
-  make("mkdir -m 755 tools && printf '%s\\n' '#!/bin/sh' 'echo user $(id -u) $(id -G) >&2' "
-       "'cat /etc/shadow >&2 && echo read-shadow >&2' "
-       "'ls / >/dev/null; touch ../escaped 2>/dev/null && echo wrote-outside >&2' "
-       "'kill -0 $PPID 2>/dev/null && echo signalled >&2' "
-       "'ls -l /proc/self/fd >&2' 'exit 1' > tools/qemu-img && chmod 755 tools/qemu-img");
+  make(
+      "mkdir -m 755 tools && printf '%s\\n' '#!/bin/sh' 'echo user $(id -u) $(id -G) >&2' "
+      "'cat /etc/shadow >&2 && echo read-shadow >&2' "
+      "'ls / >/dev/null; touch ../escaped 2>/dev/null && echo wrote-outside >&2' "
+      "'kill -0 $PPID 2>/dev/null && echo signalled >&2' "
+      "'ls -l /proc/self/fd >&2' 'exit 1' > tools/qemu-img && chmod 755 tools/qemu-img");
   shell("chmod 755 " + place_.directory);
   place_.options.qemu_img = place_.path("tools/qemu-img");
   DirDaemon daemon(place_);
@@ -204,9 +211,13 @@ TEST_F(DirImages, WhatTheConverterWroteIsJudgedAgain) {
   const std::vector<std::string> lies{
       "qemu-img create -q -f qcow2 target 65M",
       "qemu-img create -q -f qcow2 -u -b /etc/shadow -F raw target 64M",
-      "ln -s /etc/shadow target", "ln source target", "mkdir target", "true"};
+      "ln -s /etc/shadow target",
+      "ln source target",
+      "mkdir target",
+      "true"};
   for (const auto& lie : lies) {
-    std::ofstream(place_.path("tools/qemu-img")) << "#!/bin/sh\nPATH=/usr/bin:/bin\n" << lie << "\n";
+    std::ofstream(place_.path("tools/qemu-img")) << "#!/bin/sh\nPATH=/usr/bin:/bin\n"
+                                                 << lie << "\n";
     shell("chmod 755 " + place_.path("tools/qemu-img"));
     place_.options.qemu_img = place_.path("tools/qemu-img");
     DirDaemon daemon(place_);
@@ -218,12 +229,13 @@ TEST_F(DirImages, WhatTheConverterWroteIsJudgedAgain) {
 }
 
 TEST(ConvertArguments, NameEveryFormatAndNoOtherFile) {
-  EXPECT_EQ(drivers::dir::convert_arguments("/usr/bin/qemu-img", DiskFormat::qcow2, DiskFormat::qcow2),
-            (std::vector<std::string>{
-                "/usr/bin/qemu-img", "convert", "-p", "-t", "writeback", "-O", "qcow2", "-o",
-                "compat=1.1,cluster_size=65536",
-                R"(json:{"driver":"qcow2","backing":null,"file":{"driver":"file","filename":"source","locking":"off"}})",
-                "target"}));
+  EXPECT_EQ(
+      drivers::dir::convert_arguments("/usr/bin/qemu-img", DiskFormat::qcow2, DiskFormat::qcow2),
+      (std::vector<std::string>{"/usr/bin/qemu-img", "convert", "-p", "-t", "writeback", "-O",
+                                "qcow2", "-o", "compat=1.1,cluster_size=65536",
+                                R"(json:{"driver":"qcow2","backing":null,"file":{"driver":"file",)"
+                                R"("filename":"source","locking":"off"}})",
+                                "target"}));
   EXPECT_EQ(drivers::dir::last_percentage("    (0.00/100%)\r    (12.50/100%)\r"), 12.5);
   EXPECT_EQ(drivers::dir::last_percentage("    (12.50/100%)\r    (13."), 12.5);
   EXPECT_EQ(drivers::dir::last_percentage("(nan/100%)"), 0);

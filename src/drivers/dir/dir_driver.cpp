@@ -71,9 +71,8 @@ class DirDriver : public ports::VolumeDriver {
     std::optional<Error> failure;
     try {
       if (!shares_blocks_) {
-        shares_blocks_ = co_await on_lane("trying block sharing", [place = place_] {
-          return place->shares_blocks();
-        });
+        shares_blocks_ = co_await on_lane("trying block sharing",
+                                          [place = place_] { return place->shares_blocks(); });
       }
       status = co_await on_lane("looking at it", [place = place_] { return place->look(); });
       status.reflinks = *shares_blocks_;
@@ -90,7 +89,8 @@ class DirDriver : public ports::VolumeDriver {
   }
 
   Async<ports::VolumeState> find(ports::VolumeRef volume) override {
-    return on_lane("looking for a volume", [place = place_, volume] { return place->find(volume); });
+    return on_lane("looking for a volume",
+                   [place = place_, volume] { return place->find(volume); });
   }
 
   Async<void> create(ports::CreateVolume request) override {
@@ -128,9 +128,8 @@ class DirDriver : public ports::VolumeDriver {
   }
 
   Async<void> remove_owner(model::ObjectKind kind, Uuid owner) override {
-    co_await on_lane("removing a directory", [place = place_, kind, owner] {
-      place->remove_owner(kind, owner);
-    });
+    co_await on_lane("removing a directory",
+                     [place = place_, kind, owner] { place->remove_owner(kind, owner); });
   }
 
  private:
@@ -169,7 +168,8 @@ class DirDriver : public ports::VolumeDriver {
    public:
     Busy(std::set<model::LayerId>& layers, model::LayerId layer) : layers_(layers), layer_(layer) {
       if (!layers_.insert(layer).second) {
-        throw Error(Reason::in_use, "the volume is being made already").remedy("Wait for that task.");
+        throw Error(Reason::in_use, "the volume is being made already")
+            .remedy("Wait for that task.");
       }
     }
     ~Busy() { layers_.erase(layer_); }
@@ -264,8 +264,13 @@ Async<ports::ImportResult> DirDriver::import(ports::VolumeRef volume, ports::Imp
                                              ports::ProgressSink progress) {
   if (lane_.stuck()) throw away("does not answer; an earlier operation still hangs in it");
   const Busy busy(busy_, volume.layer);
-  ImportTools tools{clock_, processes_, lane_, options_.patience, options_.qemu_img,
-                    options_.helper_user, options_.helper_group};
+  ImportTools tools{clock_,
+                    processes_,
+                    lane_,
+                    options_.patience,
+                    options_.qemu_img,
+                    options_.helper_user,
+                    options_.helper_group};
   try {
     co_return co_await import_volume(std::move(tools), place_, volume, std::move(source),
                                      std::move(progress));

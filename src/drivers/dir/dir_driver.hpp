@@ -17,7 +17,7 @@ struct DirOptions {
   // own (when it is not root).
   std::uint32_t helper_user = 0;
   std::uint32_t helper_group = 0;
-  Bytes reserve = gib(1);     // always left free on a datastore
+  Bytes reserve = gib(1);  // always left free on a datastore
   Duration patience{20'000};  // a datastore that does not answer for so long is unavailable
 };
 

@@ -19,7 +19,8 @@ constexpr std::uint64_t kStep = std::uint64_t{4} << 20;
 constexpr std::uint64_t kHoleStep = std::uint64_t{16} << 20;
 
 // Where the next data begins and ends; a file system that knows no holes has data everywhere.
-std::pair<std::uint64_t, std::uint64_t> next_data(int file, std::uint64_t from, std::uint64_t size) {
+std::pair<std::uint64_t, std::uint64_t> next_data(int file, std::uint64_t from,
+                                                  std::uint64_t size) {
   const off_t data = ::lseek(file, static_cast<off_t>(from), SEEK_DATA);
   if (data < 0) return errno == ENXIO ? std::pair{size, size} : std::pair{from, size};
   const off_t hole = ::lseek(file, data, SEEK_HOLE);
@@ -59,7 +60,8 @@ bool FileCopy::step() {
 void FileCopy::copy_data(std::uint64_t until) {
   buffer_.resize(kPiece);
   while (position_ < until) {
-    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, until - position_));
+    const auto wanted =
+        static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, until - position_));
     const auto have = read_up_to(source_.get(), {buffer_.data(), wanted}, position_);
     if (have < wanted) {
       throw Error(Reason::image_refused, "the source became shorter while it was read")

@@ -117,8 +117,8 @@ void write_all(int file, std::span<const std::uint8_t> bytes, std::uint64_t offs
 std::size_t read_up_to(int file, std::span<std::uint8_t> bytes, std::uint64_t offset) {
   std::size_t have = 0;
   while (have < bytes.size()) {
-    const auto got = ::pread(file, bytes.data() + have, bytes.size() - have,
-                             static_cast<off_t>(offset + have));
+    const auto got =
+        ::pread(file, bytes.data() + have, bytes.size() - have, static_cast<off_t>(offset + have));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw os_error("cannot read", errno);
     if (got == 0) break;

@@ -3,8 +3,8 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <cmath>
 #include <charconv>
+#include <cmath>
 #include <exception>
 
 #include "drivers/dir/staging.hpp"
@@ -47,7 +47,8 @@ class Import {
     total_ = Bytes{static_cast<std::int64_t>(staging->copy().size())};
     bool complete = false;
     while (!complete) {
-      complete = co_await on_lane("copying the image", [staging] { return staging->copy().step(); });
+      complete =
+          co_await on_lane("copying the image", [staging] { return staging->copy().step(); });
       report(static_cast<double>(staging->copy().done()) / 2);
       co_await throw_if_cancelled();
     }
@@ -56,9 +57,11 @@ class Import {
     const auto checksum = result_.checksum;
     if (volume_.content == LayerContent::disk) {
       co_await convert();
-      co_await on_lane("keeping the image", [staging, checksum] { staging->publish_target(checksum); });
+      co_await on_lane("keeping the image",
+                       [staging, checksum] { staging->publish_target(checksum); });
     } else {
-      co_await on_lane("keeping the file", [staging, checksum] { staging->publish_source(checksum); });
+      co_await on_lane("keeping the file",
+                       [staging, checksum] { staging->publish_source(checksum); });
     }
     result_.virtual_size = staging->virtual_size();
     report(static_cast<double>(total_.count));
@@ -67,9 +70,8 @@ class Import {
   // The staging directory goes; the first failure was told already.
   Async<void> undo() {
     staging_.reset();
-    co_await on_lane("clearing up", [place = place_, volume = volume_] {
-      remove_staging(*place, volume);
-    });
+    co_await on_lane("clearing up",
+                     [place = place_, volume = volume_] { remove_staging(*place, volume); });
   }
 
   ports::ImportResult result() const { return result_; }
@@ -141,9 +143,8 @@ class Import {
     const auto staging = staging_;
     while (true) {
       co_await sleep_for(tools_.clock, kProgressPause);
-      const auto output = co_await on_lane("looking at the conversion", [staging] {
-        return staging->read(Staging::kOutput, 256);
-      });
+      const auto output = co_await on_lane(
+          "looking at the conversion", [staging] { return staging->read(Staging::kOutput, 256); });
       report(static_cast<double>(total_.count) * (0.5 + last_percentage(output) / 200));
     }
   }
@@ -178,10 +179,12 @@ class Import {
 
 std::vector<std::string> convert_arguments(const std::string& qemu_img, DiskFormat from,
                                            DiskFormat to) {
-  // Written out as a graph: no format is probed and no other file is opened, whatever a header says.
+  // Written out as a graph: no format is probed and no other file is opened, whatever a header
+  // says.
   const std::string file = R"("file":{"driver":"file","filename":"source","locking":"off"})";
-  const auto source = from == DiskFormat::raw ? R"(json:{"driver":"raw",)" + file + "}"
-                                              : R"(json:{"driver":"qcow2","backing":null,)" + file + "}";
+  const auto source = from == DiskFormat::raw
+                          ? R"(json:{"driver":"raw",)" + file + "}"
+                          : R"(json:{"driver":"qcow2","backing":null,)" + file + "}";
   std::vector<std::string> arguments{qemu_img, "convert", "-p", "-t", "writeback"};
   if (to == DiskFormat::qcow2) {
     for (const char* word : {"-O", "qcow2", "-o", "compat=1.1,cluster_size=65536"}) {
@@ -211,8 +214,9 @@ double last_percentage(std::string_view output) {
 Async<ports::ImportResult> import_volume(ImportTools tools, std::shared_ptr<const Place> place,
                                          ports::VolumeRef volume, ports::ImportSource source,
                                          ports::ProgressSink progress) {
-  auto before = co_await tools.lane.run(tools.clock, tools.patience, "looking for the volume",
-                                        [place, volume] { return imported_before(*place, volume); });
+  auto before =
+      co_await tools.lane.run(tools.clock, tools.patience, "looking for the volume",
+                              [place, volume] { return imported_before(*place, volume); });
   if (before) co_return *before;
   Import work(std::move(tools), std::move(place), volume, std::move(progress));
   co_await with_undo(work.run(std::move(source)), [&work] { return work.undo(); });

@@ -18,7 +18,7 @@ struct ImportTools {
   Clock& clock;
   ports::Processes& processes;
   ImpatientLane& lane;
-  Duration patience;        // for one blocking step
+  Duration patience;  // for one blocking step
   std::string qemu_img;
   std::uint32_t helper_user = 0;  // 0: the daemon's own
   std::uint32_t helper_group = 0;

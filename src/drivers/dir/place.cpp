@@ -37,9 +37,12 @@ std::string_view folder_of(ObjectKind kind) {
 
 std::string extension_of(const VolumeRef& volume) {
   switch (volume.content) {
-    case LayerContent::kernel: return "kernel";
-    case LayerContent::initrd: return "initrd";
-    case LayerContent::disk: break;
+    case LayerContent::kernel:
+      return "kernel";
+    case LayerContent::initrd:
+      return "initrd";
+    case LayerContent::disk:
+      break;
   }
   return volume.format == DiskFormat::raw ? "raw" : "qcow2";
 }
@@ -223,8 +226,7 @@ void Place::remove_owner(ObjectKind kind, const Uuid& owner_id) const {
   for (const auto& name : inside) remove_file(owner.get(), name);
   const auto folder = open_directory(root.get(), names.folder());
   if (!folder) return;
-  if (::unlinkat(folder.get(), names.owner().c_str(), AT_REMOVEDIR) != 0 &&
-      errno != ENOENT) {
+  if (::unlinkat(folder.get(), names.owner().c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
     throw os_error("cannot remove " + names.owner_path, errno);
   }
   sync(folder.get(), names.owner_path);

@@ -24,7 +24,7 @@ namespace ruche::drivers::dir {
 // The files of a volume in its owner's directory.
 struct VolumeNames {
   std::string owner_path;  // "guests/<owner>"
-  std::string file;        // "<layer>.qcow2"
+  std::string file;  // "<layer>.qcow2"
   std::string folder() const { return owner_path.substr(0, owner_path.find('/')); }
   std::string owner() const { return owner_path.substr(owner_path.find('/') + 1); }
   std::string partial() const { return file + ".partial"; }

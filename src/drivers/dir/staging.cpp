@@ -20,7 +20,9 @@ constexpr Bytes kLargestBootFile = gib(1);
 // Tables are read in pieces of this size.
 constexpr std::size_t kTablePiece = std::size_t{1} << 20;
 
-Bytes allocated(const struct stat& info) { return Bytes{static_cast<std::int64_t>(info.st_blocks) * 512}; }
+Bytes allocated(const struct stat& info) {
+  return Bytes{static_cast<std::int64_t>(info.st_blocks) * 512};
+}
 
 }  // namespace
 
@@ -94,7 +96,8 @@ void Staging::walk_tables(int file) const {
   std::vector<std::uint8_t> table(std::size_t{1} << info_.cluster_bits);
   const std::uint64_t l1_bytes = std::uint64_t{info_.l1_entries} * 8;
   for (std::uint64_t at = 0; at < l1_bytes; at += kTablePiece) {
-    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(kTablePiece, l1_bytes - at));
+    const auto wanted =
+        static_cast<std::size_t>(std::min<std::uint64_t>(kTablePiece, l1_bytes - at));
     const auto have = read_up_to(file, {piece.data(), wanted}, info_.l1_offset + at);
     auto tables = image_format::check_l1({piece.data(), have}, check);
     if (!tables) throw std::move(tables.error());

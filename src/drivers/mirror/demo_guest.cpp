@@ -183,27 +183,27 @@ void add_drivers(CpioArchive& archive, const ModuleLookup& lookup) {
 }  // namespace
 
 const DemoDrivers& demo_drivers() {
-  static const DemoDrivers drivers{
-      {"virtio_pci", "button", "evdev"},
-      {{"0x1041", {"virtio_net"}},
-       {"0x1000", {"virtio_net"}},
-       {"0x1042", {"virtio_blk"}},
-       {"0x1001", {"virtio_blk"}},
-       {"0x1048", {"virtio_scsi", "sd_mod"}},
-       {"0x1004", {"virtio_scsi", "sd_mod"}},
-       {"0x1043", {"virtio_console"}},
-       {"0x1003", {"virtio_console"}},
-       {"0x1044", {"virtio_rng"}},
-       {"0x1005", {"virtio_rng"}},
-       {"0x1045", {"virtio_balloon"}},
-       {"0x1002", {"virtio_balloon"}}}};
+  static const DemoDrivers drivers{{"virtio_pci", "button", "evdev"},
+                                   {{"0x1041", {"virtio_net"}},
+                                    {"0x1000", {"virtio_net"}},
+                                    {"0x1042", {"virtio_blk"}},
+                                    {"0x1001", {"virtio_blk"}},
+                                    {"0x1048", {"virtio_scsi", "sd_mod"}},
+                                    {"0x1004", {"virtio_scsi", "sd_mod"}},
+                                    {"0x1043", {"virtio_console"}},
+                                    {"0x1003", {"virtio_console"}},
+                                    {"0x1044", {"virtio_rng"}},
+                                    {"0x1005", {"virtio_rng"}},
+                                    {"0x1045", {"virtio_balloon"}},
+                                    {"0x1002", {"virtio_balloon"}}}};
   return drivers;
 }
 
 std::string make_demo_initramfs(const std::string& busybox, const ModuleLookup& lookup) {
   CpioArchive archive;
-  for (const char* directory : {"bin", "data", "dev", "etc", "etc/acpi", "etc/acpi/PWRF", "lib",
-                                "proc", "root", "run", "sbin", "sys", "tmp", "www", "www/cgi-bin"}) {
+  for (const char* directory :
+       {"bin", "data", "dev", "etc", "etc/acpi", "etc/acpi/PWRF", "lib", "proc", "root", "run",
+        "sbin", "sys", "tmp", "www", "www/cgi-bin"}) {
     archive.add_directory(directory, 0755);
   }
   archive.add_character_device("dev/console", 0600, 5, 1);

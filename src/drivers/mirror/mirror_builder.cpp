@@ -98,7 +98,7 @@ struct MirrorBuilder::Build {
   std::string directory;
   std::function<void(std::string)> say;
   std::string cache;  // <parent>/cache, ours
-  std::string work;   // <cache>/packages, the tools' user's
+  std::string work;  // <cache>/packages, the tools' user's
 
   template <class F>
   auto on_lane(F body) -> Async<std::invoke_result_t<F>> {
@@ -119,9 +119,9 @@ struct MirrorBuilder::Build {
     co_await on_lane([=] {
       make_folder(cache_path, 0, 0);
       make_folder(directory_path, 0, 0);
-      for (const char* part : {"", "/apt", "/apt/tmp", "/apt/log", "/apt/cache", "/apt/cache/archives",
-                               "/apt/cache/archives/partial", "/apt/state", "/apt/state/lists",
-                               "/apt/state/lists/partial"}) {
+      for (const char* part : {"", "/apt", "/apt/tmp", "/apt/log", "/apt/cache",
+                               "/apt/cache/archives", "/apt/cache/archives/partial", "/apt/state",
+                               "/apt/state/lists", "/apt/state/lists/partial"}) {
         make_folder(work_path + part, user, group);
       }
     });
@@ -162,7 +162,8 @@ struct MirrorBuilder::Build {
     co_await packages.unpack(found.kernel, "kernel");
     co_await packages.unpack(found.busybox, "busybox");
     say("Making the initramfs");
-    const auto kernel = co_await on_lane([folder = work + "/kernel"] { return find_kernel(folder); });
+    const auto kernel =
+        co_await on_lane([folder = work + "/kernel"] { return find_kernel(folder); });
     const auto modules = co_await read_modules(packages, kernel);
     auto compose = [this_work = work, result, kernel, modules] {
       const auto busybox = read_file(find_busybox(this_work + "/busybox"), mib(64));
@@ -183,7 +184,8 @@ struct MirrorBuilder::Build {
   }
 
   // The modules that the guest may need, decompressed, by name.
-  Async<std::map<std::string, std::string>> read_modules(Packages& packages, UnpackedKernel kernel) {
+  Async<std::map<std::string, std::string>> read_modules(Packages& packages,
+                                                         UnpackedKernel kernel) {
     std::map<std::string, std::string> contents;
     std::vector<std::string> wanted = demo_drivers().always;
     for (const auto& [device, modules] : demo_drivers().by_device) {
@@ -205,11 +207,14 @@ struct MirrorBuilder::Build {
   // Debian 13 compresses modules; the busybox that we have just unpacked knows how.
   Async<std::string> decompressed(Packages& packages, std::string path) {
     if (!path.ends_with(".xz")) co_return path;
-    const auto busybox = co_await on_lane([folder = work + "/busybox"] { return find_busybox(folder); });
-    const auto relative = [this](const std::string& full) { return "." + full.substr(work.size()); };
+    const auto busybox =
+        co_await on_lane([folder = work + "/busybox"] { return find_busybox(folder); });
+    const auto relative = [this](const std::string& full) {
+      return "." + full.substr(work.size());
+    };
     // Through a shell, because the tools' user may not be able to walk to the directory.
-    co_await packages.run({"/bin/sh", "-c", R"(exec "$0" unxz -f "$1")", relative(busybox),
-                           relative(path)});
+    co_await packages.run(
+        {"/bin/sh", "-c", R"(exec "$0" unxz -f "$1")", relative(busybox), relative(path)});
     co_return path.substr(0, path.size() - 3);
   }
 

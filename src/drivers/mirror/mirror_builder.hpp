@@ -1,5 +1,5 @@
-// Builds guests from the machine's own package mirror. The recipe `demo`: Debian's kernel for clouds
-// and busybox in an initramfs, with a blank disk.
+// Builds guests from the machine's own package mirror. The recipe `demo`: Debian's kernel for
+// clouds and busybox in an initramfs, with a blank disk.
 #pragma once
 
 #include <memory>

@@ -18,13 +18,17 @@ TEST(Cpio, WritesWhatTheKernelReads) {
   const auto bytes = archive.finish();
   ASSERT_EQ(bytes.size() % 512, 0u);
   const auto expected =
-      "07070100000001000041ed000000000000000000000002000000000000000000000000000000000000000000000000"
+      "07070100000001000041ed0000000000000000000000020000000000000000000000000000000000000000000000"
+      "00"
       "0000000400000000dev\0\0\0"
-      "0707010000000200002180000000000000000000000001000000000000000000000000000000000000000500000001"
+      "07070100000002000021800000000000000000000000010000000000000000000000000000000000000005000000"
+      "01"
       "0000000c00000000dev/console\0\0\0"
-      "07070100000003000081a4000000000000000000000001000000000000000300000000000000000000000000000000"
+      "07070100000003000081a40000000000000000000000010000000000000003000000000000000000000000000000"
+      "00"
       "0000000600000000hello\0hi\n\0"
-      "070701000000040000a1ff000000000000000000000001000000000000000700000000000000000000000000000000"
+      "070701000000040000a1ff0000000000000000000000010000000000000007000000000000000000000000000000"
+      "00"
       "0000000500000000init\0\0/bin/sh\0"
       "07070100000000000000000000000000000000000000010000000000000000000000000000000000000000"
       "000000000000000b00000000TRAILER!!!\0"s;
@@ -33,7 +37,9 @@ TEST(Cpio, WritesWhatTheKernelReads) {
 }
 
 std::string module_with(const std::string& depends) {
-  return "\x7f" "ELF...\0license=GPL\0depends="s + depends + "\0name=x\0"s;
+  return "\x7f"
+         "ELF...\0license=GPL\0depends="s +
+         depends + "\0name=x\0"s;
 }
 
 TEST(KernelModules, DependenciesComeFirstAndOnce) {
@@ -48,7 +54,8 @@ TEST(KernelModules, DependenciesComeFirstAndOnce) {
     return found->second;
   };
   std::vector<std::string> names;
-  for (const auto& module : load_order({"net", "blk", "missing"}, lookup)) names.push_back(module.name);
+  for (const auto& module : load_order({"net", "blk", "missing"}, lookup))
+    names.push_back(module.name);
   EXPECT_EQ(names, (std::vector<std::string>{"ring2", "ring", "fail_over", "net", "blk"}));
   EXPECT_TRUE(dependencies_of("no such section").empty());
   EXPECT_TRUE(dependencies_of("\0depends="s).empty());
@@ -82,7 +89,8 @@ TEST(Packages, RecordsOfAptAreRead) {
 }
 
 TEST(Packages, PlacesOfFilesAreRead) {
-  const auto download = parse_download("'http://m/pool/x_1%2b1_amd64.deb' x_1+1_amd64.deb 928 SHA256:3d\n");
+  const auto download =
+      parse_download("'http://m/pool/x_1%2b1_amd64.deb' x_1+1_amd64.deb 928 SHA256:3d\n");
   ASSERT_TRUE(download);
   EXPECT_EQ(download->uri, "http://m/pool/x_1%2b1_amd64.deb");
   EXPECT_EQ(download->hash, "SHA256:3d");

@@ -38,9 +38,10 @@ std::vector<std::string> parse_dependencies(std::string_view text) {
 std::vector<std::string> tool_environment() {
   std::vector<std::string> environment{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
                                        "HOME=/nonexistent", "DEBIAN_FRONTEND=noninteractive"};
-  for (const char* name : {"http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY",
-                           "NO_PROXY"}) {
-    if (const char* value = ::getenv(name)) environment.push_back(fmt::format("{}={}", name, value));
+  for (const char* name :
+       {"http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"}) {
+    if (const char* value = ::getenv(name))
+      environment.push_back(fmt::format("{}={}", name, value));
   }
   return environment;
 }

@@ -20,8 +20,9 @@ struct Magic {
   bool at_end = false;  // counted in the last 512 bytes
 };
 
-// Sources: QEMU block/*.c and docs/interop, MS-VHDX 2.2, the VHD 1.0 specification, ECMA-119 8.1 and
-// ECMA-167 (volume recognition at sector 16), LUKS on-disk format, RFC 1952, RFC 8878, xz and zip.
+// Sources: QEMU block/*.c and docs/interop, MS-VHDX 2.2, the VHD 1.0 specification, ECMA-119 8.1
+// and ECMA-167 (volume recognition at sector 16), LUKS on-disk format, RFC 1952, RFC 8878, xz and
+// zip.
 constexpr std::array kMagics{
     Magic{Kind::qcow2, 0, "QFI\xfb\0\0\0\2"sv},
     Magic{Kind::qcow2, 0, "QFI\xfb\0\0\0\3"sv},
@@ -45,7 +46,9 @@ constexpr std::array kMagics{
     Magic{Kind::cow, 0, "OOOM"sv},
     Magic{Kind::dmg, 0, "koly"sv, true},
     Magic{Kind::gzip, 0, "\x1f\x8b\x08"sv},
-    Magic{Kind::xz, 0, "\xfd" "7zXZ\0"sv},
+    Magic{Kind::xz, 0,
+          "\xfd"
+          "7zXZ\0"sv},
     Magic{Kind::bzip2, 0, "BZh"sv},
     Magic{Kind::zstd, 0, "\x28\xb5\x2f\xfd"sv},
     Magic{Kind::zip, 0, "PK\3\4"sv},
@@ -72,9 +75,7 @@ std::string_view remedy_for(Kind kind) {
   }
 }
 
-std::string_view name_of(DiskFormat format) {
-  return format == DiskFormat::raw ? "raw" : "qcow2";
-}
+std::string_view name_of(DiskFormat format) { return format == DiskFormat::raw ? "raw" : "qcow2"; }
 
 Error mismatch(Kind found, DiskFormat declared) {
   return Error(Reason::format_mismatch,
@@ -89,28 +90,50 @@ Error mismatch(Kind found, DiskFormat declared) {
 
 std::string_view name_of(Kind kind) {
   switch (kind) {
-    case Kind::unmarked: return "raw or unknown";
-    case Kind::qcow2: return "qcow2";
-    case Kind::qcow1: return "qcow (version 1)";
-    case Kind::vmdk: return "VMDK";
-    case Kind::vhd: return "VHD";
-    case Kind::vhdx: return "VHDX";
-    case Kind::vdi: return "VDI";
-    case Kind::iso: return "ISO 9660 or UDF";
-    case Kind::luks: return "LUKS";
-    case Kind::qed: return "QED";
-    case Kind::parallels: return "Parallels";
-    case Kind::bochs: return "Bochs";
-    case Kind::cloop: return "cloop";
-    case Kind::cow: return "COW";
-    case Kind::dmg: return "DMG";
-    case Kind::gzip: return "gzip";
-    case Kind::xz: return "xz";
-    case Kind::bzip2: return "bzip2";
-    case Kind::zstd: return "zstd";
-    case Kind::zip: return "zip";
-    case Kind::seven_zip: return "7z";
-    case Kind::tar: return "tar (perhaps OVA)";
+    case Kind::unmarked:
+      return "raw or unknown";
+    case Kind::qcow2:
+      return "qcow2";
+    case Kind::qcow1:
+      return "qcow (version 1)";
+    case Kind::vmdk:
+      return "VMDK";
+    case Kind::vhd:
+      return "VHD";
+    case Kind::vhdx:
+      return "VHDX";
+    case Kind::vdi:
+      return "VDI";
+    case Kind::iso:
+      return "ISO 9660 or UDF";
+    case Kind::luks:
+      return "LUKS";
+    case Kind::qed:
+      return "QED";
+    case Kind::parallels:
+      return "Parallels";
+    case Kind::bochs:
+      return "Bochs";
+    case Kind::cloop:
+      return "cloop";
+    case Kind::cow:
+      return "COW";
+    case Kind::dmg:
+      return "DMG";
+    case Kind::gzip:
+      return "gzip";
+    case Kind::xz:
+      return "xz";
+    case Kind::bzip2:
+      return "bzip2";
+    case Kind::zstd:
+      return "zstd";
+    case Kind::zip:
+      return "zip";
+    case Kind::seven_zip:
+      return "7z";
+    case Kind::tar:
+      return "tar (perhaps OVA)";
   }
   return "unknown";
 }
@@ -135,9 +158,9 @@ std::expected<ImageInfo, Error> judge(const Sample& sample, const Rules& rules) 
   }
   if (kind != Kind::unmarked) {
     if (rules.declared) return std::unexpected(mismatch(kind, *rules.declared));
-    return std::unexpected(Error(Reason::image_refused,
-                                 fmt::format("{} images cannot be imported", name_of(kind)))
-                               .remedy(std::string(remedy_for(kind))));
+    return std::unexpected(
+        Error(Reason::image_refused, fmt::format("{} images cannot be imported", name_of(kind)))
+            .remedy(std::string(remedy_for(kind))));
   }
   if (!rules.declared) {
     return std::unexpected(

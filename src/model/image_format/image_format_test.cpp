@@ -17,8 +17,8 @@ struct Image {
 
   Sample sample() const {
     const std::span<const std::uint8_t> all(bytes);
-    return {all.first(std::min(all.size(), kHeadBytes)),
-            all.last(std::min(all.size(), kTailBytes)), std::max<std::uint64_t>(file_size, all.size())};
+    return {all.first(std::min(all.size(), kHeadBytes)), all.last(std::min(all.size(), kTailBytes)),
+            std::max<std::uint64_t>(file_size, all.size())};
   }
   Image& put(std::size_t offset, std::uint64_t value, std::size_t width) {
     for (std::size_t i = 0; i < width; ++i) {
@@ -100,20 +100,33 @@ struct Marked {
   std::size_t offset;
   std::string_view magic;
 };
-const std::vector<Marked> kMarked{
-    {Kind::qcow1, 0, "QFI\xfb\0\0\0\1"sv},  {Kind::vmdk, 0, "KDMV"sv},
-    {Kind::vmdk, 0, "COWD"sv},              {Kind::vmdk, 0, "# Disk DescriptorFile\n"sv},
-    {Kind::vhdx, 0, "vhdxfile"sv},          {Kind::vhd, 0, "conectix"sv},
-    {Kind::vhd, 65536 - 512, "conectix"sv}, {Kind::vhd, 65536 - 511, "conectix"sv},
-    {Kind::vdi, 64, "\x7f\x10\xda\xbe"sv},  {Kind::iso, 0x8001, "CD001"sv},
-    {Kind::iso, 0x8001, "BEA01"sv},         {Kind::luks, 0, "LUKS\xba\xbe"sv},
-    {Kind::qed, 0, "QED\0"sv},              {Kind::parallels, 0, "WithoutFreeSpace"sv},
-    {Kind::bochs, 0, "Bochs Virtual HD Image"sv}, {Kind::cow, 0, "OOOM"sv},
-    {Kind::cloop, 0, "#!/bin/sh\n#V2.0 Format\nmodprobe"sv}, {Kind::dmg, 65536 - 512, "koly"sv},
-    {Kind::gzip, 0, "\x1f\x8b\x08"sv},      {Kind::xz, 0, "\xfd" "7zXZ\0"sv},
-    {Kind::zstd, 0, "\x28\xb5\x2f\xfd"sv},  {Kind::zip, 0, "PK\3\4"sv},
-    {Kind::tar, 257, "ustar"sv},            {Kind::bzip2, 0, "BZh9"sv},
-    {Kind::seven_zip, 0, "7z\xbc\xaf\x27\x1c"sv}};
+const std::vector<Marked> kMarked{{Kind::qcow1, 0, "QFI\xfb\0\0\0\1"sv},
+                                  {Kind::vmdk, 0, "KDMV"sv},
+                                  {Kind::vmdk, 0, "COWD"sv},
+                                  {Kind::vmdk, 0, "# Disk DescriptorFile\n"sv},
+                                  {Kind::vhdx, 0, "vhdxfile"sv},
+                                  {Kind::vhd, 0, "conectix"sv},
+                                  {Kind::vhd, 65536 - 512, "conectix"sv},
+                                  {Kind::vhd, 65536 - 511, "conectix"sv},
+                                  {Kind::vdi, 64, "\x7f\x10\xda\xbe"sv},
+                                  {Kind::iso, 0x8001, "CD001"sv},
+                                  {Kind::iso, 0x8001, "BEA01"sv},
+                                  {Kind::luks, 0, "LUKS\xba\xbe"sv},
+                                  {Kind::qed, 0, "QED\0"sv},
+                                  {Kind::parallels, 0, "WithoutFreeSpace"sv},
+                                  {Kind::bochs, 0, "Bochs Virtual HD Image"sv},
+                                  {Kind::cow, 0, "OOOM"sv},
+                                  {Kind::cloop, 0, "#!/bin/sh\n#V2.0 Format\nmodprobe"sv},
+                                  {Kind::dmg, 65536 - 512, "koly"sv},
+                                  {Kind::gzip, 0, "\x1f\x8b\x08"sv},
+                                  {Kind::xz, 0,
+                                   "\xfd"
+                                   "7zXZ\0"sv},
+                                  {Kind::zstd, 0, "\x28\xb5\x2f\xfd"sv},
+                                  {Kind::zip, 0, "PK\3\4"sv},
+                                  {Kind::tar, 257, "ustar"sv},
+                                  {Kind::bzip2, 0, "BZh9"sv},
+                                  {Kind::seven_zip, 0, "7z\xbc\xaf\x27\x1c"sv}};
 
 TEST(ImageFormat, EveryKnownMagicIsSeenAndNeverTakenForRaw) {
   for (const auto& marked : kMarked) {
@@ -169,9 +182,21 @@ const std::vector<Bent> kBent{
     {"encrypted", [](Image& i) { i.put(112, 0x0537be77, 4).put(116, 16, 4); }},
     {"beyond its end", [](Image& i) { i.put(112, 0x6803f857, 4).put(116, ~0u, 4); }},
     {"backing format", [](Image& i) { i.put(112, 0xE2792ACA, 4).put(116, 17, 4); }},
-    {"cut short", [](Image& i) { i.bytes.resize(71); i.file_size = 0; }},
-    {"cut short", [](Image& i) { i.bytes.resize(103); i.file_size = 0; }},
-    {"outside the file", [](Image& i) { i.bytes.resize(0x30000); i.file_size = 0; }},
+    {"cut short",
+     [](Image& i) {
+       i.bytes.resize(71);
+       i.file_size = 0;
+     }},
+    {"cut short",
+     [](Image& i) {
+       i.bytes.resize(103);
+       i.file_size = 0;
+     }},
+    {"outside the file",
+     [](Image& i) {
+       i.bytes.resize(0x30000);
+       i.file_size = 0;
+     }},
 };
 
 TEST(ImageFormat, BentHeadersAreRefusedWithTheirReason) {
@@ -222,8 +247,7 @@ TEST(ImageFormat, EntriesOutsideTheFileAreFound) {
 
 TEST(ImageFormat, NewImagesOfAllSizesAgreeWithTheirOwnParser) {
   for (const auto size : {Bytes{512}, mib(1), gib(1), gib(4096), gib(2'000'000)}) {
-    const auto verdict =
-        judge(good_qcow2({size, "", ""}).sample(), {.size_limit = gib(3'000'000)});
+    const auto verdict = judge(good_qcow2({size, "", ""}).sample(), {.size_limit = gib(3'000'000)});
     ASSERT_TRUE(verdict) << verdict.error().message();
     EXPECT_EQ(verdict->virtual_size, size);
   }

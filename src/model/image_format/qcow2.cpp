@@ -127,8 +127,7 @@ std::expected<void, Error> check_features(const Header& header) {
 }
 
 // A table of `bytes` at `offset` lies on a cluster border and inside the file.
-bool inside(const Sample& sample, const Header& header, std::uint64_t offset,
-            std::uint64_t bytes) {
+bool inside(const Sample& sample, const Header& header, std::uint64_t offset, std::uint64_t bytes) {
   return offset % header.cluster() == 0 && offset >= header.cluster() &&
          offset <= sample.file_size && bytes <= sample.file_size - offset;
 }
@@ -139,8 +138,8 @@ std::expected<void, Error> check_tables(const Sample& sample, const Header& head
   const std::uint64_t needed = header.size / covered_by_l2 + (header.size % covered_by_l2 != 0);
   const std::uint64_t l1_bytes = std::uint64_t{header.l1_entries} * 8;
   if (l1_bytes > kMaxL1Bytes || header.l1_entries < needed) {
-    return std::unexpected(refused(fmt::format(
-        "has an L1 table of {} entries where {} are needed", header.l1_entries, needed)));
+    return std::unexpected(refused(fmt::format("has an L1 table of {} entries where {} are needed",
+                                               header.l1_entries, needed)));
   }
   if (!inside(sample, header, header.l1_offset, l1_bytes)) {
     return std::unexpected(refused("has an L1 table outside the file"));
@@ -149,8 +148,8 @@ std::expected<void, Error> check_tables(const Sample& sample, const Header& head
       header.refcount_clusters > kMaxRefcountTableBytes >> header.cluster_bits) {
     return std::unexpected(refused("has a reference table of an absurd size"));
   }
-  const std::uint64_t refcount_bytes =
-      std::uint64_t{header.refcount_clusters} << header.cluster_bits;
+  const std::uint64_t refcount_bytes = std::uint64_t{header.refcount_clusters}
+                                       << header.cluster_bits;
   if (!inside(sample, header, header.refcount_offset, refcount_bytes)) {
     return std::unexpected(refused("has a reference table outside the file"));
   }
@@ -158,8 +157,8 @@ std::expected<void, Error> check_tables(const Sample& sample, const Header& head
     return std::unexpected(refused(fmt::format("claims {} snapshots", header.snapshots)));
   }
   // A snapshot's entry has at least 40 bytes.
-  if (header.snapshots > 0 && !inside(sample, header, header.snapshots_offset,
-                                      std::uint64_t{header.snapshots} * 40)) {
+  if (header.snapshots > 0 &&
+      !inside(sample, header, header.snapshots_offset, std::uint64_t{header.snapshots} * 40)) {
     return std::unexpected(refused("has a snapshot table outside the file"));
   }
   return {};
@@ -275,8 +274,8 @@ std::expected<ImageInfo, Error> read_qcow2(const Sample& sample, Bytes size_limi
   }
   if (header->size > static_cast<std::uint64_t>(size_limit.count)) {
     return std::unexpected(
-        Error(Reason::image_refused, fmt::format("the disk in the image is larger than {}",
-                                                 to_text(size_limit)))
+        Error(Reason::image_refused,
+              fmt::format("the disk in the image is larger than {}", to_text(size_limit)))
             .remedy("Raise the size limit of this import, if the disk really is that large."));
   }
   return info_of(*header);

@@ -19,14 +19,14 @@ std::expected<ImageInfo, Error> read_qcow2(const Sample& sample, Bytes size_limi
 // The same for a layer of our own, which may stand on a backing file: that file's name, if any.
 struct OwnHeader {
   ImageInfo info;
-  std::string backing_file;    // as recorded; empty: none
+  std::string backing_file;  // as recorded; empty: none
   std::string backing_format;  // of the header extension
 };
 std::expected<OwnHeader, Error> read_own_qcow2(const Sample& sample);
 
 struct NewQcow2 {
-  Bytes size;                  // a multiple of 512
-  std::string backing_file;    // at most 1023 bytes; empty: none
+  Bytes size;  // a multiple of 512
+  std::string backing_file;  // at most 1023 bytes; empty: none
   std::string backing_format;  // "qcow2" or "raw"
 };
 // The file of a new, empty image with 64 KiB clusters: these bytes, then zeros up to `file_size`.

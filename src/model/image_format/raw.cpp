@@ -11,7 +11,8 @@ std::expected<ImageInfo, Error> read_raw(const Sample& sample, Bytes size_limit)
   }
   if (sample.file_size > static_cast<std::uint64_t>(size_limit.count)) {
     return std::unexpected(
-        Error(Reason::image_refused, fmt::format("the image is larger than {}", to_text(size_limit)))
+        Error(Reason::image_refused,
+              fmt::format("the image is larger than {}", to_text(size_limit)))
             .remedy("Raise the size limit of this import, if the disk really is that large."));
   }
   ImageInfo info;
