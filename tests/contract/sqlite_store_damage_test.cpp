@@ -14,6 +14,7 @@
 #include "base/log.hpp"
 #include "base/loop.hpp"
 #include "base/stepped_loop.hpp"
+#include "contract/failing_disk.hpp"
 #include "contract/temporary_directory.hpp"
 #include "drivers/sqlite/sqlite_store.hpp"
 
@@ -192,6 +193,38 @@ TEST_F(SqliteFile, a_full_disk_refuses_commits_says_so_and_recovers_when_there_i
   const auto store = open();
   EXPECT_EQ(everything(*store)["kept"], "2");
   ::umount2(mount_point.c_str(), MNT_DETACH);
+}
+
+// A flush that fails leaves a commit in doubt. With one failure SQLite gets to tidy up and the
+// commit is gone; when the disk fails on, the commit is found in the file at the next open. Both
+// ways the store goes on, says the same to everyone, and the same commit settles it.
+TEST_F(SqliteFile, a_failed_flush_is_an_unknown_outcome_and_the_same_commit_settles_it) {
+  install_failing_disk();
+  int happened = 0;
+  for (const int failures : {1, 1'000}) {
+    path_ = directory_.file("state-" + std::to_string(failures) + ".db");
+    const auto store = open();
+    put(*store, "a", "1");
+    const auto watch = store->watch("a", {1});
+    run_now(loop_, watch->next());
+    Commit wanted{"the-one", {}, {Put{"a", "2"}}};
+    fail_flushes(failures);
+    const Error error = error_of([&] { run_now(loop_, store->commit(wanted)); });
+    fail_flushes(0);
+    EXPECT_EQ(error.reason_name(), "store-outcome-unknown") << error.full_message();
+    const bool found = run_now(loop_, store->settled("the-one")).has_value();
+    EXPECT_EQ(everything(*store)["a"], found ? "2" : "1");
+    if (found) ++happened;
+    const auto again = run_now(loop_, store->commit(wanted));
+    EXPECT_EQ(std::get<Committed>(again).revision.number, 2);
+    put(*store, "a", "3");
+    for (const std::int64_t revision : {2, 3}) {
+      const auto batch = std::get<Batch>(run_now(loop_, watch->next()));
+      EXPECT_EQ(batch.revision.number, revision);
+      EXPECT_EQ(batch.changes[0].value, std::to_string(revision));
+    }
+  }
+  EXPECT_EQ(happened, 1);
 }
 
 TEST_F(SqliteFile, a_file_of_something_else_is_refused_and_left_alone) {
