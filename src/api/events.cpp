@@ -133,11 +133,26 @@ EventHub::EventHub(Parts& parts) : parts_(parts) {}
 Async<void> EventHub::run() {
   co_await parts_.inventory.ready();
   const auto subscription = parts_.inventory.subscribe();
-  for (const auto& [id, record] : parts_.inventory.guests()) {
-    if (record->spec) names_[{model::ObjectKind::guest, id}] = record->spec->value.name;
-  }
+  remember_names();
   co_await replay();
   co_await follow(*subscription);
+}
+
+// What is deleted later is told with the name that it had.
+void EventHub::remember_names() {
+  const auto& inventory = parts_.inventory;
+  const auto remember = [this](model::ObjectKind kind, const auto& records) {
+    for (const auto& [id, record] : records) {
+      if (record->spec) names_[{kind, id}] = record->spec->value.name;
+    }
+  };
+  remember(model::ObjectKind::guest, inventory.guests());
+  remember(model::ObjectKind::image, inventory.images());
+  remember(model::ObjectKind::datastore, inventory.datastores());
+  remember(model::ObjectKind::host, inventory.hosts());
+  for (const auto& [id, record] : inventory.tasks()) {
+    names_[{model::ObjectKind::task, id}] = record->value.summary;
+  }
 }
 
 Async<void> EventHub::follow(core::Subscription& subscription) {

@@ -102,6 +102,7 @@ class EventHub {
 
   Async<void> follow(core::Subscription& subscription);
   Async<void> replay();
+  void remember_names();
   void start_fresh(bool with_reset);
   void publish(const core::ChangeSet& set);
   void push(EventEntry entry);

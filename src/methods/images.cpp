@@ -34,11 +34,11 @@ std::vector<Method> image_methods() {
           .id = "image.import",
           .verb = Verb::post,
           .path = "/v1/images",
-          .role = Role::operator_,
+          .role = Role::administrator,
           .summary = "Import an image file",
-          .description =
-              "Reads a qcow2 or raw file of the host into a datastore. A raw image must be "
-              "declared as such; references to other files inside an image are refused.",
+          .description = "Reads a qcow2 or raw file of the host, whoever owns it, into a "
+                         "datastore. A raw image must be "
+                         "declared as such; references to other files inside an image are refused.",
           .command = "image import",
           .examples = {{"A qcow2 file", "ruche image import debian /var/tmp/debian-12.qcow2",
                         R"({"name": "debian", "path": "/var/tmp/debian-12.qcow2"})"},
