@@ -289,7 +289,7 @@ Async<void> FakeHypervisor::reach(std::shared_ptr<SimProcess> process) {
 void FakeHypervisor::effect(const std::string& what, const std::function<void()>& happen) {
   require_alive();
   auto& hooks = machines_.hooks_;
-  const MachineEffect event{++hooks.effects, *this, what};
+  const MachineEffect event{++hooks.effects, *this, machines_.host(), what};
   if (hooks.before_effect) hooks.before_effect(event);
   require_alive();
   happen();

@@ -59,6 +59,7 @@ struct SimRecord {
 struct MachineEffect {
   std::uint64_t number;
   const FakeHypervisor& handle;
+  std::string host;
   std::string what;  // "exec <guest>", "record …", "resume …", "pause …", "kill …", "clear …"
 };
 struct MachineHooks {

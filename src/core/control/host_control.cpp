@@ -130,11 +130,19 @@ Async<void> HostControl::register_host() {
 
 Async<void> HostControl::add_default_datastore() {
   if (identity_.default_datastore.empty() || sees_datastore()) co_return;
-  try {
-    co_await create_default_datastore();
-  } catch (const Error& error) {
+  std::optional<Error> failure;
+  do {
+    failure.reset();
+    try {
+      co_await create_default_datastore();
+    } catch (const Error& error) {
+      failure = error;
+    }
+    // Another host that starts at the same time may have taken the name: then the next one.
+  } while (failure && failure->reason() == Reason::name_in_use);
+  if (failure) {
     ports_.log.warning("core", "the default datastore could not be added",
-                       {{"why", error.full_message()}});
+                       {{"why", failure->full_message()}});
   }
   // Whoever waits for the start may use it at once.
   while (attaches_datastore()) co_await inventory_.changed();

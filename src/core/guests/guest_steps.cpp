@@ -67,8 +67,8 @@ Async<Observation> GuestSteps::observe(const model::Step& step, const StepContex
   if (is<model::RecycleGuest>(step) || is<model::RestoreGuest>(step)) {
     co_return Observation::done;  // they are nothing but their documents
   }
-  // A stop is never taken for done: a guest that could not be adopted has a process all the same.
-  if (is<model::ShutdownMachine>(step)) co_return as(!parts_.live.find(id));
+  // A stop is never taken for done: a guest that could not be adopted has a process all the same,
+  // and one that has none may have left its record.
   if (is<model::LaunchMachine>(step)) {
     if (!parts_.live.find(id)) co_return Observation::absent;
     const auto state = co_await state_of(id);
@@ -156,7 +156,8 @@ Async<void> GuestSteps::end_process(model::GuestId id) {
 }
 
 Async<void> GuestSteps::shut_down(const model::ShutdownMachine& step, const StepContext& context) {
-  const auto held = machine(step.guest);
+  const auto held = parts_.live.find(step.guest);
+  if (!held) co_return co_await clear_if_ended(step.guest);
   const auto before = co_await state_of(step.guest);
   const bool hears = before != MachineState::gone && before != MachineState::shut_down;
   if (hears) co_await held->power(PowerAction::shutdown);
@@ -175,6 +176,18 @@ Async<void> GuestSteps::shut_down(const model::ShutdownMachine& step, const Step
         .remedy(fmt::format("wait longer (--timeout), or pull the plug: ruche vm stop {}", name));
   }
   co_await end_process(step.guest);
+}
+
+// A guest that is not held has ended, or could not be adopted: then it goes on running.
+Async<void> GuestSteps::clear_if_ended(model::GuestId id) {
+  const auto found = co_await parts_.hypervisor.survey();
+  for (const auto& machine : found) {
+    if (machine.guest != id || !machine.alive) continue;
+    const auto& name = guest(id).name;
+    throw Error(Reason::hypervisor_failed, fmt::format("{} does not answer", name))
+        .remedy(fmt::format("pull the plug: ruche vm stop {}", name));
+  }
+  co_await parts_.hypervisor.clear(id);
 }
 
 Async<void> GuestSteps::wait_for_power_off(model::GuestId id) {

@@ -37,6 +37,7 @@ class GuestSteps : public StepHandler {
   Async<void> export_configuration(model::GuestId id);
   Async<void> launch(model::GuestId id);
   Async<void> shut_down(const model::ShutdownMachine& step, const StepContext& context);
+  Async<void> clear_if_ended(model::GuestId id);
   Async<void> wait_for_power_off(model::GuestId id);
   Async<void> end_process(model::GuestId id);
   Async<void> resume(model::GuestId id);

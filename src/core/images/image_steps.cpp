@@ -125,8 +125,9 @@ Async<void> ImageSteps::build(const BuildImage& step, const StepContext& context
     i.boot.command_line = built.command_line;
     i.source = built.source;
   };
-  co_await record(step.image, fill, disk.virtual_size);
+  // The record is what says that nothing is left to do, so it comes last.
   co_await parts_.builder.clean(directory);
+  co_await record(step.image, fill, disk.virtual_size);
 }
 
 Async<void> ImageSteps::record(model::ImageId id, std::function<void(model::Image&)> change,

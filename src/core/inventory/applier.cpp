@@ -59,11 +59,13 @@ void Applier::put_record_part(const std::string& key, DocumentKind kind, const s
   auto decoded = documents::decode<T>(kind, value);
   if (!decoded) {
     inventory_.broken_[key] = decoded.error().full_message();
+    inventory_.broken_revisions_[key] = revision;
     inventory_.log_.error("core", "a document cannot be read",
                           {{"key", key}, {"why", decoded.error().full_message()}});
     return;
   }
   if (inventory_.broken_.erase(key) > 0) inventory_.relist_ = true;
+  inventory_.broken_revisions_.erase(key);
   part = Stored<T>{std::move(*decoded), revision};
 }
 
@@ -125,7 +127,9 @@ void Applier::put_placement(const keys::Parsed& parsed, const std::string& key,
     case ObjectKind::image: return place(inventory_.images_, ObjectKind::image);
     case ObjectKind::datastore: return place(inventory_.datastores_, ObjectKind::datastore);
     case ObjectKind::host:
-    case ObjectKind::task: inventory_.broken_[key] = "a placement of something that has none";
+    case ObjectKind::task:
+      inventory_.broken_[key] = "a placement of something that has none";
+      inventory_.broken_revisions_[key] = revision;
   }
 }
 
@@ -234,6 +238,7 @@ void Applier::erase_placement(const keys::Parsed& parsed, const std::string& key
 void Applier::erase(const std::string& key, ports::Revision) {
   const auto parsed = keys::parse(key);
   if (inventory_.broken_.erase(key) > 0) inventory_.relist_ = true;
+  inventory_.broken_revisions_.erase(key);
   if (!parsed) return;
   const auto drop = [&](auto& records, ObjectKind kind, auto clear) {
     if (!records.contains(parsed->id)) return;

@@ -38,6 +38,12 @@ T& Draft::edit(const std::string& key, const std::optional<Stored<T>>& seen) {
     return *static_cast<T*>(slot->second.value.get());
   }
   if (!seen) throw missing(key);
+  // What stands in for a document that cannot be read is never written over it; only a guest's
+  // status is observed anew.
+  const auto broken = inventory_.broken().find(key);
+  if (broken != inventory_.broken().end() && !std::is_same_v<T, model::GuestStatus>) {
+    throw Error(Reason::object_broken, fmt::format("{} cannot be read: {}", key, broken->second));
+  }
   return put_slot<T>(key, seen->value, seen->revision);
 }
 

@@ -76,6 +76,7 @@ Async<void> Inventory::rebuild() {
   names_.clear();
   other_revisions_.clear();
   broken_.clear();
+  broken_revisions_.clear();
   settings_ = {};
   relist_ = false;
   Applier applier(*this);
@@ -198,6 +199,9 @@ std::optional<Uuid> Inventory::name_holder(std::string_view kind, std::string_vi
 ports::Revision Inventory::key_revision(const std::string& key) const {
   const auto parsed = keys::parse(key);
   if (!parsed) return {};
+  if (const auto broken = broken_revisions_.find(key); broken != broken_revisions_.end()) {
+    return broken->second;
+  }
   const auto part = [](const auto& optional) {
     return optional ? optional->revision : ports::Revision{};
   };

@@ -139,6 +139,7 @@ class Inventory {
   std::map<std::string, Stored<Uuid>> names_;  // "vm/web1" → id
   std::map<std::string, ports::Revision> other_revisions_;
   std::map<std::string, std::string> broken_;
+  std::map<std::string, ports::Revision> broken_revisions_;  // of the same keys
   std::vector<std::weak_ptr<Subscription>> subscriptions_;
 
   Async<void> rebuild();

@@ -1,5 +1,6 @@
 #include "core/storage/datastore_monitor.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace ruche::core {
@@ -42,7 +43,10 @@ Async<void> DatastoreMonitor::look_at(model::DatastoreId id) {
   const auto found = writer_.inventory().datastores().find(id.value);
   if (found == writer_.inventory().datastores().end()) co_return;
   const auto before = found->second->status ? found->second->status->value : model::DatastoreStatus{};
-  const auto after = co_await pool_.driver(id).probe();
+  auto after = co_await pool_.driver(id).probe();
+  // File systems that are overfull report less than nothing; a document cannot.
+  after.available = std::max(after.available, Bytes{});
+  after.used = std::max(after.used, Bytes{});
   if (!is_news(before, after)) co_return;
   co_await writer_.transact([&](Draft& draft) {
     if (!draft.inventory().datastores().contains(id.value)) return;

@@ -1,0 +1,361 @@
+#include "sim/checkers.hpp"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "core/documents/documents.hpp"
+#include "model/guest_rules.hpp"
+
+namespace ruche::sim {
+
+namespace {
+
+using core::keys::DocumentKind;
+using model::GuestState;
+using model::ObjectKind;
+using ports::MachineState;
+
+using Findings = std::vector<std::string>;
+
+template <class T>
+void decode_into(StoreTruth& truth, std::map<Uuid, T>& into, const core::keys::Parsed& parsed,
+                 const ports::Entry& entry) {
+  auto decoded = core::documents::decode<T>(parsed.kind, entry.value);
+  if (!decoded) {
+    truth.unreadable.push_back(entry.key + ": " + decoded.error().full_message());
+    return;
+  }
+  into.emplace(parsed.id, std::move(*decoded));
+}
+
+void read_entry(StoreTruth& truth, const core::keys::Parsed& parsed, const ports::Entry& entry) {
+  switch (parsed.kind) {
+    case DocumentKind::guest_spec: return decode_into(truth, truth.guests, parsed, entry);
+    case DocumentKind::guest_status: return decode_into(truth, truth.statuses, parsed, entry);
+    case DocumentKind::placement: return decode_into(truth, truth.placements, parsed, entry);
+    case DocumentKind::layer: return decode_into(truth, truth.layers, parsed, entry);
+    case DocumentKind::image: return decode_into(truth, truth.images, parsed, entry);
+    case DocumentKind::datastore_spec: return decode_into(truth, truth.datastores, parsed, entry);
+    case DocumentKind::host_spec: return decode_into(truth, truth.hosts, parsed, entry);
+    case DocumentKind::host_ledger: return decode_into(truth, truth.ledgers, parsed, entry);
+    case DocumentKind::task: return decode_into(truth, truth.tasks, parsed, entry);
+    case DocumentKind::uid:
+    case DocumentKind::name: {
+      std::map<Uuid, core::NameRecord> one;
+      decode_into(truth, one, parsed, entry);
+      if (!one.empty()) truth.names[parsed.name] = one.begin()->second.object;
+      return;
+    }
+    case DocumentKind::datastore_status:
+    case DocumentKind::host_status:
+    case DocumentKind::idempotency:
+    case DocumentKind::settings: return;
+  }
+}
+
+std::string called(const StoreTruth& truth, Uuid guest) {
+  const auto found = truth.guests.find(guest);
+  return found == truth.guests.end() ? to_text(guest) : found->second.name;
+}
+
+// --- at every moment -----------------------------------------------------------------------------
+
+void check_single_owner(SimCluster& cluster, Findings& findings) {
+  std::map<model::GuestId, std::string> seen;
+  std::map<std::string, std::string> writers;
+  for (const auto& host : cluster.hosts()) {
+    for (const auto& [guest, process] : host->machines().processes()) {
+      const auto [first, fresh] = seen.emplace(guest, host->name());
+      if (!fresh) {
+        findings.push_back(fmt::format("guest {} has a process on {} and on {}", to_text(guest),
+                                       first->second, host->name()));
+      }
+      for (const auto& disk : process->spec.disks) {
+        const auto& path = disk.chain.front().path;
+        const auto [writer, alone] = writers.emplace(path, to_text(guest));
+        if (!alone) findings.push_back(path + " has two writers");
+      }
+    }
+    for (const auto& refusal : host->machines().lock_refusals()) {
+      findings.push_back(fmt::format("{} launched {} while {} was open elsewhere", refusal.host,
+                                     to_text(refusal.guest), refusal.path));
+    }
+  }
+}
+
+void check_ledgers(const StoreTruth& truth, Findings& findings) {
+  std::map<Uuid, model::Reservation> sums;
+  for (const auto& [id, placement] : truth.placements) {
+    auto& sum = sums[placement.host.value];
+    sum.memory += placement.reserved.memory;
+    sum.cpus += placement.reserved.cpus;
+  }
+  for (const auto& [host, ledger] : truth.ledgers) {
+    const auto& sum = sums[host];
+    if (ledger.memory_reserved != sum.memory || ledger.cpus_reserved != sum.cpus) {
+      findings.push_back(fmt::format("the ledger says {} and {} CPUs, the placements {} and {}",
+                                     to_text(ledger.memory_reserved), ledger.cpus_reserved,
+                                     to_text(sum.memory), sum.cpus));
+    }
+    if (ledger.memory_reserved > ledger.memory_total || ledger.cpus_reserved > ledger.cpus_total) {
+      findings.push_back("a host has promised more than it has");
+    }
+  }
+}
+
+// --- at rest -------------------------------------------------------------------------------------
+
+void check_tasks(const StoreTruth& truth, Findings& findings) {
+  for (const auto& [id, task] : truth.tasks) {
+    if (!model::is_open(task.state)) continue;
+    findings.push_back(fmt::format("task {} ({}) is still {}", to_text(id), task.summary,
+                                   enum_name(task.state)));
+  }
+  for (const auto& [id, placement] : truth.placements) {
+    for (const auto& claim : placement.claims) {
+      findings.push_back(fmt::format("{} is still claimed ({}) by {}", called(truth, id),
+                                     enum_name(claim.facet), to_text(claim.task)));
+    }
+  }
+}
+
+// What the documents say of a guest's power, against its process.
+void check_guest_power(SimCluster& cluster, const StoreTruth& truth, const model::Guest& guest,
+                       Findings& findings) {
+  const auto say = [&](const std::string& what) { findings.push_back(guest.name + ": " + what); };
+  const auto& placement = truth.placements.at(guest.id.value);
+  const auto status_found = truth.statuses.find(guest.id.value);
+  if (status_found == truth.statuses.end()) return say("it has no status");
+  const auto& status = status_found->second;
+  std::shared_ptr<SimProcess> process;
+  for (const auto& host : cluster.hosts()) {
+    const auto here = host->machines().find(guest.id);
+    const bool owner = host->id() == placement.host;
+    if (here && !owner) say("it has a process on " + host->name() + ", which does not own it");
+    if (here && owner) process = here;
+    if (!here && host->machines().records().contains(guest.id)) {
+      say("a runtime record is left on " + host->name());
+    }
+  }
+  if (process && process->epoch != placement.epoch) say("its process has another epoch");
+  const auto seen = process ? process->state : MachineState::gone;
+  const bool agrees = status.state == GuestState::running  ? seen == MachineState::running
+                      : status.state == GuestState::paused ? seen == MachineState::paused
+                      : status.state == GuestState::stopped || status.state == GuestState::crashed
+                          ? seen == MachineState::gone
+                          : false;
+  if (!agrees) {
+    say(fmt::format("the document says {} ({}), its process is in state {}", enum_name(status.state),
+                    status.last_error, static_cast<int>(seen)));
+  }
+  if (process && status.pid != process->pid) say("the document has another pid");
+  if (!process && status.pid) say("the document has a pid, and there is no process");
+  if (process && status.epoch != placement.epoch) say("the status is of another epoch");
+  const bool on = placement.wish == model::PowerWish::on;
+  if (on != (process != nullptr)) say("the wish and the process differ");
+  const auto expected =
+      process ? model::reservation_of(guest.spec, mib(64)) : model::Reservation{};
+  if (process && placement.reserved.cpus != expected.cpus) say("it reserves other CPUs than it has");
+  if (!process && placement.reserved != expected) say("it is off and reserves something");
+}
+
+void check_guests(SimCluster& cluster, const StoreTruth& truth, Findings& findings) {
+  for (const auto& [id, guest] : truth.guests) {
+    if (!truth.placements.contains(id)) {
+      findings.push_back(guest.name + " has no placement");
+      continue;
+    }
+    check_guest_power(cluster, truth, guest, findings);
+  }
+  for (const auto& [id, status] : truth.statuses) {
+    if (!truth.guests.contains(id)) findings.push_back("a status without a guest: " + to_text(id));
+  }
+  for (const auto& [id, placement] : truth.placements) {
+    const bool known = truth.guests.contains(id) || truth.images.contains(id) ||
+                       truth.datastores.contains(id);
+    if (!known) findings.push_back("a placement of nothing: " + to_text(id));
+  }
+  for (const auto& host : cluster.hosts()) {
+    for (const auto& [guest, record] : host->machines().records()) {
+      if (truth.guests.contains(guest.value)) continue;
+      findings.push_back("a runtime record of no guest on " + host->name());
+    }
+    for (const auto& [guest, process] : host->machines().processes()) {
+      if (truth.guests.contains(guest.value)) continue;
+      findings.push_back("a process of no guest on " + host->name());
+    }
+  }
+}
+
+void check_names(const StoreTruth& truth, Findings& findings) {
+  std::map<std::string, Uuid> expected;
+  const auto hold = [&](const std::string& name, Uuid holder) {
+    if (!expected.emplace(name, holder).second) findings.push_back(name + " is used twice");
+  };
+  for (const auto& [id, guest] : truth.guests) {
+    if (!guest.deleted_at) hold("vm/" + guest.name, id);
+    hold(fmt::format("uid/{}", guest.uid), id);
+    for (const auto& nic : guest.spec.nics) hold("mac/" + nic.mac, id);
+  }
+  for (const auto& [id, image] : truth.images) hold("image/" + image.name, id);
+  for (const auto& [id, datastore] : truth.datastores) hold("datastore/" + datastore.name, id);
+  for (const auto& [id, host] : truth.hosts) hold("host/" + host.name, id);
+  for (const auto& [name, holder] : expected) {
+    const auto found = truth.names.find(name);
+    if (found == truth.names.end() || found->second != holder) {
+      findings.push_back("the name " + name + " is not held by its object");
+    }
+  }
+  for (const auto& [name, holder] : truth.names) {
+    if (!expected.contains(name)) findings.push_back("the name " + name + " is held by nobody");
+  }
+}
+
+void check_layers(const StoreTruth& truth, Findings& findings) {
+  std::map<Uuid, std::uint32_t> users;
+  std::set<Uuid> used;
+  for (const auto& [id, guest] : truth.guests) {
+    for (const auto& disk : guest.spec.disks) used.insert(disk.layer.value);
+    if (guest.spec.boot.kernel) ++users[guest.spec.boot.kernel->value];
+    if (guest.spec.boot.initrd) ++users[guest.spec.boot.initrd->value];
+  }
+  for (const auto& [id, image] : truth.images) {
+    used.insert(image.disk.value);
+    if (image.boot.kernel) used.insert(image.boot.kernel->value);
+    if (image.boot.initrd) used.insert(image.boot.initrd->value);
+    if (image.state != model::ImageState::ready) findings.push_back(image.name + " is not ready");
+  }
+  for (const auto& [id, layer] : truth.layers) {
+    if (layer.parent) ++users[layer.parent->value];
+  }
+  for (const auto& [id, layer] : truth.layers) {
+    if (layer.state != model::LayerState::ready) findings.push_back("a layer is not ready");
+    if (layer.references != users[id]) {
+      findings.push_back(fmt::format("layer {} says {} references, there are {}", to_text(id),
+                                     layer.references, users[id]));
+    }
+    if (!used.contains(id)) findings.push_back("layer " + to_text(id) + " belongs to nobody");
+  }
+  for (const auto id : used) {
+    if (!truth.layers.contains(id)) findings.push_back("layer " + to_text(id) + " has no document");
+  }
+  for (const auto& [id, count] : users) {
+    if (!truth.layers.contains(id)) findings.push_back("layer " + to_text(id) + " is gone, but used");
+  }
+}
+
+void check_place(const StoreTruth& truth, const std::string& key, const FakePlace& place,
+                 std::set<Uuid>& on_disk, Findings& findings) {
+  for (const auto& [file, volume] : place.volumes) {
+    const auto layer = truth.layers.find(volume.ref.layer.value);
+    const std::string where = key + "/" + file;
+    if (volume.state != ports::VolumeState::ready) findings.push_back(where + " is partial");
+    if (layer == truth.layers.end()) {
+      findings.push_back(where + " belongs to no layer");
+    } else if (place.mark != layer->second.datastore) {
+      findings.push_back(where + " is on the wrong datastore");
+    } else {
+      on_disk.insert(layer->first);
+    }
+  }
+  for (const auto& [owner, notes] : place.notes) {
+    const auto id = parse_uuid(owner.substr(owner.find('/') + 1));
+    if (!id || !truth.guests.contains(*id)) findings.push_back(key + "/" + owner + " is left over");
+  }
+}
+
+void check_files(SimCluster& cluster, const StoreTruth& truth, Findings& findings) {
+  std::set<Uuid> on_disk;
+  for (const auto& [key, place] : cluster.storage().places()) {
+    check_place(truth, key, place, on_disk, findings);
+  }
+  for (const auto& [id, layer] : truth.layers) {
+    if (!on_disk.contains(id)) findings.push_back("layer " + to_text(id) + " has no volume");
+  }
+  std::set<std::string> open;
+  for (const auto& host : cluster.hosts()) {
+    for (const auto& [guest, process] : host->machines().processes()) {
+      for (const auto& disk : process->spec.disks) open.insert(disk.chain.front().path);
+    }
+  }
+  if (open != cluster.storage().writers()) findings.push_back("image locks are left over");
+  for (const auto& [path, source] : cluster.storage().sources()) {
+    if (path.starts_with("/srv/builds-")) findings.push_back(path + " is left of a build");
+  }
+}
+
+// Every host's decoded view agrees with the store.
+void check_inventories(SimCluster& cluster, Findings& findings) {
+  for (const auto& host : cluster.hosts()) {
+    if (!host->is_running()) continue;
+    const auto& inventory = host->control().inventory();
+    for (const auto& [key, entry] : cluster.store().current()) {
+      if (inventory.key_revision(key) == entry.revision) continue;
+      findings.push_back(fmt::format("{} has seen revision {} of {}, which has {}", host->name(),
+                                     inventory.key_revision(key).number, key,
+                                     entry.revision.number));
+    }
+    for (const auto& [key, why] : inventory.broken()) {
+      findings.push_back(host->name() + " cannot read " + key + ": " + why);
+    }
+  }
+}
+
+}  // namespace
+
+StoreTruth read_truth(const MemoryStoreState& store) {
+  StoreTruth truth;
+  for (const auto& [key, entry] : store.current()) {
+    const auto parsed = core::keys::parse(key);
+    if (parsed) {
+      read_entry(truth, *parsed, entry);
+    } else {
+      truth.unreadable.push_back(key + ": no document has this key");
+    }
+  }
+  return truth;
+}
+
+std::vector<std::string> check_always(SimCluster& cluster) {
+  Findings findings;
+  check_single_owner(cluster, findings);
+  StoreTruth truth;
+  for (const auto& [key, entry] : cluster.store().current()) {
+    const bool wanted = key.starts_with("placements/") || key.ends_with("/ledger");
+    if (!wanted) continue;
+    const auto parsed = core::keys::parse(key);
+    if (parsed) read_entry(truth, *parsed, entry);
+  }
+  check_ledgers(truth, findings);
+  return findings;
+}
+
+std::vector<std::string> check_at_rest(SimCluster& cluster) {
+  const StoreTruth truth = read_truth(cluster.store());
+  Findings findings = truth.unreadable;
+  check_single_owner(cluster, findings);
+  check_ledgers(truth, findings);
+  check_tasks(truth, findings);
+  check_guests(cluster, truth, findings);
+  check_names(truth, findings);
+  check_layers(truth, findings);
+  check_files(cluster, truth, findings);
+  check_inventories(cluster, findings);
+  return findings;
+}
+
+bool is_quiet(SimCluster& cluster) {
+  for (const auto& host : cluster.hosts()) {
+    if (!host->is_started() || host->is_frozen() || host->is_partitioned()) return false;
+    if (host->control().inventory().revision() != cluster.store().revision()) return false;
+  }
+  if (cluster.hosts().empty()) return true;
+  const auto& inventory = cluster.hosts().front()->control().inventory();
+  for (const auto& [id, task] : inventory.tasks()) {
+    if (model::is_open(task->value.state)) return false;
+  }
+  return true;
+}
+
+}  // namespace ruche::sim

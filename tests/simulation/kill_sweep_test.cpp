@@ -1,0 +1,286 @@
+// The kill sweep: a daemon is killed before and after everything that it does to the world, comes
+// back, and all invariants hold; what was asked for has happened wholly or not at all.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "sim_client.hpp"
+
+namespace ruche::sim {
+namespace {
+
+using model::GuestState;
+
+struct Scenario {
+  std::string name;
+  std::function<void(SimCluster&)> prepare;
+  Request request;
+  // Exactly one of the two holds afterwards.
+  std::function<bool(const StoreTruth&)> happened;
+  std::function<bool(const StoreTruth&)> did_not_happen;
+};
+
+// When the daemon dies: at which effect, counted from the request, and a second time at which
+// effect after its return (0: not at all).
+struct Death {
+  std::uint64_t effect = 0;
+  EffectMoment moment = EffectMoment::before;
+  std::uint64_t second = 0;
+};
+
+std::string to_text(const Scenario& scenario, const Death& death, const std::string& what) {
+  return fmt::format("{}: killed {} effect {} ({}), second kill at {}", scenario.name,
+                     death.moment == EffectMoment::before ? "before" : "after", death.effect, what,
+                     death.second);
+}
+
+class Sweep {
+ public:
+  Sweep() : cluster_(1) {
+    cluster_.add_host("alpha");
+    cluster_.add_host("beta");
+    start_all(cluster_);
+    add_shared_datastore(cluster_, alpha());
+    import_demo(cluster_, alpha(), "shared");
+    cluster_.on_change = [this] {
+      for (auto& finding : check_always(cluster_)) findings_.push_back(std::move(finding));
+    };
+  }
+
+  // How many effects the request has when nobody dies.
+  std::uint64_t count(const Scenario& scenario) {
+    scenario.prepare(cluster_);
+    wait_until_quiet(cluster_);
+    const auto before = cluster_.effects();
+    const auto task = ask_and_wait(cluster_, alpha(), scenario.request);
+    EXPECT_EQ(task.state, model::TaskState::done) << (task.error ? task.error->message : "");
+    wait_until_quiet(cluster_);
+    verify(scenario, true);
+    return cluster_.effects() - before;
+  }
+
+  void run(const Scenario& scenario, const Death& death) {
+    scenario.prepare(cluster_);
+    wait_until_quiet(cluster_);
+    kill_at(cluster_.effects() + death.effect, death.moment);
+    const auto answer = ask(alpha(), "request", scenario.request);
+    const bool died = cluster_.run_until([this] { return !alpha().is_running(); },
+                                         std::chrono::minutes(2));
+    EXPECT_TRUE(died) << "nothing died";
+    if (death.second > 0) kill_at(cluster_.effects() + death.second, death.moment);
+    alpha().start();
+    if (death.second > 0) {
+      cluster_.run_until([this] { return !alpha().is_running(); }, std::chrono::minutes(2));
+      cluster_.on_effect = nullptr;
+      alpha().start();
+    }
+    wait_until_quiet(cluster_);
+    cluster_.run_for(std::chrono::minutes(2));
+    wait_until_quiet(cluster_);
+    verify(scenario, answer->accepted.has_value());
+    if (answer->accepted) expect_done(*answer->accepted);
+  }
+
+  const std::string& killed_at() const { return killed_at_; }
+
+ private:
+  SimHost& alpha() { return cluster_.host("alpha"); }
+
+  void kill_at(std::uint64_t number, EffectMoment moment) {
+    cluster_.on_effect = [this, number, moment](const SimEffect& effect, EffectMoment now) {
+      if (effect.number != number || now != moment || effect.host != "alpha") return;
+      killed_at_ = effect.what;
+      alpha().sever();
+    };
+  }
+
+  void expect_done(const core::Accepted& accepted) {
+    const auto truth = read_truth(cluster_.store());
+    const auto task = truth.tasks.find(accepted.task.id.value);
+    if (task == truth.tasks.end()) {
+      ADD_FAILURE() << "an acknowledged task is gone";
+      return;
+    }
+    EXPECT_EQ(task->second.state, model::TaskState::done)
+        << (task->second.error ? task->second.error->message : "");
+  }
+
+  void verify(const Scenario& scenario, bool must_have_happened) {
+    for (const auto& finding : findings_) ADD_FAILURE() << finding;
+    for (const auto& finding : check_at_rest(cluster_)) ADD_FAILURE() << finding;
+    for (const auto& error : cluster_.errors()) ADD_FAILURE() << error;
+    const auto truth = read_truth(cluster_.store());
+    const bool happened = scenario.happened(truth);
+    if (must_have_happened) {
+      EXPECT_TRUE(happened) << "it was acknowledged and did not happen";
+    } else {
+      EXPECT_NE(happened, scenario.did_not_happen(truth)) << "neither wholly done nor wholly undone";
+    }
+  }
+
+  SimCluster cluster_;
+  std::vector<std::string> findings_;
+  std::string killed_at_;
+};
+
+void sweep(const Scenario& scenario) {
+  std::uint64_t effects = 0;
+  {
+    SCOPED_TRACE(scenario.name + ": nobody dies");
+    Sweep undisturbed;
+    effects = undisturbed.count(scenario);
+  }
+  if (testing::Test::HasFailure()) return;
+  ASSERT_GT(effects, 0u);
+  const auto once = [&](const Death& death) {
+    Sweep one;
+    one.run(scenario, death);
+    if (testing::Test::HasFailure()) {
+      FAIL() << to_text(scenario, death, one.killed_at());
+    }
+  };
+  for (std::uint64_t effect = 1; effect <= effects; ++effect) {
+    for (const auto moment : {EffectMoment::before, EffectMoment::after}) {
+      once({effect, moment, 0});
+      if (testing::Test::HasFailure()) return;
+      for (const std::uint64_t second : {1, 2, 3, 5}) {
+        if ((effect + second) % 2 == 0) once({effect, moment, second});
+        if (testing::Test::HasFailure()) return;
+      }
+    }
+  }
+}
+
+void nothing(SimCluster&) {}
+
+// A guest "web1", running or not.
+std::function<void(SimCluster&)> with_guest(bool running) {
+  return [running](SimCluster& cluster) {
+    ask_and_wait(cluster, cluster.host("alpha"), requests::create_demo("web1", running));
+  };
+}
+
+std::function<bool(const StoreTruth&)> is_state(GuestState state) {
+  return [state](const StoreTruth& truth) {
+    return guest_named(truth, "web1") != nullptr && state_of(truth, "web1") == state;
+  };
+}
+
+bool has_no_guest(const StoreTruth& truth) { return truth.guests.empty(); }
+
+TEST(KillSweep, Create) {
+  sweep({"create", nothing, requests::create_demo("web1"), is_state(GuestState::stopped),
+         has_no_guest});
+}
+
+TEST(KillSweep, CreateAndStart) {
+  sweep({"create --start", nothing, requests::create_demo("web1", true),
+         is_state(GuestState::running), has_no_guest});
+}
+
+TEST(KillSweep, Start) {
+  sweep({"start", with_guest(false), requests::start("web1"), is_state(GuestState::running),
+         is_state(GuestState::stopped)});
+}
+
+TEST(KillSweep, Stop) {
+  sweep({"stop", with_guest(true), requests::stop("web1"), is_state(GuestState::stopped),
+         is_state(GuestState::running)});
+}
+
+TEST(KillSweep, Shutdown) {
+  sweep({"shutdown", with_guest(true), requests::shutdown("web1"), is_state(GuestState::stopped),
+         is_state(GuestState::running)});
+}
+
+TEST(KillSweep, Pause) {
+  sweep({"pause", with_guest(true), requests::pause("web1"), is_state(GuestState::paused),
+         is_state(GuestState::running)});
+}
+
+TEST(KillSweep, Resume) {
+  const auto paused = [](SimCluster& cluster) {
+    with_guest(true)(cluster);
+    ask_and_wait(cluster, cluster.host("alpha"), requests::pause("web1"));
+  };
+  sweep({"resume", paused, requests::resume("web1"), is_state(GuestState::running),
+         is_state(GuestState::paused)});
+}
+
+TEST(KillSweep, Delete) {
+  const auto deleted = [](bool wanted) {
+    return [wanted](const StoreTruth& truth) {
+      const auto* guest = guest_named(truth, "web1");
+      return guest != nullptr && guest->deleted_at.has_value() == wanted;
+    };
+  };
+  sweep({"delete", with_guest(false), requests::remove("web1"), deleted(true), deleted(false)});
+  const auto recycled = [](SimCluster& cluster) {
+    with_guest(false)(cluster);
+    ask_and_wait(cluster, cluster.host("alpha"), requests::remove("web1"));
+  };
+  sweep({"undelete", recycled, requests::undelete("web1"), deleted(false), deleted(true)});
+}
+
+TEST(KillSweep, Purge) {
+  sweep({"purge", with_guest(false), requests::remove("web1", true), has_no_guest,
+         is_state(GuestState::stopped)});
+  sweep({"purge --stop", with_guest(true), requests::remove("web1", true, true), has_no_guest,
+         is_state(GuestState::running)});
+}
+
+TEST(KillSweep, Edit) {
+  const auto described = [](std::string text) {
+    return [text](const StoreTruth& truth) {
+      const auto* guest = guest_named(truth, "web1");
+      return guest != nullptr && guest->description == text;
+    };
+  };
+  sweep({"edit", with_guest(true), requests::describe("web1", "new"), described("new"),
+         described("")});
+  const auto called = [](std::string name) {
+    return [name](const StoreTruth& truth) { return guest_named(truth, name) != nullptr; };
+  };
+  sweep({"rename", with_guest(false), requests::rename("web1", "web2"), called("web2"),
+         called("web1")});
+}
+
+TEST(KillSweep, Move) {
+  const auto epoch_is = [](std::uint64_t epoch) {
+    return [epoch](const StoreTruth& truth) {
+      const auto* guest = guest_named(truth, "web1");
+      return guest != nullptr && truth.placements.at(guest->id.value).epoch == epoch;
+    };
+  };
+  sweep({"move", with_guest(false), requests::move("web1", "beta"), epoch_is(2), epoch_is(1)});
+}
+
+TEST(KillSweep, Images) {
+  const auto has_image = [](bool wanted) {
+    return [wanted](const StoreTruth& truth) { return (truth.images.size() == 2) == wanted; };
+  };
+  sweep({"image import", nothing, requests::import_image("other", "shared"), has_image(true),
+         has_image(false)});
+  sweep({"image build", nothing, requests::build_image("other", "shared"), has_image(true),
+         has_image(false)});
+  const auto imported = [](SimCluster& cluster) {
+    ask_and_wait(cluster, cluster.host("alpha"), requests::import_image("other", "shared"));
+  };
+  sweep({"image delete", imported, requests::remove_image("other"), has_image(false),
+         has_image(true)});
+}
+
+TEST(KillSweep, Datastores) {
+  const auto has_datastore = [](bool wanted) {
+    return [wanted](const StoreTruth& truth) { return (truth.datastores.size() == 4) == wanted; };
+  };
+  const auto request = requests::create_datastore("more", "/srv/more", true);
+  sweep({"datastore create", nothing, request, has_datastore(true), has_datastore(false)});
+  const auto added = [request](SimCluster& cluster) {
+    ask_and_wait(cluster, cluster.host("alpha"), request);
+  };
+  sweep({"datastore delete", added, requests::remove_datastore("more"), has_datastore(false),
+         has_datastore(true)});
+}
+
+}  // namespace
+}  // namespace ruche::sim

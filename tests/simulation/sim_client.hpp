@@ -1,0 +1,62 @@
+// What a client of a simulated cluster does: it asks a host and remembers the answer.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/checkers.hpp"
+#include "sim/sim_host.hpp"
+
+namespace ruche::sim {
+
+using Request = std::function<Async<core::Accepted>(core::HostControl&)>;
+
+// The answer that a client got; none when the daemon died over it.
+struct Answer {
+  std::optional<core::Accepted> accepted;
+  std::optional<Error> refused;
+  bool came() const { return accepted || refused; }
+};
+std::shared_ptr<Answer> ask(SimHost& host, std::string what, Request request);
+
+// Asks, and runs until the answer came and its task has ended. Throws when either does not happen.
+model::Task ask_and_wait(SimCluster& cluster, SimHost& host, const Request& request);
+void wait_until_quiet(SimCluster& cluster);
+
+// Starts the hosts and waits for them; "demo" is an image on the datastore `datastore`.
+void start_all(SimCluster& cluster);
+void add_shared_datastore(SimCluster& cluster, SimHost& host);
+void import_demo(SimCluster& cluster, SimHost& host, const std::string& datastore);
+
+// The requests, by name.
+namespace requests {
+Request create(model::CreateVm request);
+Request create_demo(std::string name, bool start = false);
+Request start(std::string vm);
+Request stop(std::string vm, bool force = false);
+Request shutdown(std::string vm, bool then_stop = false);
+Request pause(std::string vm);
+Request resume(std::string vm);
+Request reset(std::string vm);
+Request remove(std::string vm, bool purge = false, bool stop = false);
+Request undelete(std::string vm, std::string new_name = {});
+Request move(std::string vm, std::string host);
+Request describe(std::string vm, std::string description);
+Request rename(std::string vm, std::string name);
+Request import_image(std::string name, std::string datastore);
+Request build_image(std::string name, std::string datastore);
+Request remove_image(std::string name);
+Request create_datastore(std::string name, std::string path, bool shared);
+Request remove_datastore(std::string name);
+// The same request with an idempotency key.
+Request keyed(Request request, std::string key);
+}  // namespace requests
+
+// The guest with this name, in the recycle bin or not; null when there is none.
+const model::Guest* guest_named(const StoreTruth& truth, const std::string& name);
+model::GuestState state_of(const StoreTruth& truth, const std::string& name);
+
+}  // namespace ruche::sim
