@@ -125,6 +125,57 @@ TEST(DirFaults, ADirectoryThatHangsIsUnavailableAndHoldsUpNothingElse) {
   }
 }
 
+TEST(DirCopies, ShareBlocksWhereTheFileSystemCan) {
+  DirPlace place;
+  const auto image = place.path("xfs.img");
+  std::filesystem::create_directories(place.datastore.path);
+  if (::geteuid() != 0 ||
+      std::system(("truncate -s 400M " + image + " && mkfs.xfs -q " + image + " && mount -o loop " +
+                   image + " " + place.datastore.path + " 2> /dev/null")
+                      .c_str()) != 0) {
+    GTEST_SKIP() << "needs root, mkfs.xfs and loop devices";
+  }
+  {
+    DirDaemon daemon(place);
+    daemon.loop.run(daemon.driver->prepare());
+    EXPECT_TRUE(run_now(daemon.loop, daemon.driver->probe()).reflinks);
+    shell("head -c 100M /dev/urandom > " + place.datastore.path + "/lost.raw");
+    auto raw = numbered_disk(1, DiskFormat::raw);
+    const auto copy = numbered_disk(2, DiskFormat::raw);
+    ports::ImportSource source{place.datastore.path + "/lost.raw", DiskFormat::raw, gib(1)};
+    run_now(daemon.loop, daemon.driver->import(raw, std::move(source), {}));
+    const auto before = run_now(daemon.loop, daemon.driver->probe());
+    daemon.loop.run(daemon.driver->copy(copy, raw, {}));
+    const auto after = run_now(daemon.loop, daemon.driver->probe());
+    EXPECT_LT(after.used - before.used, mib(10)) << "a copy of 100 MiB takes next to nothing";
+    shell("cmp " + daemon.driver->file(raw).path + " " + daemon.driver->file(copy).path);
+  }
+  shell("umount " + place.datastore.path);
+}
+
+TEST(DirCopies, AreFullAndSparseWhereItCannot) {
+  DirPlace place;
+  const Mount plain(place.datastore.path, "tmpfs", "size=64m");
+  if (!plain) GTEST_SKIP() << "needs root";
+  DirDaemon daemon(place);
+  daemon.loop.run(daemon.driver->prepare());
+  EXPECT_FALSE(run_now(daemon.loop, daemon.driver->probe()).reflinks);
+  const auto raw = numbered_disk(1, DiskFormat::raw);
+  const auto copy = numbered_disk(2, DiskFormat::raw);
+  ports::CreateVolume request{raw, gib(1), {}};
+  daemon.loop.run(daemon.driver->create(std::move(request)));
+  shell("qemu-io -f raw -c 'write -P 5 700M 3M' " + daemon.driver->file(raw).path);
+  Bytes last{-1};
+  const auto progress = [&](Bytes done, Bytes total) {
+    EXPECT_GE(done, last);
+    EXPECT_EQ(total, gib(1));
+    last = done;
+  };
+  daemon.loop.run(daemon.driver->copy(copy, raw, progress));
+  EXPECT_EQ(last, gib(1));
+  shell("cmp " + daemon.driver->file(raw).path + " " + daemon.driver->file(copy).path);
+}
+
 Async<std::string> second_import(DirDaemon& daemon, VolumeRef volume, const DirPlace& place) {
   try {
     co_await import_file(*daemon.driver, volume, place.path("random.raw"));

@@ -100,7 +100,8 @@ class Import {
     confinement.read_paths = existing({"/usr/share", "/etc/ld.so.cache", "/proc", "/sys", "/dev"});
     confinement.execute_paths = existing({"/usr/bin", "/usr/lib", "/lib", "/lib64"});
     confinement.execute_paths.push_back(tools_.qemu_img);
-    confinement.write_paths = {staging_->path()};
+    // QEMU tries out its file locks on /dev/null.
+    confinement.write_paths = {staging_->path(), "/dev/null"};
     confinement.file_size_max = largest_result(info_.virtual_size);
     confinement.address_space_max = gib(4);
     confinement.cpu_seconds_max = 6 * 3600;
@@ -154,7 +155,10 @@ class Import {
     const auto words = co_await on_lane("reading the messages of qemu-img", [staging] {
       return staging->read(Staging::kErrors, kOutputLimit);
     });
-    if (words.find("No space left") != std::string::npos ||
+    // On a full disk there may have been no room for the message either.
+    const bool full =
+        co_await on_lane("looking for space", [staging] { return staging->is_full(); });
+    if (full || words.find("No space left") != std::string::npos ||
         words.find("Disk quota exceeded") != std::string::npos) {
       throw Error(Reason::not_enough_space, "the datastore became full during the conversion")
           .remedy("Free space on the datastore, or use another one.");

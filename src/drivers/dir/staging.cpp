@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,6 +18,8 @@ namespace image_format = model::image_format;
 
 // A kernel or an initramfs; larger ones are no such thing.
 constexpr Bytes kLargestBootFile = gib(1);
+// With less than this left, a conversion that failed has failed for lack of space.
+constexpr std::uint64_t kAlmostNothing = std::uint64_t{1} << 20;
 // Tables are read in pieces of this size.
 constexpr std::size_t kTablePiece = std::size_t{1} << 20;
 
@@ -125,6 +128,12 @@ std::string Staging::read(const char* name, std::size_t limit) const {
   std::vector<std::uint8_t> bytes(std::min<std::uint64_t>(size, limit));
   bytes.resize(read_up_to(file.get(), bytes, size - bytes.size()));
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+bool Staging::is_full() const {
+  struct statvfs info{};
+  if (::fstatvfs(directory_.get(), &info) != 0) throw os_error("cannot look for space", errno);
+  return info.f_bavail * info.f_frsize < kAlmostNothing;
 }
 
 void Staging::publish_source(const std::string& checksum) { publish_file(kSource, checksum); }

@@ -33,6 +33,7 @@ class Staging {
   void hand_to(HelperUser helper);
   const std::string& path() const { return path_; }
   std::string read(const char* name, std::size_t limit) const;
+  bool is_full() const;  // nothing more can be written to the datastore
   // The source itself becomes the volume.
   void publish_source(const std::string& checksum);
   // What the helper wrote becomes the volume, when it is what was asked for.
