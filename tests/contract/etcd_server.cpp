@@ -36,21 +36,28 @@ std::uint16_t free_port() {
 
 bool EtcdServer::installed() { return ::access(kProgram, X_OK) == 0; }
 
-EtcdServer::EtcdServer() : client_port_(free_port()), peer_port_(free_port()) {}
+EtcdServer::EtcdServer(std::string name)
+    : name_(std::move(name)), client_port_(free_port()), peer_port_(free_port()) {}
 EtcdServer::~EtcdServer() { kill(); }
 
-void EtcdServer::start() {
+std::string EtcdServer::peer() const {
+  return fmt::format("{}=http://127.0.0.1:{}", name_, peer_port_);
+}
+
+void EtcdServer::start() { start(peer()); }
+
+void EtcdServer::start(const std::string& initial_cluster) {
   const std::string client = fmt::format("http://127.0.0.1:{}", client_port_);
-  const std::string peer = fmt::format("http://127.0.0.1:{}", peer_port_);
+  const std::string peer_url = fmt::format("http://127.0.0.1:{}", peer_port_);
   std::vector<std::string> arguments{kProgram,
                                      "--data-dir=" + directory_.file("etcd"),
-                                     "--name=test",
-                                     "--listen-client-urls=" + client,
+                                     "--name=" + name_,
                                      "--log-level=warn",
+                                     "--listen-client-urls=" + client,
                                      "--advertise-client-urls=" + client,
-                                     "--listen-peer-urls=" + peer,
-                                     "--initial-advertise-peer-urls=" + peer,
-                                     "--initial-cluster=test=" + peer};
+                                     "--listen-peer-urls=" + peer_url,
+                                     "--initial-advertise-peer-urls=" + peer_url,
+                                     "--initial-cluster=" + initial_cluster};
   std::vector<char*> argv;
   for (auto& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);

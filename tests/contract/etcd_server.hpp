@@ -1,4 +1,4 @@
-// A real etcd of one member on free loopback ports, in a directory that goes with it.
+// A real etcd member on free loopback ports, in a directory that goes with it.
 #pragma once
 
 #include <sys/types.h>
@@ -12,11 +12,13 @@ namespace ruche::contract {
 
 class EtcdServer {
  public:
-  EtcdServer();
+  explicit EtcdServer(std::string name = "test");
   ~EtcdServer();
   static bool installed();
 
-  void start();
+  std::string peer() const;  // its part of --initial-cluster
+  void start();              // a cluster of one
+  void start(const std::string& initial_cluster);
   void kill();    // SIGKILL, and waits
   void freeze();  // SIGSTOP
   void thaw();    // SIGCONT
@@ -24,6 +26,7 @@ class EtcdServer {
 
  private:
   TemporaryDirectory directory_;
+  std::string name_;
   std::uint16_t client_port_;
   std::uint16_t peer_port_;
   pid_t pid_ = 0;
