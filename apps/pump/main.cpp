@@ -18,6 +18,7 @@ namespace protocol = drivers::qemu::pump;
 
 constexpr std::size_t kOutputLimit = 256 * 1024;
 constexpr std::size_t kInputLimit = 64 * 1024;
+constexpr int kLeaveMilliseconds = 2000;  // a QEMU that is stopped never closes
 
 bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
@@ -32,13 +33,14 @@ class Pump {
       if (input_.size() < kInputLimit) daemon.events |= POLLIN;
       if (!queue_.empty()) daemon.events |= POLLOUT;
       pollfd both[] = {serial, daemon};
-      if (::poll(both, 2, -1) < 0 && errno != EINTR) return;
+      if (::poll(both, 2, -1) < 0 && errno != EINTR) break;
       if (both[0].revents != 0) read_serial();
-      if ((both[1].revents & (POLLHUP | POLLERR)) != 0) return;
+      if ((both[1].revents & (POLLHUP | POLLERR)) != 0) break;
       if ((both[1].revents & POLLIN) != 0) read_daemon();
       write_serial();
       write_daemon();
     }
+    leave();
   }
 
  private:
@@ -52,6 +54,18 @@ class Pump {
         return;
       }
       queue_.output({part, static_cast<std::size_t>(got)});
+    }
+  }
+
+  // QEMU closes first. A connection that breaks while the guest writes would cost some output in
+  // QEMU's ring too: its hub passes over the ring for what it could not write to the socket.
+  void leave() {
+    ::shutdown(protocol::kSerialDescriptor, SHUT_WR);
+    char part[protocol::kLongestMessage];
+    pollfd serial{protocol::kSerialDescriptor, POLLIN, 0};
+    while (!serial_gone_ && ::poll(&serial, 1, kLeaveMilliseconds) > 0) {
+      const auto got = ::recv(protocol::kSerialDescriptor, part, sizeof part, MSG_DONTWAIT);
+      if (got == 0 || (got < 0 && !would_block())) serial_gone_ = true;
     }
   }
 

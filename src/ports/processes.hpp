@@ -80,7 +80,7 @@ class Processes {
   virtual Async<std::unique_ptr<Process>> spawn(SpawnRequest request) = 0;
   // Null when the identity's process is gone (or another one has its pid).
   virtual std::unique_ptr<Process> find(const ProcessIdentity& identity) = 0;
-  // Living processes whose command line holds these words one after the other: how a process is found
+  // Living processes whose command line holds these words one after the other: how one is found
   // that was started just before the daemon died, before anything was written about it.
   virtual std::vector<ProcessIdentity> find_by_words(const std::vector<std::string>& words) {
     (void)words;

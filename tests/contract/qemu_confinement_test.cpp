@@ -125,7 +125,8 @@ Async<ports::HelperResult> probe(QemuHost& here, std::vector<std::string> argv) 
   auto machine = here.machine();
   const drivers::qemu::CommandLine line{argv, {}};
   const drivers::qemu::GuestDirectory place(here.run_directory(), machine.guest);
-  auto request = drivers::qemu::spawn_request(machine, line, {}, place, mib(64));
+  auto request =
+      drivers::qemu::spawn_request(machine, line, drivers::qemu::Handover{}, place, mib(64));
   request.confinement.cgroup.clear();
   request.confinement.execute_paths.push_back(argv.front());
   co_return co_await ports::run_helper(here.processes(), std::move(request), here.root());

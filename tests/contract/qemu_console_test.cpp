@@ -30,7 +30,7 @@ void expect_seamless(const std::string& text) {
     const auto end = text.find('\n', at);
     if (end == std::string::npos) return;
     const auto now = std::stoull(text.substr(at + 5, end - at - 5), nullptr, 16);
-    if (before != 0) EXPECT_EQ(now, before + 1);
+    if (before != 0) EXPECT_EQ(now, before + 1) << text;
     before = now;
     at = text.find("tick ", end);
   }

@@ -97,8 +97,10 @@ void add_channels(Arguments& out, bool serial) {
   out.add("-mon", "chardev=qmp,mode=control");
   if (!serial) return;
   out.add("-chardev", fmt::format("ringbuf,id={},size={}", kRingDevice, kRingSize.count));
-  out.add("-chardev", fmt::format("socket,id=watch,fd={},server=on,wait=off", kSerialDescriptor));
-  out.add("-chardev", fmt::format("hub,id=console,chardevs.0={},chardevs.1=watch", kRingDevice));
+  out.add("-chardev",
+          fmt::format("socket,id={},fd={},server=on,wait=off", kWatchDevice, kSerialDescriptor));
+  out.add("-chardev",
+          fmt::format("hub,id=console,chardevs.0={},chardevs.1={}", kRingDevice, kWatchDevice));
   out.add("-device", "isa-serial,id=serial0,chardev=console");
 }
 

@@ -19,6 +19,7 @@ inline constexpr int kFirstFileDescriptor = 5;
 
 // What the daemon and QEMU call the parts that they talk about.
 inline constexpr const char* kRingDevice = "ring";
+inline constexpr const char* kWatchDevice = "watch";
 inline constexpr Bytes kRingSize = kib(64);
 // QEMU's translation cache: without a limit it may grow to 1 GiB, which no reservation covers.
 inline constexpr Bytes kTranslationCache = mib(64);

@@ -67,7 +67,8 @@ class QemuEngine : public ports::HypervisorEngine {
   Services services_;
   EngineFacts facts_;
   ports::EngineCapabilities capabilities_;
-  Cores cores_;  // handles that this daemon gave out
+  BootFiles boot_files_;  // the lane's
+  Cores cores_;           // handles that this daemon gave out
 };
 
 // --- launch ----------------------------------------------------------------------------------
@@ -103,8 +104,8 @@ Async<void> QemuEngine::remove_earlier(const ports::MachineSpec& spec) {
 Async<void> QemuEngine::start(const ports::MachineSpec& spec, CommandLine line,
                               std::shared_ptr<MachineCore>& core) {
   auto place = directory(spec.guest);
-  auto handover = co_await services_.lane.run([&place, &line, &spec] {
-    return prepare_handover(place, line.files, spec.spec.serial, spec.uid);
+  auto handover = co_await services_.lane.run([&] {
+    return prepare_handover(place, boot_files_, {line.files, spec.spec.serial, spec.uid});
   });
   std::unique_ptr<net::Stream> monitor;
   {

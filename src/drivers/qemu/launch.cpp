@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,22 +31,11 @@ Descriptor open_file(const OpenFile& file) {
   return opened;
 }
 
-bool readable_by(const struct stat& info, std::uint32_t uid) {
-  if (uid == 0 || (info.st_mode & S_IROTH) != 0) return true;
-  return info.st_uid == uid && (info.st_mode & S_IRUSR) != 0;
-}
-
-// A copy in memory that any user may open again, for a file that the guest's user may not.
-Descriptor copy_to_memory(const Descriptor& from, const std::string& path, off_t size) {
-  Descriptor copy(::memfd_create("boot", MFD_CLOEXEC));
-  if (!copy.open()) fail("memfd_create");
-  off_t at = 0;
-  while (at < size) {
-    const auto sent = ::sendfile(copy.get(), from.get(), &at, static_cast<std::size_t>(size - at));
-    if (sent < 0) fail(path);
-    if (sent == 0) throw Error(Reason::io_failed, path + " became shorter while it was read");
-  }
-  return copy;
+bool readable_by(const Descriptor& file, std::uint32_t uid) {
+  struct stat info{};
+  if (uid == 0) return true;
+  if (::fstat(file.get(), &info) != 0) return false;
+  return (info.st_mode & S_IROTH) != 0 || (info.st_uid == uid && (info.st_mode & S_IRUSR) != 0);
 }
 
 void hand_over(Handover& handover, Descriptor descriptor, int number) {
@@ -63,21 +50,18 @@ std::vector<std::string> existing(std::vector<std::string> paths) {
 
 }  // namespace
 
-Handover prepare_handover(GuestDirectory& directory, const std::vector<OpenFile>& files,
-                          bool serial, std::uint32_t uid) {
+Handover prepare_handover(GuestDirectory& directory, BootFiles& boot_files,
+                          const HandoverRequest& request) {
   directory.create();
   Handover handover;
   hand_over(handover, directory.listen(kQmpSocket), kQmpDescriptor);
-  if (serial) hand_over(handover, directory.listen(kSerialSocket), kSerialDescriptor);
-  for (const auto& file : files) {
+  if (request.serial) hand_over(handover, directory.listen(kSerialSocket), kSerialDescriptor);
+  for (const auto& file : request.files) {
     auto opened = open_file(file);
-    struct stat info{};
-    if (file.by_path && ::fstat(opened.get(), &info) == 0) {
-      if (readable_by(info, uid)) {
-        handover.read_paths.push_back(file.path);
-      } else {
-        opened = copy_to_memory(opened, file.path, info.st_size);
-      }
+    if (file.by_path && readable_by(opened, request.uid)) {
+      handover.read_paths.push_back(file.path);
+    } else if (file.by_path) {
+      opened = boot_files.share(opened, file.path);
     }
     hand_over(handover, std::move(opened), file.number);
   }

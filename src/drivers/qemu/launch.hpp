@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/descriptor.hpp"
+#include "drivers/qemu/boot_files.hpp"
 #include "drivers/qemu/command_line.hpp"
 #include "drivers/qemu/guest_directory.hpp"
 #include "ports/hypervisor.hpp"
@@ -20,10 +21,15 @@ struct Handover {
   std::vector<std::string> read_paths;  // files that QEMU opens again itself
 };
 
+struct HandoverRequest {
+  const std::vector<OpenFile>& files;
+  bool serial = false;
+  std::uint32_t uid = 0;
+};
 // Makes the guest's directory with its sockets and opens every file. Blocks; runs in a lane. Throws
 // io_failed.
-Handover prepare_handover(GuestDirectory& directory, const std::vector<OpenFile>& files,
-                          bool serial, std::uint32_t uid);
+Handover prepare_handover(GuestDirectory& directory, BootFiles& boot_files,
+                          const HandoverRequest& request);
 
 // What QEMU may reach and use besides its descriptors.
 ports::SpawnRequest spawn_request(const ports::MachineSpec& machine, const CommandLine& line,

@@ -151,6 +151,9 @@ Async<void> MachineCore::watch_process() {
 void MachineCore::hear(const QmpEvent& event) {
   auto heard = machine_event(event);
   if (!heard) return;
+  services_.log.debug(
+      "qemu", event.name,
+      {{"guest", to_text(parts_.record.guest)}, {"at_us", std::to_string(event.at_us)}});
   if (heard->kind == MachineEventKind::resumed || heard->kind == MachineEventKind::reset) {
     shut_down_said_ = false;
   } else if (heard->kind == MachineEventKind::shut_down ||

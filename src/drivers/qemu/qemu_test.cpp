@@ -1,5 +1,7 @@
 // The pure parts: capabilities, accelerator, record, serial text.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -7,6 +9,7 @@
 #include "base/json.hpp"
 #include "base/loop.hpp"
 #include "drivers/qemu/accelerator.hpp"
+#include "drivers/qemu/boot_files.hpp"
 #include "drivers/qemu/capabilities.hpp"
 #include "drivers/qemu/runtime_record.hpp"
 #include "drivers/qemu/serial_line.hpp"
@@ -141,6 +144,27 @@ TEST_F(Directory, reads_the_end_of_a_log_and_trims_it) {
   EXPECT_EQ(place.tail(kErrorFile, 100), "0123456789abc");
   place.trim(kErrorFile, 5);
   EXPECT_EQ(place.tail(kErrorFile, 100), "");
+}
+
+TEST_F(Directory, shares_sealed_copies_of_boot_files) {
+  const auto path = root + "/kernel";
+  std::ofstream(path) << "kernel";
+  BootFiles files;
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const auto inode = [](const Descriptor& descriptor) {
+    struct stat info{};
+    ::fstat(descriptor.get(), &info);
+    return info.st_ino;
+  };
+  const auto first = files.share(file, path);
+  const auto second = files.share(file, path);
+  EXPECT_EQ(inode(first), inode(second));
+  char content[16] = {};
+  EXPECT_EQ(::pread(second.get(), content, sizeof content, 0), 6);
+  EXPECT_EQ(std::string(content), "kernel");
+  EXPECT_LT(::pwrite(first.get(), "x", 1, 0), 0);
+  std::ofstream(path, std::ios::app) << "2";
+  EXPECT_NE(inode(files.share(file, path)), inode(first));
 }
 
 TEST(Overlap, is_the_longest_suffix_that_is_a_prefix) {

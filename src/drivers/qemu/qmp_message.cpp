@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace ruche::drivers::qemu {
 
 namespace {
@@ -35,6 +37,12 @@ std::optional<std::uint64_t> id_in(const json::Object& message) {
   return std::nullopt;
 }
 
+// 0 when it is absent or nonsense; a time stamp only serves measurements.
+std::int64_t integer_in(const json::Object& object, std::string_view name) {
+  const auto* found = object.if_contains(name);
+  return found == nullptr || !found->is_int64() ? 0 : found->get_int64();
+}
+
 std::optional<QmpMessage> greeting(const json::Object& message) {
   const auto* qmp = object_in(message, "QMP");
   const auto* version = qmp == nullptr ? nullptr : object_in(*qmp, "version");
@@ -61,8 +69,14 @@ std::optional<QmpMessage> failure(const json::Object& message) {
 
 std::optional<QmpMessage> event(const json::Object& message) {
   auto name = text_in(message, "event");
-  if (!name || object_in(message, "timestamp") == nullptr) return std::nullopt;
+  const auto* timestamp = object_in(message, "timestamp");
+  if (!name || timestamp == nullptr) return std::nullopt;
   QmpEvent event{std::move(*name), {}};
+  constexpr std::int64_t kLatestSecond = 1LL << 40;
+  const auto seconds =
+      std::clamp<std::int64_t>(integer_in(*timestamp, "seconds"), 0, kLatestSecond);
+  const auto rest = std::clamp<std::int64_t>(integer_in(*timestamp, "microseconds"), 0, 999'999);
+  event.at_us = seconds * 1'000'000 + rest;
   if (message.contains("data")) {
     const auto* data = object_in(message, "data");
     if (data == nullptr) return std::nullopt;

@@ -27,6 +27,7 @@ struct QmpFailure {
 struct QmpEvent {
   std::string name;
   json::Object data;
+  std::int64_t at_us = 0;  // QEMU's wall clock, microseconds since 1970
 };
 using QmpMessage = std::variant<QmpGreeting, QmpReply, QmpFailure, QmpEvent>;
 

@@ -8,7 +8,7 @@ namespace ruche::drivers::qemu {
 namespace {
 
 constexpr std::string_view kGreeting =
-    R"({"QMP":{"version":{"qemu":{"micro":2,"minor":0,"major":10},"package":""},"capabilities":[]}})";
+    R"({"QMP":{"version":{"qemu":{"micro":2,"minor":0,"major":10}},"capabilities":[]}})";
 
 TEST(ParseQmp, knows_the_four_kinds) {
   const auto greeting = parse_qmp(kGreeting);

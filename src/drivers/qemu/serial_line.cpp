@@ -23,6 +23,7 @@ constexpr std::size_t kHistory = 64 * 1024;
 constexpr std::size_t kWatcherLimit = 256 * 1024;
 constexpr std::size_t kInputPart = 4096;
 constexpr Duration kPumpLimit = std::chrono::seconds(5);
+constexpr Duration kConnectionPause = std::chrono::milliseconds(2);
 
 bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
@@ -144,8 +145,7 @@ void SerialLine::end() {
   if (state_ == State::idle) change(State::ended);
 }
 
-// Three readings: before the connection, so that the other two are short; after it, when QEMU may
-// not have accepted it yet; and once more, when it certainly has (QEMU's loop came round).
+// One reading before the connection, so that the one after it is short.
 Async<void> SerialLine::start() {
   history_ = options_.directory.tail(kTailFile, kHistory);
   co_await keep_history(co_await read_ring());
@@ -156,7 +156,24 @@ Async<void> SerialLine::start() {
   services_.scope.spawn("console", stream());
 }
 
+// QEMU serves one connection; that of an earlier pump must be gone, and ours accepted.
+Async<void> SerialLine::await_connection(bool wanted) {
+  while (co_await is_connected() != wanted) co_await sleep_for(services_.clock, kConnectionPause);
+}
+
+Async<bool> SerialLine::is_connected() {
+  const auto devices = co_await qmp_->execute("query-chardev");
+  if (!devices.is_array()) throw Error(Reason::hypervisor_failed, "QEMU's devices are no list");
+  for (const auto& device : devices.get_array()) {
+    const auto& fields = as_object(device);
+    if (text_member(fields, "label") != kWatchDevice) continue;
+    co_return !text_member(fields, "filename").starts_with("disconnected:");
+  }
+  throw Error(Reason::hypervisor_failed, "QEMU no longer has the guest's serial socket");
+}
+
 Async<void> SerialLine::connect_pump() {
+  co_await await_connection(false);
   const auto serial = connect_to(options_.directory, kSerialSocket);
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
@@ -173,13 +190,13 @@ Async<void> SerialLine::connect_pump() {
   request.confinement.group = options_.uid;
   request.confinement.execute_paths = {options_.pump_path};
   request.confinement.cgroup = to_text(options_.guest);
-  request.confinement.dies_with_daemon = true;
+  // It ends by itself when our end closes, in order; killed, it would cost the guest some output.
   pump_ = co_await services_.processes.spawn(std::move(request));
+  co_await await_connection(true);
 }
 
 Async<void> SerialLine::catch_up() {
   auto ring = co_await read_ring();
-  ring += co_await read_ring();
   co_await send_packet(socket_.get(), std::string(1, pump::kSync));
   std::string received;
   while (true) {
@@ -203,13 +220,18 @@ Async<std::string> SerialLine::read_ring() {
   co_return std::move(*bytes);
 }
 
+// A disk that is full costs what a dead daemon would have remembered, not the console.
 Async<void> SerialLine::keep_history(std::string more) {
   history_ += more;
   keep_tail(history_, kHistory);
   if (more.empty()) co_return;
-  co_await services_.lane.run([directory = options_.directory, history = history_] {
-    directory.write(kTailFile, history, GuestDirectory::Durability::none);
-  });
+  try {
+    co_await services_.lane.run([directory = options_.directory, history = history_] {
+      directory.write(kTailFile, history, GuestDirectory::Durability::none);
+    });
+  } catch (const Error& error) {
+    services_.log.warning("qemu", error.full_message(), {{"guest", to_text(options_.guest)}});
+  }
 }
 
 Async<SerialLine::Received> SerialLine::receive() {

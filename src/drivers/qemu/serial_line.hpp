@@ -64,6 +64,8 @@ class SerialLine : public std::enable_shared_from_this<SerialLine> {
 
   Async<void> start();
   Async<void> connect_pump();
+  Async<void> await_connection(bool wanted);
+  Async<bool> is_connected();
   Async<void> catch_up();
   Async<Received> receive();
   Async<std::string> read_ring();
