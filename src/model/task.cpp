@@ -19,12 +19,12 @@ Error to_error(const Problem& problem) {
   std::optional<Error> chain;
   for (auto cause = problem.causes.rbegin(); cause != problem.causes.rend(); ++cause) {
     Error next(reason_named(problem.reason), *cause);
-    if (chain) next = std::move(next).caused_by(*chain);
+    if (chain) std::move(next).caused_by(*chain);
     chain = std::move(next);
   }
   Error error(reason_named(problem.reason), problem.message);
-  error = std::move(error).at(problem.field).remedy(problem.remedy);
-  if (chain) error = std::move(error).caused_by(*chain);
+  std::move(error).at(problem.field).remedy(problem.remedy);
+  if (chain) std::move(error).caused_by(*chain);
   return error;
 }
 

@@ -136,7 +136,7 @@ def bench_start():
                 assert answer.status in (200, 202), answer.status
                 connection.close()
                 with open(daemon.log, errors="replace") as log:
-                    stamps = re.findall(r'"resumed_at_us":"(\d+)"', log.read())
+                    stamps = [json.loads(line)["at_us"] for line in log if '"message":"RESUME"' in line]
                 ours.append(int(stamps[-1]) / 1e6 - begun)
                 daemon.ruche("vm", "stop", "web1")
                 bare.append(bare_start(argv, files, directory))

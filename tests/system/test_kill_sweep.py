@@ -3,6 +3,7 @@ real QEMU; the next daemon must bring everything to an end, with nothing left ov
 
 Uses the sanitized build, which has the crash points (RUCHE_KILL_AT_COMMIT)."""
 
+import http.client
 import os
 import subprocess
 import unittest
@@ -56,7 +57,7 @@ class KillSweep(SystemTest):
         for k in range(1, MOST_COMMITS):
             for moment in ("before", "after"):
                 self.counter += 1
-                name = f"vm{self.counter}"
+                name = f"{self._testMethodName[5:]}-{self.counter}"
                 self.daemon.stop()
                 self.daemon.start()
                 prepare(name)
@@ -72,12 +73,17 @@ class KillSweep(SystemTest):
                     accept(name, died)
                     self.check_nothing_leaks()
                 survived += not died
+                self.ask("DELETE", f"/v1/vms/{name}?stop=true&purge=true&wait=60s")
             if survived >= 2:
                 return
         self.fail("the operation never came to its end")
 
-    def quietly(self, *arguments):
-        return self.daemon.ruche(*arguments, expect=None, timeout=60)
+    def ask(self, method, path, body=None):
+        """Asks and waits for the end of the task; the daemon may die meanwhile."""
+        try:
+            self.daemon.raw(method, path, body, {"Content-Type": "application/json"})
+        except (OSError, http.client.HTTPException):
+            self.daemon.process.wait(harness.PATIENCE)  # the answer was lost with the daemon
 
     def exists(self, name):
         return self.daemon.api("GET", f"/v1/vms/{name}").status == 200
@@ -93,15 +99,15 @@ class KillSweep(SystemTest):
                 self.assertEqual(self.daemon.state(name), "stopped")
 
         self.sweep(lambda name: None,
-                   lambda name: self.quietly("vm", "create", name, "--disk-size", "1MiB",
-                                             "--memory", "32MiB"), accept)
+                   lambda name: self.ask("POST", "/v1/vms?wait=60s", {
+                       "name": name, "disk_size_bytes": 1 << 20, "memory_bytes": 32 << 20}), accept)
 
     def test_start(self):
         def accept(name, died):
             allowed = ("running",) if not died else ("running", "stopped")
             self.assertIn(self.daemon.state(name), allowed)
 
-        self.sweep(self.make, lambda name: self.quietly("vm", "start", name), accept)
+        self.sweep(self.make, lambda name: self.ask("POST", f"/v1/vms/{name}/start?wait=60s", {}), accept)
 
     def test_stop(self):
         def prepare(name):
@@ -112,7 +118,8 @@ class KillSweep(SystemTest):
             allowed = ("stopped",) if not died else ("running", "stopped")
             self.assertIn(self.daemon.state(name), allowed)
 
-        self.sweep(prepare, lambda name: self.quietly("vm", "stop", name), accept)
+        self.sweep(prepare, lambda name: self.ask("POST", f"/v1/vms/{name}/stop?wait=60s", {}),
+                   accept)
 
     def test_purge(self):
         def prepare(name):
@@ -123,8 +130,8 @@ class KillSweep(SystemTest):
             if not died:
                 self.assertFalse(self.exists(name))
 
-        self.sweep(prepare, lambda name: self.quietly("vm", "delete", name, "--stop", "--purge",
-                                                      "--yes"), accept)
+        self.sweep(prepare, lambda name: self.ask(
+            "DELETE", f"/v1/vms/{name}?stop=true&purge=true&wait=60s"), accept)
 
 
 def qemu_processes(daemon):
