@@ -105,7 +105,11 @@ std::optional<Error> refuse_power(PowerRequest request, GuestState state, std::s
       if (request == PowerRequest::remove) return std::nullopt;
       return wrong("still being provisioned", "wait for its task");
     case GuestState::broken:
-      if (request == PowerRequest::remove || request == PowerRequest::stop) return std::nullopt;
+      if (request == PowerRequest::stop) return std::nullopt;
+      if (request == PowerRequest::remove) {
+        return Error(Reason::object_broken, fmt::format("{} is broken and may still run", name))
+            .remedy(fmt::format("stop it first, or: ruche vm delete {} --stop", name));
+      }
       return Error(Reason::object_broken, fmt::format("{} is broken", name))
           .remedy(fmt::format("see why: ruche vm show {}", name));
     case GuestState::stopped:

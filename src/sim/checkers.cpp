@@ -317,16 +317,36 @@ StoreTruth read_truth(const MemoryStoreState& store) {
   return truth;
 }
 
-std::vector<std::string> check_always(SimCluster& cluster) {
+namespace {
+
+// Brings `seen` up to date with the store; only what changed is decoded.
+template <class Seen, class Value>
+void refresh(const std::map<std::string, ports::Entry>& entries, const std::string& prefix,
+             DocumentKind kind, std::map<std::string, Seen>& seen, std::map<Uuid, Value>& values) {
+  std::erase_if(seen, [&](const auto& known) { return !entries.contains(known.first); });
+  for (auto entry = entries.lower_bound(prefix);
+       entry != entries.end() && entry->first.starts_with(prefix); ++entry) {
+    const auto parsed = core::keys::parse(entry->first);
+    if (!parsed || parsed->kind != kind) continue;
+    auto& known = seen[entry->first];
+    if (known.revision != entry->second.revision) {
+      auto decoded = core::documents::decode<Value>(kind, entry->second.value);
+      if (!decoded) continue;  // check_at_rest says so
+      known = {entry->second.revision, std::move(*decoded)};
+    }
+    values[parsed->id] = known.value;
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> AlwaysChecker::check(SimCluster& cluster) {
   Findings findings;
   check_single_owner(cluster, findings);
   StoreTruth truth;
-  for (const auto& [key, entry] : cluster.store().current()) {
-    const bool wanted = key.starts_with("placements/") || key.ends_with("/ledger");
-    if (!wanted) continue;
-    const auto parsed = core::keys::parse(key);
-    if (parsed) read_entry(truth, *parsed, entry);
-  }
+  const auto& entries = cluster.store().current();
+  refresh(entries, "placements/", DocumentKind::placement, placements_, truth.placements);
+  refresh(entries, "hosts/", DocumentKind::host_ledger, ledgers_, truth.ledgers);
   check_ledgers(truth, findings);
   return findings;
 }

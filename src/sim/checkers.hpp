@@ -34,7 +34,20 @@ struct StoreTruth {
 StoreTruth read_truth(const MemoryStoreState& store);
 
 // What must hold at every moment: no guest and no volume twice, ledgers exact and within limits.
-std::vector<std::string> check_always(SimCluster& cluster);
+// Remembers what it has decoded.
+class AlwaysChecker {
+ public:
+  std::vector<std::string> check(SimCluster& cluster);
+
+ private:
+  template <class T>
+  struct Seen {
+    ports::Revision revision;
+    T value;
+  };
+  std::map<std::string, Seen<model::Placement>> placements_;
+  std::map<std::string, Seen<model::Ledger>> ledgers_;
+};
 
 // What must hold when everything is healed, every daemon runs and nothing is left to do: every task
 // has ended, documents agree with processes and files, nothing is left over.

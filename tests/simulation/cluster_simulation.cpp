@@ -3,14 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 namespace ruche::sim {
 
 namespace {
 
-constexpr int kActions = 60;
+constexpr int kActions = 50;
 constexpr std::size_t kMostFindings = 20;
-constexpr Duration kQuietTime{180'000};
+constexpr Duration kQuietTime{100'000};
 constexpr std::string_view kWitness = "witness-";
 
 std::chrono::microseconds ms(std::uint64_t count) {
@@ -35,7 +36,7 @@ ClusterSimulation::ClusterSimulation(std::uint64_t seed)
     : seed_(seed), random_(seeded_random(seed * 2 + 1)), cluster_(seed) {
   cluster_.on_change = [this] {
     if (findings_.size() >= kMostFindings) return;
-    for (auto& finding : check_always(cluster_)) {
+    for (auto& finding : always_.check(cluster_)) {
       say("WRONG: " + finding);
       findings_.push_back(std::move(finding));
     }
@@ -99,11 +100,12 @@ void ClusterSimulation::act() {
 
 SimHost& ClusterSimulation::any_host() { return *cluster_.hosts()[pick(cluster_.hosts().size())]; }
 
-std::vector<model::Guest> ClusterSimulation::known_guests() {
-  std::vector<model::Guest> guests;
-  const auto truth = read_truth(cluster_.store());
-  for (const auto& [id, guest] : truth.guests) {
-    if (!guest.name.starts_with(kWitness)) guests.push_back(guest);
+// As the host knows them; a client may well be told what is not true any more.
+std::vector<const core::GuestRecord*> ClusterSimulation::known_guests(SimHost& host) {
+  std::vector<const core::GuestRecord*> guests;
+  for (const auto& [id, record] : host.control().inventory().guests()) {
+    const bool shown = record->complete() && !record->spec->value.name.starts_with(kWitness);
+    if (shown) guests.push_back(record.get());
   }
   return guests;
 }
@@ -144,7 +146,8 @@ void ClusterSimulation::ask_again() {
 
 void ClusterSimulation::request_something() {
   auto& host = any_host();
-  const auto guests = known_guests();
+  if (!host.is_running() || host.is_severed()) return;
+  const auto guests = known_guests(host);
   if (guests.empty() || (guests.size() < 6 && one_in(4))) {
     model::CreateVm request;
     request.name = fmt::format("vm{}", pick(8));
@@ -169,7 +172,6 @@ void ClusterSimulation::request_something() {
   }
   if (one_in(15)) {
     // Somebody loses patience with a task.
-    if (!host.is_running() || host.is_severed()) return;
     for (const auto& [id, task] : host.control().inventory().tasks()) {
       if (!model::is_open(task->value.state) || !one_in(2)) continue;
       const auto text = to_text(id);
@@ -185,15 +187,36 @@ void ClusterSimulation::request_something() {
     }
     return;
   }
-  ask_about(host, guests[pick(guests.size())]);
+  ask_about(host, *guests[pick(guests.size())]);
 }
 
-void ClusterSimulation::ask_about(SimHost& host, const model::Guest& guest) {
+void ClusterSimulation::ask_about(SimHost& host, const core::GuestRecord& record) {
+  const model::Guest guest = record.spec->value;
   const auto id = to_text(guest.id);
   const auto simple = [&](const std::string& verb, Request request) {
     ask_for(host, {verb + " " + guest.name, {}, guest.id, {}, {}}, std::move(request));
   };
-  switch (pick(14)) {
+  // Mostly what makes sense in its state, sometimes anything.
+  const auto state = record.status ? record.status->value.state : model::GuestState::provisioning;
+  const auto any = pick(15);
+  auto wish = any;
+  if (!one_in(4)) {
+    constexpr std::array<std::uint64_t, 8> kOff = {0, 1, 2, 8, 9, 10, 12, 13};
+    constexpr std::array<std::uint64_t, 8> kOn = {3, 4, 5, 6, 8, 9, 13, 14};
+    constexpr std::array<std::uint64_t, 4> kPaused = {7, 7, 4, 3};
+    constexpr std::array<std::uint64_t, 4> kDeleted = {11, 11, 11, 12};
+    if (guest.deleted_at) {
+      wish = kDeleted[any % kDeleted.size()];
+    } else if (state == model::GuestState::running) {
+      wish = kOn[any % kOn.size()];
+    } else if (state == model::GuestState::paused) {
+      wish = kPaused[any % kPaused.size()];
+    } else {
+      wish = kOff[any % kOff.size()];
+    }
+  }
+  const auto new_name = fmt::format("vm{}", pick(8));
+  switch (wish) {
     case 0:
     case 1:
     case 2: return simple("start", requests::start(id));
@@ -207,11 +230,12 @@ void ClusterSimulation::ask_about(SimHost& host, const model::Guest& guest) {
       Asked asked{"describe " + guest.name + " as " + text, {}, guest.id, text, {}};
       return ask_for(host, std::move(asked), requests::describe(id, text));
     }
-    case 9: return simple("rename", requests::rename(id, fmt::format("vm{}", pick(8))));
+    case 9: return simple("rename to " + new_name, requests::rename(id, new_name));
     case 10: return simple("delete", requests::remove(id, false, one_in(2)));
-    case 11: return simple("undelete", requests::undelete(id, one_in(2) ? fmt::format("vm{}", pick(8)) : ""));
+    case 11: return simple("undelete", requests::undelete(id, one_in(2) ? new_name : ""));
     case 12: return simple("purge", requests::remove(id, true, one_in(2)));
-    default: return simple("move", requests::move(id, any_host().name()));
+    case 13: return simple("move", requests::move(id, any_host().name()));
+    default: return simple("reset", requests::reset(id));
   }
 }
 
@@ -403,6 +427,20 @@ void ClusterSimulation::check_answers() {
   check_descriptions(truth);
   check_epochs(truth);
   check_witnesses(truth);
+}
+
+std::map<std::string, std::uint64_t> ClusterSimulation::statistics() {
+  std::map<std::string, std::uint64_t> result;
+  for (const auto& [id, task] : read_truth(cluster_.store()).tasks) {
+    std::string how = fmt::format("{} {}", task.method, enum_name(task.state));
+    if (task.error) how += " " + task.error->reason;
+    ++result[how];
+  }
+  for (const auto& asked : asked_) {
+    if (asked.answer->refused) ++result["refused " + std::string(asked.answer->refused->reason_name())];
+    if (!asked.answer->came()) ++result["no answer"];
+  }
+  return result;
 }
 
 void ClusterSimulation::check_task(const StoreTruth& truth, const Asked& asked) {

@@ -19,6 +19,8 @@ class ClusterSimulation {
   // Everything that was wrong, and what happened (for a replay).
   const std::vector<std::string>& run();
   const std::vector<std::string>& story() const { return story_; }
+  // How many tasks of each method ended how.
+  std::map<std::string, std::uint64_t> statistics();
   std::uint64_t trace_hash() { return cluster_.world().trace_hash(); }
 
   // Tells the story as it happens, every effect too.
@@ -51,7 +53,7 @@ class ClusterSimulation {
   void mend_everything();
   void ask_for(SimHost& host, Asked asked, Request request);
   void ask_again();
-  void ask_about(SimHost& host, const model::Guest& guest);
+  void ask_about(SimHost& host, const core::GuestRecord& record);
 
   void check_answers();
   void check_task(const StoreTruth& truth, const Asked& asked);
@@ -62,12 +64,13 @@ class ClusterSimulation {
   std::uint64_t pick(std::uint64_t bound) { return random_->below(bound); }
   bool one_in(std::uint64_t bound) { return random_->below(bound) == 0; }
   SimHost& any_host();
-  std::vector<model::Guest> known_guests();
+  std::vector<const core::GuestRecord*> known_guests(SimHost& host);
   std::shared_ptr<SimProcess> any_process();
 
   std::uint64_t seed_;
   std::unique_ptr<Random> random_;
   SimCluster cluster_;
+  AlwaysChecker always_;
   std::vector<std::string> findings_;
   std::vector<std::string> story_;
   std::vector<Asked> asked_;

@@ -6,6 +6,13 @@
 
 #include "cluster_simulation.hpp"
 
+// Millions of small allocations: the sanitizer need not keep all of them apart for long, nor where
+// each came from in full.
+extern "C" const char* __asan_default_options();
+extern "C" const char* __asan_default_options() {
+  return "quarantine_size_mb=16:malloc_context_size=2";
+}
+
 namespace ruche::sim {
 namespace {
 
@@ -36,6 +43,7 @@ TEST(Simulation, Cluster) {
   const std::uint64_t base = single ? *single : number_in("RUCHE_SIM_BASE").value_or(1);
   const std::uint64_t count = single ? 1 : number_in("RUCHE_SIM_SEEDS").value_or(kSeeds);
   int failed = 0;
+  std::map<std::string, std::uint64_t> statistics;
   for (std::uint64_t seed = base; seed < base + count && failed < 3; ++seed) {
     ClusterSimulation simulation(seed);
     simulation.verbose = single.has_value();
@@ -45,12 +53,15 @@ TEST(Simulation, Cluster) {
       tell(seed, simulation);
       ++failed;
     }
+    for (const auto& [what, times] : simulation.statistics()) statistics[what] += times;
     if (seed % kReplayEvery != 0 && !single) continue;
     ClusterSimulation again(seed);
     again.verbose = simulation.verbose;
     again.run();
     EXPECT_EQ(again.trace_hash(), simulation.trace_hash()) << "seed " << seed << " does not replay";
   }
+  if (std::getenv("RUCHE_SIM_STATISTICS") == nullptr) return;
+  for (const auto& [what, times] : statistics) fmt::print("{:>8} {}\n", times, what);
 }
 
 }  // namespace

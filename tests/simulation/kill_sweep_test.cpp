@@ -42,7 +42,7 @@ class Sweep {
     add_shared_datastore(cluster_, alpha());
     import_demo(cluster_, alpha(), "shared");
     cluster_.on_change = [this] {
-      for (auto& finding : check_always(cluster_)) findings_.push_back(std::move(finding));
+      for (auto& finding : always_.check(cluster_)) findings_.push_back(std::move(finding));
     };
   }
 
@@ -118,6 +118,7 @@ class Sweep {
   }
 
   SimCluster cluster_;
+  AlwaysChecker always_;
   std::vector<std::string> findings_;
   std::string killed_at_;
 };

@@ -120,7 +120,8 @@ Async<void> GuestAgent::adopt(ports::FoundMachine found) {
 
 Async<void> GuestAgent::first_look(model::GuestId guest) {
   // Those that are looked at already hang; those with a task are looked at when it has ended.
-  if (looks_.contains(guest) || is_busy(guest)) co_return;
+  if (looks_.contains(guest)) co_return;
+  if (is_busy(guest)) co_return look_soon(guest);
   try {
     co_await look(guest);
   } catch (const Error&) {

@@ -226,6 +226,7 @@ void mark_remains(Draft& draft, model::GuestId id, const Error* why) {
   if (!record->spec) return;
   for (const auto& disk : record->spec->value.spec.disks) {
     if (draft.find_layer(disk.layer)) continue;
+    recycle(draft, id);
     return settle_broken(draft, id, "it was purged, but not to the end: " +
                                         (why ? why->full_message() : std::string("unknown why")));
   }

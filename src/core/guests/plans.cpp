@@ -91,8 +91,9 @@ Proposal shutdown(Draft& draft, const model::ShutdownVm& request) {
 
 Proposal stop(Draft& draft, const model::StopVm& request) {
   const auto& record = find_guest(draft, request.vm, true);
-  // A forced stop also ends a start that is under way.
-  if (!request.force) check_power(PowerRequest::stop, record);
+  // A forced stop also ends a start that is under way; what ends a creation is cancelling it.
+  const bool being_made = state_of(record) == GuestState::provisioning;
+  if (!request.force || being_made) check_power(PowerRequest::stop, record);
   auto proposal = propose(record, "vm.stop", "Stop", {Facet::power},
                           {model::StopMachine{record.spec->value.id}});
   proposal.cancel_holders = request.force;
