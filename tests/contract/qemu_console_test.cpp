@@ -173,8 +173,8 @@ TEST(Console, the_guest_keeps_its_pace_while_the_watching_daemon_is_stopped) {
     co_await session->write("f");
     std::string seen;
     co_await read_for(here, *session, Duration(300), seen);
-    // Stalled, it would stand at the few hundred lines that fit into the socket.
-    EXPECT_GT(last_tick(seen), 15'000U) << seen.substr(seen.size() - 40);
+    // Stalled, it would stand at the few hundred lines that fit into the socket (measured: 6 KB).
+    EXPECT_GT(last_tick(seen), 2'000U) << seen.substr(seen.size() - 40);
   });
 }
 

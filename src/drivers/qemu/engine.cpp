@@ -20,6 +20,7 @@ namespace {
 constexpr Duration kEndLimit = std::chrono::seconds(10);
 constexpr Duration kCgroupPause = std::chrono::milliseconds(10);
 constexpr int kCgroupTries = 50;
+constexpr std::uint32_t kNobody = 65534;
 
 using ports::ProcessIdentity;
 
@@ -392,7 +393,8 @@ Async<std::string> ask_qemu(const QemuOptions& options, Services services,
   request.argv = {options.qemu_path};
   request.argv.insert(request.argv.end(), arguments.begin(), arguments.end());
   request.environment = {"LC_ALL=C"};
-  request.confinement.landlock = false;  // it reads nothing of anyone else's
+  allow_qemu(request.confinement, options.qemu_path);
+  if (::geteuid() == 0) request.confinement.user = request.confinement.group = kNobody;
   auto asked = ports::run_helper(services.processes, std::move(request), options.run_directory);
   const auto result = co_await with_deadline(services.clock, options.launch_limit,
                                              "asking QEMU what it can do", std::move(asked));

@@ -68,6 +68,16 @@ Handover prepare_handover(GuestDirectory& directory, BootFiles& boot_files,
   return handover;
 }
 
+// resolv.conf is for the guest's DNS; /dev/null is opened by QEMU to learn whether the kernel has
+// locks that belong to open files, without which it would fall back to weaker ones.
+void allow_qemu(ports::Confinement& confinement, const std::string& qemu_path) {
+  confinement.execute_paths = existing({qemu_path, "/lib64/ld-linux-x86-64.so.2"});
+  confinement.read_paths =
+      existing({"/usr/lib", "/usr/share/qemu", "/usr/share/seabios", "/etc/ld.so.cache",
+                "/etc/resolv.conf", "/etc/localtime", "/dev/urandom"});
+  confinement.write_paths = {"/dev/null"};
+}
+
 ports::SpawnRequest spawn_request(const ports::MachineSpec& machine, const CommandLine& line,
                                   const Handover& handover, const GuestDirectory& directory,
                                   Bytes overhead) {
@@ -80,13 +90,7 @@ ports::SpawnRequest spawn_request(const ports::MachineSpec& machine, const Comma
   auto& confinement = request.confinement;
   confinement.user = machine.uid;
   confinement.group = machine.uid;
-  confinement.execute_paths = existing({line.argv.front(), "/lib64/ld-linux-x86-64.so.2"});
-  // resolv.conf is for the guest's DNS; /dev/null is opened by QEMU to learn whether the kernel has
-  // locks that belong to open files, without which it would fall back to weaker ones.
-  confinement.read_paths =
-      existing({"/usr/lib", "/usr/share/qemu", "/usr/share/seabios", "/etc/ld.so.cache",
-                "/etc/resolv.conf", "/etc/localtime", "/dev/urandom"});
-  confinement.write_paths = {"/dev/null"};
+  allow_qemu(confinement, line.argv.front());
   confinement.read_paths.insert(confinement.read_paths.end(), handover.read_paths.begin(),
                                 handover.read_paths.end());
   confinement.cgroup = to_text(machine.guest);

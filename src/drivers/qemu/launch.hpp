@@ -31,6 +31,9 @@ struct HandoverRequest {
 Handover prepare_handover(GuestDirectory& directory, BootFiles& boot_files,
                           const HandoverRequest& request);
 
+// The paths that any QEMU needs: its program, libraries and firmware.
+void allow_qemu(ports::Confinement& confinement, const std::string& qemu_path);
+
 // What QEMU may reach and use besides its descriptors.
 ports::SpawnRequest spawn_request(const ports::MachineSpec& machine, const CommandLine& line,
                                   const Handover& handover, const GuestDirectory& directory,

@@ -111,7 +111,8 @@ void MachineCore::release() {
 
 Async<void> MachineCore::released() {
   const auto self = shared_from_this();
-  while (!over_) co_await changed_.wait();
+  // Once the daemon ends nothing new begins, so there may be nothing to wait for.
+  while (!over_ && !services_.scope.cancelled()) co_await changed_.wait();
 }
 
 Async<void> MachineCore::live(std::shared_ptr<MachineCore> self) {
