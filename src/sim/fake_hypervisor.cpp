@@ -107,7 +107,9 @@ class FakeMachine : public ports::Machine {
  private:
   void kill() {
     const auto name = to_text(process_->guest);
-    engine_.effect("kill " + name, [this] { engine_.machines_.end(*process_, "killed"); });
+    auto& machines = engine_.machines_;
+    if (machines.immortal) return;
+    engine_.effect("kill " + name, [&] { machines.end(*process_, "killed"); });
   }
 
   void apply(PowerAction action) {
@@ -223,6 +225,7 @@ void SimMachines::press_power_button(const std::shared_ptr<SimProcess>& process)
 }
 
 void SimMachines::clear(model::GuestId guest) {
+  if (immortal) return;
   if (const auto process = find(guest)) end(*process, "killed");
   records_.erase(guest);
 }

@@ -101,6 +101,8 @@ class SimMachines {
   void fail_next_launch(std::string why) { launch_failures_.push_back(std::move(why)); }
 
   ports::EngineCapabilities capabilities;
+  // A defect, to see that the checkers notice: processes do not end when they are told to.
+  bool immortal = false;
 
  private:
   friend class FakeHypervisor;

@@ -96,6 +96,7 @@ class FakeDriver : public ports::VolumeDriver {
     const auto key = volume_key(volume);
     if (!place().volumes.contains(key)) co_return;
     require_unlocked(volume);
+    if (handle_.storage().hoards) co_return;
     handle_.effect("remove " + key, [this, &key] { place().volumes.erase(key); });
   }
 

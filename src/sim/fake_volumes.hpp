@@ -84,6 +84,9 @@ class FakeStorage {
   void remove_sources(const std::string& directory);
   const std::map<std::string, FakeSource>& sources() const { return sources_; }
 
+  // A defect, to see that the checkers notice: what is removed stays.
+  bool hoards = false;
+
   // Image locks, held by simulated machines under the path that VolumeDriver::file gave. False: it
   // has a writer already.
   bool lock(const std::string& path) { return writers_.insert(path).second; }

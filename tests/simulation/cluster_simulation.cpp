@@ -53,7 +53,7 @@ void ClusterSimulation::say(std::string what) {
 }
 
 const std::vector<std::string>& ClusterSimulation::run() {
-  prepare();
+  if (cluster_.hosts().empty()) prepare();
   for (int i = 0; i < kActions && findings_.empty(); ++i) {
     act();
     cluster_.run_for(ms(pick(one_in(5) ? 8'000 : 800)));

@@ -16,12 +16,17 @@ class ClusterSimulation {
  public:
   explicit ClusterSimulation(std::uint64_t seed);
 
-  // Everything that was wrong, and what happened (for a replay).
+  // Everything that was wrong.
   const std::vector<std::string>& run();
+  // Part of run(): the hosts, an image, and a guest on each that nobody touches.
+  void prepare();
   const std::vector<std::string>& story() const { return story_; }
   // How many tasks of each method ended how.
   std::map<std::string, std::uint64_t> statistics();
   std::uint64_t trace_hash() { return cluster_.world().trace_hash(); }
+
+  // For the tests of the checkers, which break a rule of the world.
+  SimCluster& cluster() { return cluster_; }
 
   // Tells the story as it happens, every effect too.
   bool verbose = false;
@@ -40,7 +45,6 @@ class ClusterSimulation {
   };
 
   void say(std::string what);
-  void prepare();
   void act();
   void request_something();
   void break_something();

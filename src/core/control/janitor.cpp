@@ -111,6 +111,9 @@ Async<void> Janitor::drop_idempotency_records() {
   for (const auto& entry : page.entries) {
     const auto record =
         documents::decode<IdempotencyRecord>(keys::DocumentKind::idempotency, entry.value);
+    // As long as its task is there, whatever this host's clock says.
+    const auto& tasks = parts_.writer.inventory().tasks();
+    if (record && tasks.contains(record->task.value)) continue;
     if (!record || now - record->created_at.unix_ms > kIdempotencyMs) old.push_back(entry.key);
     if (old.size() >= kMostPerCommit) break;
   }

@@ -1,5 +1,5 @@
 // Keeps the store small: empties the recycle bin, moves ended tasks beyond the last thousand into
-// the history, drops idempotency records after a day.
+// the history, drops idempotency records that are a day old and whose task is gone.
 #pragma once
 
 #include "core/inventory/writer.hpp"

@@ -133,6 +133,9 @@ Async<void> GuestAgent::first_look(model::GuestId guest) {
 
 Async<void> GuestAgent::run() {
   std::exception_ptr failure;
+  running_ = true;
+  for (auto& [name, work] : backlog_) scope_.spawn(name, std::move(work));
+  backlog_.clear();
   scope_.spawn("follow", follow());
   try {
     while (true) {
@@ -150,6 +153,15 @@ Async<void> GuestAgent::run() {
   scope_.cancel(CancelReason::shutdown);
   co_await uninterrupted(drain(scope_));
   std::rethrow_exception(failure);
+}
+
+// Before run() nobody would wait for it.
+void GuestAgent::spawn(std::string name, Async<void> work) {
+  if (running_) {
+    scope_.spawn(std::move(name), std::move(work));
+  } else {
+    backlog_.emplace_back(std::move(name), std::move(work));
+  }
 }
 
 Async<void> GuestAgent::watch(model::GuestId guest, std::shared_ptr<ports::Machine> machine) {
@@ -204,7 +216,7 @@ void GuestAgent::look_if_lost(model::GuestId guest) {
 void GuestAgent::look_soon(model::GuestId guest) {
   const auto [looking, fresh] = looks_.try_emplace(guest);
   looking->second.again = true;
-  if (fresh) scope_.spawn("look " + to_text(guest), keep_looking(guest));
+  if (fresh) spawn("look " + to_text(guest), keep_looking(guest));
 }
 
 bool GuestAgent::is_unreadable(model::GuestId guest) const {
@@ -360,7 +372,7 @@ Async<void> GuestAgent::crashed(model::GuestId guest, std::string last_words) {
   }
   last_words_.erase(guest);
   if (wants_restart(guest)) {
-    scope_.spawn("restart " + to_text(guest), restart_later(guest, crashes));
+    spawn("restart " + to_text(guest), restart_later(guest, crashes));
   }
 }
 

@@ -46,6 +46,7 @@ class GuestAgent {
     int failures = 0;     // of looks, in a row
   };
 
+  void spawn(std::string name, Async<void> work);
   Async<void> adopt(ports::FoundMachine found);
   bool is_ours(const ports::FoundMachine& found) const;
   Async<void> first_look(model::GuestId guest);
@@ -80,6 +81,8 @@ class GuestAgent {
   std::map<model::GuestId, std::string> last_words_;  // of processes whose end is not written yet
   std::set<model::GuestId> lost_by_reboot_;
   std::vector<ports::FoundMachine> unmanaged_;
+  std::vector<std::pair<std::string, Async<void>>> backlog_;
+  bool running_ = false;
   Scope scope_;
 };
 
