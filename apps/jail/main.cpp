@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,6 +38,7 @@ class Preparation {
   [[noreturn]] void run() {
     keep_status();
     join_cgroups();
+    join_cgroups_later();
     set_session();
     set_limits();
     open_files();
@@ -63,14 +65,43 @@ class Preparation {
     if (::fcntl(options_.status_fd, F_SETFD, FD_CLOEXEC) != 0) fail_errno("status", "descriptor");
   }
 
+  static bool join(const std::string& directory, const std::string& who) {
+    const auto path = directory + "/cgroup.procs";
+    const int file = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    if (file < 0) return false;
+    const bool joined = ::write(file, who.data(), who.size()) > 0;
+    const int error = errno;
+    ::close(file);
+    errno = error;
+    return joined;
+  }
+
   void join_cgroups() {
     for (const auto& directory : options_.cgroups) {
-      const auto path = directory + "/cgroup.procs";
-      const int file = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-      if (file < 0) fail_errno("cgroup", path);
-      if (::write(file, "0", 1) != 1) fail_errno("cgroup", path);
-      ::close(file);
+      if (!join(directory, "0")) fail_errno("cgroup", directory);
     }
+  }
+
+  // Joining makes the kernel wait for a grace period of some milliseconds. A helper waits for it
+  // while we become the program; it is nobody's child and holds nothing but the status descriptor,
+  // so that the daemon learns of its end.
+  void join_cgroups_later() {
+    if (options_.late_cgroups.empty()) return;
+    const auto who = std::to_string(::getpid());
+    const auto child = ::fork();
+    if (child < 0) fail_errno("cgroup", "fork");
+    if (child > 0) {
+      ::waitpid(child, nullptr, 0);
+      return;
+    }
+    const auto helper = ::fork();
+    if (helper < 0) fail_errno("cgroup", "fork");
+    if (helper > 0) ::_exit(0);
+    close_all_but({options_.status_fd});
+    for (const auto& directory : options_.late_cgroups) {
+      if (!join(directory, who) && errno != ESRCH) fail_errno("cgroup", directory);
+    }
+    ::_exit(0);
   }
 
   // A session of its own: signals to the daemon's terminal or group do not reach a guest. The
@@ -154,10 +185,14 @@ class Preparation {
       }
     }
     if (options_.status_fd >= 0) kept.push_back(options_.status_fd);
-    kept.push_back(program_);
+    close_all_but(std::move(kept));
+  }
+
+  void close_all_but(std::vector<int> kept) {
     std::sort(kept.begin(), kept.end());
     unsigned next = 3;
     for (const int descriptor : kept) {
+      if (descriptor < 0) continue;
       const auto number = static_cast<unsigned>(descriptor);
       if (number > next) close_range(next, number - 1);
       next = std::max(next, number + 1);

@@ -69,6 +69,7 @@ Result apply(std::string_view name, std::string_view value, Options& options) {
   constexpr auto kMostId = std::numeric_limits<std::uint32_t>::max() - 1;
   if (name == "--status-fd") return number(value, 3, kMostDescriptor, options.status_fd);
   if (name == "--cgroup") return add_path(value, options.cgroups);
+  if (name == "--late-cgroup") return add_path(value, options.late_cgroups);
   if (name == "--limit") return add_limit(value, options.limits);
   if (name == "--user") return number<std::uint32_t>(value, 1, kMostId, options.user);
   if (name == "--group") return number<std::uint32_t>(value, 1, kMostId, options.group);

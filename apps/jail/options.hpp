@@ -20,6 +20,7 @@ struct Limit {
 struct Options {
   int status_fd = -1;                 // where a failure is written; closed by a successful exec
   std::vector<std::string> cgroups;   // directories to join
+  std::vector<std::string> late_cgroups;  // the same, but while the program starts
   std::vector<Limit> limits;
   std::uint32_t user = 0;             // 0: stay
   std::uint32_t group = 0;

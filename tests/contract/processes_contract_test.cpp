@@ -103,7 +103,7 @@ TEST_F(RealProcesses, are_found_again_by_identity_only) {
 TEST_F(RealProcesses, are_found_by_words_of_their_command_line) {
   auto request = shell("exec sleep 60");
   const auto word = fmt::format("word-{}", ::getpid());
-  request.argv = {"/bin/sh", "-c", "sleep 60; true", "-uuid", word};
+  request.argv = {"/bin/sh", "-c", "kill -STOP $$", "-uuid", word};
   auto process = spawn(request);
   const auto found = processes->find_by_words({"-uuid", word});
   ASSERT_EQ(found.size(), 1U);
@@ -225,6 +225,26 @@ TEST_F(RealProcesses, live_in_a_cgroup_with_limits) {
   EXPECT_FALSE(fs::exists(path));
   processes.reset();
   EXPECT_FALSE(fs::exists(fs::path(path).parent_path()));
+}
+
+TEST_F(RealProcesses, are_in_a_late_cgroup_too_when_they_have_started) {
+  auto request = shell("exec sleep 60");
+  request.confinement.cgroup = "late";
+  request.confinement.late_cgroup = true;
+  request.confinement.memory_max = mib(64);
+  auto process = spawn(request);
+  const auto path = processes->cgroup_path("late");
+  if (!path.empty()) {
+    std::ifstream members(path + "/cgroup.procs");
+    std::int32_t member = 0;
+    members >> member;
+    EXPECT_EQ(member, process->identity().pid);
+  }
+  process->signal(SIGKILL);
+  run_now(loop, process->wait());
+  request.argv = {"/usr/bin/true"};  // over before it is in
+  for (int i = 0; i < 10; ++i) run_now(loop, spawn(request)->wait());
+  processes->remove_cgroup("late");
 }
 
 TEST_F(RealProcesses, a_helper_dies_with_its_daemon_and_a_guest_does_not) {

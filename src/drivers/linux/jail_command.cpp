@@ -38,7 +38,7 @@ std::vector<std::string> jail_arguments(const JailCommand& command,
   const auto& confinement = request.confinement;
   Arguments out(command.jail_path);
   out.option("--status-fd", std::to_string(command.status_descriptor));
-  out.each("--cgroup", command.cgroups);
+  out.each(confinement.late_cgroup ? "--late-cgroup" : "--cgroup", command.cgroups);
   add_limits(out, confinement);
   if (confinement.user != 0) out.option("--user", std::to_string(confinement.user));
   if (confinement.group != 0) out.option("--group", std::to_string(confinement.group));

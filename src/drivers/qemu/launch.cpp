@@ -94,6 +94,7 @@ ports::SpawnRequest spawn_request(const ports::MachineSpec& machine, const Comma
   confinement.read_paths.insert(confinement.read_paths.end(), handover.read_paths.begin(),
                                 handover.read_paths.end());
   confinement.cgroup = to_text(machine.guest);
+  confinement.late_cgroup = true;  // QEMU starts no process, and no guest code runs before that
   // A limit against a process gone wild, not an account: a guest that is killed for a few MiB that
   // the measured overhead lacked would be the worse evil.
   confinement.memory_max = machine.spec.memory + overhead + overhead;
