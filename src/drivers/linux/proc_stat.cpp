@@ -1,17 +1,35 @@
 #include "drivers/linux/proc_stat.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
+
+#include "base/descriptor.hpp"
 
 namespace ruche::drivers::linux {
 
 namespace {
+
 constexpr int kStartTimeField = 22;
+
+// Empty when it cannot be read. A process may end between the opening and the reading of its file
+// (ESRCH), about which standard streams throw.
+std::string read_proc(const std::string& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  char part[4096];
+  while (file.open()) {
+    const auto got = ::read(file.get(), part, sizeof part);
+    if (got <= 0) break;
+    text.append(part, static_cast<std::size_t>(got));
+  }
+  return text;
 }
+
+}  // namespace
 
 std::optional<ProcStat> parse_proc_stat(std::string_view text) {
   const auto close = text.rfind(") ");
@@ -32,9 +50,7 @@ std::optional<ProcStat> parse_proc_stat(std::string_view text) {
 }
 
 std::optional<ProcStat> read_proc_stat(std::int32_t pid) {
-  std::ifstream file(fmt::format("/proc/{}/stat", pid));
-  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  return parse_proc_stat(text);
+  return parse_proc_stat(read_proc(fmt::format("/proc/{}/stat", pid)));
 }
 
 bool holds_words(std::string_view command_line, const std::vector<std::string>& words) {
@@ -52,18 +68,15 @@ std::vector<std::int32_t> pids_with_words(const std::vector<std::string>& words)
     std::int32_t pid = 0;
     const auto [end, bad] = std::from_chars(name.data(), name.data() + name.size(), pid);
     if (bad != std::errc() || end != name.data() + name.size()) continue;
-    std::ifstream file(entry.path() / "cmdline");
-    const std::string text((std::istreambuf_iterator<char>(file)),
-                           std::istreambuf_iterator<char>());
+    const auto text = read_proc((entry.path() / "cmdline").string());
     if (holds_words(text, words)) pids.push_back(pid);
   }
   return pids;
 }
 
 std::string read_boot_id() {
-  std::ifstream file("/proc/sys/kernel/random/boot_id");
-  std::string id;
-  std::getline(file, id);
+  auto id = read_proc("/proc/sys/kernel/random/boot_id");
+  while (id.ends_with('\n')) id.pop_back();
   return id;
 }
 
