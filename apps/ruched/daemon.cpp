@@ -50,7 +50,7 @@ Async<void> serve_api(const DaemonOptions& options, core::HostControl::Ports& po
   co_await control.started();
   api::PeerAuthenticator authenticator({::getuid(), ""});
   api::ApiServer api({ports.store, control.inventory(), control.guests(), control.images(),
-                      control.datastores(), control.tasks(), control.live(), control.progress(),
+                      control.datastores(), control.tasks(), control.settings(), control.live(), control.progress(),
                       ports.history, ports.log, ports.clock, authenticator, control.self(),
                       RUCHE_VERSION});
   net::HttpServer server(ports.executor, ports.clock, ports.random, ports.log, api, {});

@@ -102,6 +102,7 @@ ApiTest::ApiTest()
       images({writer, host, {"demo"}}),
       datastores({writer, host}),
       tasks(writer),
+      settings(writer),
       inventory_scope(std::make_unique<Scope>(world.executor(), "inventory")) {
   inventory_scope->spawn("inventory", inventory.run());
   world.run(inventory.ready());
@@ -153,6 +154,7 @@ void ApiTest::restart_server() {
   }
   server_scope = std::make_unique<Scope>(world.executor(), "server");
   server = std::make_unique<ApiServer>(Parts{*store, inventory, guests, images, datastores, tasks,
+                                             settings,
                                              live, progress, history, log, world.clock(),
                                              authenticator, host, "0.1"});
   server_scope->spawn("server", server->run());

@@ -111,6 +111,7 @@ class ApiTest : public ::testing::Test {
   core::ImageService images;
   core::DatastoreService datastores;
   core::TaskService tasks;
+  core::SettingsService settings;
   core::LiveGuests live;
   core::ProgressBoard progress;
   FakeHistory history;

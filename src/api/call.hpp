@@ -97,6 +97,7 @@ void add_image_handlers(Registry& registry, Context& context);
 void add_datastore_handlers(Registry& registry, Context& context);
 void add_task_handlers(Registry& registry, Context& context);
 void add_host_handlers(Registry& registry, Context& context);
+void add_setting_handlers(Registry& registry, Context& context);
 void add_event_handlers(Registry& registry, Context& context);
 void add_console_handlers(Registry& registry, Context& context);
 void add_meta_handlers(Registry& registry, Context& context);

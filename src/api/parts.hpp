@@ -10,6 +10,7 @@
 #include "core/guests/live_guests.hpp"
 #include "core/images/image_service.hpp"
 #include "core/inventory/inventory.hpp"
+#include "core/placement/settings_service.hpp"
 #include "core/storage/datastore_service.hpp"
 #include "core/tasks/progress.hpp"
 #include "core/tasks/task_service.hpp"
@@ -24,6 +25,7 @@ struct Parts {
   core::ImageService& images;
   core::DatastoreService& datastores;
   core::TaskService& tasks;
+  core::SettingsService& settings;
   core::LiveGuests& live;
   core::ProgressBoard& progress;
   ports::History& history;

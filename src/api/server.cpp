@@ -23,6 +23,7 @@ struct ApiServer::State {
     add_datastore_handlers(registry, context);
     add_task_handlers(registry, context);
     add_host_handlers(registry, context);
+    add_setting_handlers(registry, context);
     add_event_handlers(registry, context);
     add_console_handlers(registry, context);
     add_meta_handlers(registry, context);

@@ -249,5 +249,17 @@ TEST_F(ApiTest, WaitsNoLongerThanAsked) {
   EXPECT_EQ(world.clock().now() - before, std::chrono::seconds(30));
 }
 
+TEST_F(ApiTest, SettingsChangeWhatAHostMayPromise) {
+  const auto before = get<model::HostView>("/v1/hosts/self").ledger.cpus_total;
+  const auto settings = get<model::Settings>("/v1/settings");
+  EXPECT_EQ(settings.cpu_overcommit, 4u);
+  const auto changed = ask("PATCH", "/v1/settings", R"({"cpu_overcommit": 8})");
+  EXPECT_EQ(changed.status, 200) << changed.body;
+  EXPECT_EQ(get<model::Settings>("/v1/settings").cpu_overcommit, 8u);
+  EXPECT_EQ(get<model::HostView>("/v1/hosts/self").ledger.cpus_total, before * 2);
+  EXPECT_EQ(refused("PATCH", "/v1/settings", R"({"cpu_overcommit": 0})").field, "/cpu_overcommit");
+  EXPECT_EQ(get<model::Settings>("/v1/settings").cpu_overcommit, 8u);
+}
+
 }  // namespace
 }  // namespace ruche::api

@@ -44,7 +44,7 @@ const std::vector<Method>& all() {
   static const std::vector<Method> methods = [] {
     std::vector<Method> joined;
     for (const auto& table : {vm_methods(), image_methods(), datastore_methods(), task_methods(),
-                              host_methods(), event_methods(), meta_methods()}) {
+                              host_methods(), setting_methods(), event_methods(), meta_methods()}) {
       joined.insert(joined.end(), table.begin(), table.end());
     }
     return joined;

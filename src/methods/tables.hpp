@@ -13,6 +13,7 @@ std::vector<Method> image_methods();
 std::vector<Method> datastore_methods();
 std::vector<Method> task_methods();
 std::vector<Method> host_methods();
+std::vector<Method> setting_methods();
 std::vector<Method> event_methods();
 std::vector<Method> meta_methods();
 

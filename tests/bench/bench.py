@@ -96,20 +96,21 @@ def bare_start(argv, files, directory):
     return resumed - begun
 
 
-def descriptors_of(pid):
-    """What each descriptor number of a running QEMU is, for those that its arguments name."""
+def descriptors_of(argv, daemon, vm):
+    """What each descriptor number is that the arguments name."""
     files = {}
-    with open(f"/proc/{pid}/cmdline", "rb") as file:
-        text = file.read().replace(b"\0", b" ").decode()
-    for number in map(int, re.findall(r"\bfd=(\d+)", text)):
-        target = os.readlink(f"/proc/{pid}/fd/{number}")
-        if target.startswith("socket:"):
-            position = re.search(rf"-(?:chardev|add-fd) socket,id=([\w.-]+)[^ ]*\bfd={number}\b", text)
-            files[number] = "socket:" + ("qmp" if "qmp" in position.group(1) else "serial")
-        else:
-            with open(f"/proc/{pid}/fdinfo/{number}") as info:
-                flags = int(re.search(r"flags:\s*(\d+)", info.read()).group(1), 8)
-            files[number] = ("rw:" if flags & 3 == 2 else "ro:") + target
+    for argument in argv:
+        chardev = re.match(r"socket,id=(\w+),fd=(\d+)", argument)
+        passed = re.match(r"fd=(\d+),set=\d+,opaque=(r[ow]:.*)", argument)
+        if chardev:
+            files[int(chardev.group(2))] = f"socket:{chardev.group(1)}"
+        elif passed:
+            files[int(passed.group(1))] = passed.group(2)
+    for flag, layer in (("-kernel", "kernel"), ("-initrd", "initrd")):
+        number = int(argv[argv.index(flag) + 1].rsplit("/", 1)[1])
+        found = subprocess.run(["find", daemon.data, "-name", f"{vm['spec']['boot'][layer]}.{layer}"],
+                               capture_output=True, text=True, check=True).stdout.strip()
+        files[number] = "ro:" + found
     return files
 
 
@@ -119,8 +120,9 @@ def bench_start():
         daemon.demo_image()
         daemon.ruche("vm", "create", "web1", "--image", "demo", "--cpus", "1", "--memory", "256MiB",
                      "--start")
-        status = daemon.vm("web1")["status"]
-        argv, files = status["qemu_argv"], descriptors_of(status["pid"])
+        vm = daemon.vm("web1")
+        argv = vm["status"]["qemu_argv"]
+        files = descriptors_of(argv, daemon, vm)
         daemon.ruche("vm", "stop", "web1")
         ours, bare, answered = [], [], []
         with tempfile.TemporaryDirectory() as directory:

@@ -31,7 +31,8 @@ HostControl::HostControl(Ports ports, Identity identity)
       task_service_(writer_),
       guest_service_({writer_, identity_.id, ports_.hypervisor.capabilities()}),
       image_service_({writer_, identity_.id, ports_.builder.recipes()}),
-      datastore_service_({writer_, identity_.id}) {
+      datastore_service_({writer_, identity_.id}),
+      settings_service_(writer_) {
   engine_.add(storage_steps_);
   engine_.add(image_steps_);
   engine_.add(guest_steps_);

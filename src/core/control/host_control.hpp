@@ -10,6 +10,7 @@
 #include "core/guests/guest_steps.hpp"
 #include "core/images/image_service.hpp"
 #include "core/images/image_steps.hpp"
+#include "core/placement/settings_service.hpp"
 #include "core/storage/datastore_monitor.hpp"
 #include "core/storage/datastore_service.hpp"
 #include "core/storage/storage_steps.hpp"
@@ -57,6 +58,7 @@ class HostControl {
   TaskService& tasks() { return task_service_; }
   GuestService& guests() { return guest_service_; }
   ImageService& images() { return image_service_; }
+  SettingsService& settings() { return settings_service_; }
   DatastoreService& datastores() { return datastore_service_; }
   const GuestAgent& agent() const { return agent_; }
   model::HostId self() const { return identity_.id; }
@@ -89,6 +91,7 @@ class HostControl {
   GuestService guest_service_;
   ImageService image_service_;
   DatastoreService datastore_service_;
+  SettingsService settings_service_;
   bool rebooted_ = false;
   bool started_ = false;
   Signal started_signal_;
