@@ -70,7 +70,8 @@ std::optional<Parsed> parse(std::string_view key) {
     const auto kind = parts[1] == "uid" ? DocumentKind::uid : DocumentKind::name;
     return Parsed{kind, {}, fmt::format("{}/{}", parts[1], parts[3])};
   }
-  if (parts[0] == "idempotency" && parts.size() == 3) {
+  // The client chooses its key, slashes and all.
+  if (parts[0] == "idempotency" && parts.size() >= 3) {
     return Parsed{DocumentKind::idempotency, {}, std::string(key)};
   }
   if (parts[0] == "placements" && parts.size() == 3) {
