@@ -136,6 +136,7 @@ void Cgroups::remove(const std::string& name) {
     if (errno == EBUSY) throw Error(Reason::in_use, path + " still holds a process");
     fail(path);
   }
+  remove_instance();
 }
 
 void Cgroups::remove_instance() {

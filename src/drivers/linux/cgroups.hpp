@@ -28,7 +28,8 @@ class Cgroups {
   std::vector<std::string> make(const std::string& name, const ports::Confinement& confinement);
   // The directory with the memory controller; empty when nothing is usable.
   std::string path(const std::string& name) const;
-  // Removes it everywhere. Throws in_use when a process is still inside.
+  // Removes it everywhere, and the instance's directories with the last one. Throws in_use when a
+  // process is still inside.
   void remove(const std::string& name);
   // Removes the instance's own directories when no group is left in them.
   void remove_instance();
