@@ -36,9 +36,13 @@ step() {
   fi
   step_seconds=$((SECONDS - started))
   printf 'FAILED after %s s\n' "$step_seconds"
-  { grep -nE 'error:|FAILED|fatal' "$log" || true; } | head -20 | sed 's/^/    /'
-  echo "    --- the end of $PWD/$log:"
-  tail -25 "$log" | sed 's/^/    /'
+  if grep -q '^The following tests FAILED' "$log"; then
+    sed -n '/^The following tests FAILED/,$p' "$log" | sed 's/^/    /'
+  else
+    { grep -nE 'error:|FAILED|fatal' "$log" || true; } | head -20 | sed 's/^/    /'
+    echo "    --- the end of $PWD/$log:"
+    tail -25 "$log" | sed 's/^/    /'
+  fi
   return 1
 }
 
