@@ -14,7 +14,8 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wno-unused-parameter
                     -Wno-missing-field-initializers -fno-omit-frame-pointer)
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
-  add_compile_options(-Wno-missing-designated-field-initializers -Wno-gnu-zero-variadic-macro-arguments)
+  add_compile_options(-Wno-missing-designated-field-initializers
+                      -Wno-gnu-zero-variadic-macro-arguments)
 endif()
 option(RUCHE_WERROR "Treat warnings as errors" ON)
 if(RUCHE_WERROR)

@@ -1,10 +1,10 @@
 // Headers that nearly every file includes anyway; each file still includes what it uses.
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstdint>
 #include <expected>

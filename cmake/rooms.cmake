@@ -44,7 +44,7 @@ function(ruche_test target)
   target_compile_definitions(${target} PRIVATE
     RUCHE_SOURCE_DIR="${PROJECT_SOURCE_DIR}" RUCHE_BINARY_DIR="${CMAKE_BINARY_DIR}")
   ruche_precompile(${target})
-  # One ctest entry per program: starting a sanitized process for every case costs more than it tells.
+  # One ctest entry per program: starting a sanitized process for every case costs too much.
   add_test(NAME ${test_LABEL}.${target} COMMAND ${target} --gtest_brief=1)
   set_tests_properties(${test_LABEL}.${target} PROPERTIES LABELS ${test_LABEL})
 endfunction()

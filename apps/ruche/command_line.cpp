@@ -195,7 +195,8 @@ const std::map<std::string_view, std::string_view>& group_texts() {
   static const std::map<std::string_view, std::string_view> texts = {
       {"vm", "Virtual machines"},           {"image", "What virtual machines start from"},
       {"datastore", "Storage pools"},       {"task", "Long operations"},
-      {"host", "Machines that run ruched"}, {"setting", "Settings of the whole cluster"}, {"event", "What happened"},
+      {"host", "Machines that run ruched"}, {"setting", "Settings of the whole cluster"},
+      {"event", "What happened"},
   };
   return texts;
 }

@@ -22,11 +22,12 @@ struct FirstLine {
   std::int32_t pid = 0;
 };
 constexpr auto describe(Type<FirstLine>) {
-  return structure<FirstLine>("FirstLine", "How to reach this daemon.",
-                              field<&FirstLine::socket>("socket", "Path of the API's socket."),
-                              field<&FirstLine::url>("url", "URL of the API, when it listens on one."),
-                              field<&FirstLine::fingerprint>("fingerprint", "Of its certificate."),
-                              field<&FirstLine::pid>("pid", "Process id."));
+  return structure<FirstLine>(
+      "FirstLine", "How to reach this daemon.",
+      field<&FirstLine::socket>("socket", "Path of the API's socket."),
+      field<&FirstLine::url>("url", "URL of the API, when it listens on one."),
+      field<&FirstLine::fingerprint>("fingerprint", "Of its certificate."),
+      field<&FirstLine::pid>("pid", "Process id."));
 }
 
 void print_first_line(const std::string& socket) {
@@ -50,9 +51,9 @@ Async<void> serve_api(const DaemonOptions& options, core::HostControl::Ports& po
   co_await control.started();
   api::PeerAuthenticator authenticator({::getuid(), ""});
   api::ApiServer api({ports.store, control.inventory(), control.guests(), control.images(),
-                      control.datastores(), control.tasks(), control.settings(), control.live(), control.progress(),
-                      ports.history, ports.log, ports.clock, authenticator, control.self(),
-                      RUCHE_VERSION});
+                      control.datastores(), control.tasks(), control.settings(), control.live(),
+                      control.progress(), ports.history, ports.log, ports.clock, authenticator,
+                      control.self(), RUCHE_VERSION});
   net::HttpServer server(ports.executor, ports.clock, ports.random, ports.log, api, {});
   make_socket_directory(options.socket);
   server.add_listener(net::listen_unix(ports.executor, {options.socket}));

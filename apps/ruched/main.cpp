@@ -76,15 +76,17 @@ Async<void> serve_real(const DaemonOptions& options, Loop& loop, Log& log) {
   const Places places{instance};
   const bool root = ::getuid() == 0;
   const auto processes = drivers::linux::linux_processes({options.jail, instance.label()});
-  drivers::dir::DirDrivers volumes(loop.clock(), log, *processes,
-                                   {.helper_user = root ? kImageHelperUser : 0,
-                                    .helper_group = root ? kImageHelperUser : 0});
-  drivers::mirror::MirrorBuilder builder(*processes, {root ? kPackageHelperUser : 0,
-                                                      root ? kPackageHelperUser : 0});
+  drivers::dir::DirDrivers volumes(
+      loop.clock(), log, *processes,
+      {.helper_user = root ? kImageHelperUser : 0, .helper_group = root ? kImageHelperUser : 0});
+  drivers::mirror::MirrorBuilder builder(
+      *processes, {root ? kPackageHelperUser : 0, root ? kPackageHelperUser : 0});
   const auto host_info = drivers::linux::linux_host_info({.version = RUCHE_VERSION});
-  const auto history = drivers::sqlite::open_history(instance.path("history.db"), loop.executor(), log);
-  const auto store = co_await drivers::sqlite::open_store(
-      instance.path("state.db"), loop.executor(), loop.clock(), log, {.commit_hook = crash_point()});
+  const auto history =
+      drivers::sqlite::open_history(instance.path("history.db"), loop.executor(), log);
+  const auto store =
+      co_await drivers::sqlite::open_store(instance.path("state.db"), loop.executor(), loop.clock(),
+                                           log, {.commit_hook = crash_point()});
 
   Lane files("guest files");
   Scope beside(loop.executor(), "beside machines");

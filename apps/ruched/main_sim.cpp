@@ -76,8 +76,8 @@ Async<void> simulate(const DaemonOptions& options, Loop& loop, Log& log) {
   sim::FakeHistory history;
   const model::HostId host{make_uuid7(loop.clock().wall(), *random)};
   co_await fill(*store, options.simulated_guests, host, *random);
-  const core::HostControl::Ports ports{*store,    hypervisor, volumes,      builder, host_info,
-                                       history,   loop.clock(), *random,    log,     loop.executor()};
+  const core::HostControl::Ports ports{*store,  hypervisor,   volumes, builder, host_info,
+                                       history, loop.clock(), *random, log,     loop.executor()};
   const core::HostControl::Identity identity{host, "simulated", "/simulated/datastore",
                                              "/simulated/build"};
   co_await serve(options, ports, identity, "");

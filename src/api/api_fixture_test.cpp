@@ -154,8 +154,7 @@ void ApiTest::restart_server() {
   }
   server_scope = std::make_unique<Scope>(world.executor(), "server");
   server = std::make_unique<ApiServer>(Parts{*store, inventory, guests, images, datastores, tasks,
-                                             settings,
-                                             live, progress, history, log, world.clock(),
+                                             settings, live, progress, history, log, world.clock(),
                                              authenticator, host, "0.1"});
   server_scope->spawn("server", server->run());
   world.loop().run_ready();

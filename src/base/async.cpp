@@ -63,11 +63,10 @@ void Canceller::cancel(CancelReason reason) { signal_.emit(with_reason(reason));
 void start(const Executor& executor, Async<void> work, Canceller* canceller,
            std::function<void(std::exception_ptr)> ended) {
   const auto slot = canceller == nullptr ? asio::cancellation_slot() : canceller->slot();
-  asio::co_spawn(executor, root_frame(std::move(work)),
-                 asio::bind_cancellation_slot(
-                     slot, [ended = std::move(ended)](const std::exception_ptr& failure) {
-                       ended(failure);
-                     }));
+  asio::co_spawn(
+      executor, root_frame(std::move(work)),
+      asio::bind_cancellation_slot(
+          slot, [ended = std::move(ended)](const std::exception_ptr& failure) { ended(failure); }));
 }
 
 Async<std::optional<CancelReason>> cancel_reason() {
@@ -115,14 +114,13 @@ void Signal::notify() {
 Async<void> Signal::wait() {
   co_await throw_if_cancelled();
   const auto state = state_;
-  const bool woken = co_await detail::suspend(
-      [state](std::shared_ptr<detail::Suspended> self) {
-        state->waiters.push_back(self);
-        self->on_cancel([state, self] {
-          state->waiters.remove(self);
-          self->resume(false);
-        });
-      });
+  const bool woken = co_await detail::suspend([state](std::shared_ptr<detail::Suspended> self) {
+    state->waiters.push_back(self);
+    self->on_cancel([state, self] {
+      state->waiters.remove(self);
+      self->resume(false);
+    });
+  });
   if (!woken) co_await throw_if_cancelled();
 }
 
@@ -184,10 +182,9 @@ void Scope::spawn(std::string name, Async<void> work) {
     }
     auto& canceller = child->canceller;
     auto& executor = state->executor;
-    detail::start(executor, std::move(work), &canceller,
-                  [state, child](const std::exception_ptr& thrown) {
-                    state->ended(child, thrown);
-                  });
+    detail::start(
+        executor, std::move(work), &canceller,
+        [state, child](const std::exception_ptr& thrown) { state->ended(child, thrown); });
   });
 }
 

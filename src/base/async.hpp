@@ -41,9 +41,9 @@ class Scope {
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
 
-  // Starts a child at the loop's next turn, in order of spawning; never once cancelled. A child that
-  // throws anything but a cancellation cancels its siblings, and join() rethrows the first such
-  // exception.
+  // Starts a child at the loop's next turn, in order of spawning; never once cancelled. A child
+  // that throws anything but a cancellation cancels its siblings, and join() rethrows the first
+  // such exception.
   void spawn(std::string name, Async<void> child);
   // The first reason counts; children are told in order of spawning.
   void cancel(CancelReason reason);
@@ -77,12 +77,13 @@ Async<void> all(std::vector<Async<void>> works);
 // cancellation that comes meanwhile is thrown by the first wait afterwards.
 Async<void> uninterrupted(Async<void> undo);
 
-// Runs `work`. When it throws, an Error or a cancellation, runs `undo()` uninterrupted and rethrows:
-// an undo that fails is attached to the Error and never replaces it. (After a cancellation there is
-// nothing to attach to: an undo that can fail says so in the log itself.)
+// Runs `work`. When it throws, an Error or a cancellation, runs `undo()` uninterrupted and
+// rethrows: an undo that fails is attached to the Error and never replaces it. (After a
+// cancellation there is nothing to attach to: an undo that can fail says so in the log itself.)
 Async<void> with_undo(Async<void> work, std::function<Async<void>()> undo);
 
-// Throws Cancelled when the current coroutine has been cancelled. Long loops without a wait call it.
+// Throws Cancelled when the current coroutine has been cancelled. Long loops without a wait call
+// it.
 Async<void> throw_if_cancelled();
 
 // One Asio operation: does not begin when already cancelled, and throws Cancelled rather than
@@ -137,18 +138,20 @@ class Channel {
 };
 
 // One thread with a queue: blocking work goes here, never on the loop. Tasks run in order. A caller
-// that is cancelled still waits for its own function to end, because it may refer to the caller's frame.
+// that is cancelled still waits for its own function to end, because it may refer to the caller's
+// frame.
 class Lane {
  public:
   explicit Lane(std::string name);  // the thread's name
-  ~Lane();                          // finishes what is queued, then joins the thread
+  ~Lane();  // finishes what is queued, then joins the thread
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
   template <class F>
   auto run(F work) -> Async<std::invoke_result_t<F>>;
   // For owners that have no coroutine at hand (a timer): `work` on the thread, in order with run(),
-  // then `then` through the executor. Neither may throw; `then` must not assume the Lane still lives.
+  // then `then` through the executor. Neither may throw; `then` must not assume the Lane still
+  // lives.
   void post(std::function<void()> work, Executor executor, std::function<void()> then);
   std::size_t waiting() const;
 
@@ -185,7 +188,8 @@ auto Lane::run(F work) -> Async<std::invoke_result_t<F>> {
   }
 }
 
-// Waits until the descriptor is readable or writable. The caller keeps the descriptor open meanwhile.
+// Waits until the descriptor is readable or writable. The caller keeps the descriptor open
+// meanwhile.
 Async<void> wait_readable(int descriptor);
 Async<void> wait_writable(int descriptor);
 

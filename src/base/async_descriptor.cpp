@@ -38,8 +38,8 @@ Async<void> wait_for(int descriptor, Descriptor::wait_type what) {
   const KeepBlockingMode keep(descriptor);
   const int copy = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
   if (copy < 0) {
-    throw Error(Reason::io_failed, std::string("cannot wait for a descriptor: ") +
-                                       std::strerror(errno));
+    throw Error(Reason::io_failed,
+                std::string("cannot wait for a descriptor: ") + std::strerror(errno));
   }
   Descriptor watched(executor);
   boost::system::error_code refused;
@@ -53,11 +53,7 @@ Async<void> wait_for(int descriptor, Descriptor::wait_type what) {
 
 }  // namespace
 
-Async<void> wait_readable(int descriptor) {
-  return wait_for(descriptor, Descriptor::wait_read);
-}
-Async<void> wait_writable(int descriptor) {
-  return wait_for(descriptor, Descriptor::wait_write);
-}
+Async<void> wait_readable(int descriptor) { return wait_for(descriptor, Descriptor::wait_read); }
+Async<void> wait_writable(int descriptor) { return wait_for(descriptor, Descriptor::wait_write); }
 
 }  // namespace ruche

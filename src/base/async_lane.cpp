@@ -52,9 +52,8 @@ Lane::Lane(std::string name) : state_(std::make_shared<State>()) {
   sigset_t everything, before;
   ::sigfillset(&everything);
   ::pthread_sigmask(SIG_SETMASK, &everything, &before);
-  state_->thread = std::thread([state = state_.get(), name = std::move(name)] {
-    state->serve(name);
-  });
+  state_->thread =
+      std::thread([state = state_.get(), name = std::move(name)] { state->serve(name); });
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
@@ -87,8 +86,8 @@ void Lane::post(std::function<void()> work, Executor executor, std::function<voi
     auto wake = [executor, then = std::move(then)]() mutable {
       boost::asio::post(executor, std::move(then));
     };
-    state_->jobs.push_back({std::move(work), std::move(wake),
-                            boost::asio::executor_work_guard<Executor>(executor)});
+    state_->jobs.push_back(
+        {std::move(work), std::move(wake), boost::asio::executor_work_guard<Executor>(executor)});
   }
   state_->changed.notify_one();
 }

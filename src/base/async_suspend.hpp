@@ -1,5 +1,5 @@
-// One suspended coroutine and whoever will wake it: the base of every wait in this room. Internal to
-// base: it pulls in Asio.
+// One suspended coroutine and whoever will wake it: the base of every wait in this room. Internal
+// to base: it pulls in Asio.
 #pragma once
 
 #include <boost/asio/associated_cancellation_slot.hpp>
@@ -60,9 +60,7 @@ template <class Start>
 Async<bool> suspend(Start start) {
   using Token = const boost::asio::use_awaitable_t<Executor>;
   co_return co_await boost::asio::async_initiate<Token, void(boost::system::error_code, bool)>(
-      [&start](auto handler) {
-        start(std::make_shared<Suspended>(std::move(handler)));
-      },
+      [&start](auto handler) { start(std::make_shared<Suspended>(std::move(handler))); },
       boost::asio::use_awaitable);
 }
 

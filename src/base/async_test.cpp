@@ -134,9 +134,8 @@ TEST_F(AsyncTest, AChildThatEndsByACancellationOfItsOwnIsNoFailure) {
 Async<void> join_and_tell(AsyncTest& t) {
   Scope inner = t.make_scope();
   inner.spawn("leaf", sleeper(t.clock(), t.trace, "leaf", seconds(10)));
-  inner.spawn("tidy", with_undo(sleeper(t.clock(), t.trace, "tidy", seconds(10)), [&t] {
-    return sleeper(t.clock(), t.trace, "undo", seconds(5));
-  }));
+  inner.spawn("tidy", with_undo(sleeper(t.clock(), t.trace, "tidy", seconds(10)),
+                                [&t] { return sleeper(t.clock(), t.trace, "undo", seconds(5)); }));
   try {
     co_await inner.join();
   } catch (const Cancelled& cancelled) {
@@ -298,9 +297,7 @@ TEST_F(AsyncTest, AllRethrowsTheFirstFailureAfterTheOthersEnded) {
   EXPECT_EQ(trace, Trace{"slow cancelled by shutdown"});
 }
 
-TEST_F(AsyncTest, AllOfNothing) {
-  loop.run(all({}));
-}
+TEST_F(AsyncTest, AllOfNothing) { loop.run(all({})); }
 
 // --- deadlines -----------------------------------------------------------------------------------
 
@@ -318,16 +315,16 @@ TEST_F(AsyncTest, WithDeadlineReturnsTheValueInTime) {
 
 TEST_F(AsyncTest, WithDeadlineThrowsAfterTheWorkHasEnded) {
   const std::string failure = failure_of(
-      loop, with_deadline(clock(), seconds(2), "the nap",
-                          sleeper(clock(), trace, "work", seconds(5))));
+      loop,
+      with_deadline(clock(), seconds(2), "the nap", sleeper(clock(), trace, "work", seconds(5))));
   EXPECT_EQ(failure, "the nap took longer than 2 s");
   EXPECT_EQ(trace, Trace{"work cancelled by deadline"});
 }
 
 TEST_F(AsyncTest, WithDeadlineOfAValueReportsTheReason) {
   try {
-    run_now(loop, with_deadline(clock(), seconds(2), "the question",
-                                answer_after(clock(), seconds(5))));
+    run_now(loop,
+            with_deadline(clock(), seconds(2), "the question", answer_after(clock(), seconds(5))));
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.reason(), Reason::deadline);
@@ -376,16 +373,16 @@ TEST_F(AsyncTest, ACancellationFromOutsideIsNotALateness) {
 }
 
 TEST_F(AsyncTest, NestedDeadlinesTheInnerOneIsAnErrorForTheOuter) {
-  EXPECT_EQ(failure_of(loop, with_deadline(clock(), seconds(5), "outer",
-                                           with_deadline(clock(), seconds(1), "inner",
-                                                         sleeper(clock(), trace, "w",
-                                                                 seconds(9))))),
-            "inner took longer than 1 s");
-  EXPECT_EQ(failure_of(loop, with_deadline(clock(), seconds(1), "outer",
-                                           with_deadline(clock(), seconds(5), "inner",
-                                                         sleeper(clock(), trace, "w",
-                                                                 seconds(9))))),
-            "outer took longer than 1 s");
+  EXPECT_EQ(
+      failure_of(loop, with_deadline(clock(), seconds(5), "outer",
+                                     with_deadline(clock(), seconds(1), "inner",
+                                                   sleeper(clock(), trace, "w", seconds(9))))),
+      "inner took longer than 1 s");
+  EXPECT_EQ(
+      failure_of(loop, with_deadline(clock(), seconds(1), "outer",
+                                     with_deadline(clock(), seconds(5), "inner",
+                                                   sleeper(clock(), trace, "w", seconds(9))))),
+      "outer took longer than 1 s");
 }
 
 TEST_F(AsyncTest, WorkThatEndsByACancellationOfItsOwnIsNotLate) {
@@ -444,9 +441,9 @@ TEST_F(AsyncTest, AnUndoMayHaveItsOwnDeadline) {
   loop.run([](AsyncTest& t) -> Async<void> {
     Scope scope = t.make_scope();
     scope.spawn("a", with_undo(sleeper(t.clock(), t.trace, "work", seconds(10)), [&t] {
-      return with_deadline(t.clock(), seconds(2), "the undo",
-                           sleeper(t.clock(), t.trace, "undo", seconds(60)));
-    }));
+                  return with_deadline(t.clock(), seconds(2), "the undo",
+                                       sleeper(t.clock(), t.trace, "undo", seconds(60)));
+                }));
     co_await sleep_for(t.clock(), seconds(1));
     scope.cancel(CancelReason::user);
     co_await scope.join();
@@ -460,18 +457,17 @@ TEST_F(AsyncTest, WithUndoLeavesSuccessAlone) {
 }
 
 TEST_F(AsyncTest, WithUndoRethrowsTheFirstErrorWithTheUndosAttached) {
-  const std::string failure =
-      failure_of(loop, with_undo(fail_after(clock(), seconds(1), "cannot attach"), [this] {
-                   return fail_after(clock(), seconds(1), "cannot detach");
-                 }));
+  const std::string failure = failure_of(
+      loop, with_undo(fail_after(clock(), seconds(1), "cannot attach"),
+                      [this] { return fail_after(clock(), seconds(1), "cannot detach"); }));
   EXPECT_EQ(failure, "cannot attach; undoing it failed too: cannot detach");
 }
 
 TEST_F(AsyncTest, NestedUndosRunInsideOut) {
-  const std::string failure = failure_of(
-      loop, with_undo(with_undo(fail_after(clock(), seconds(1), "no"),
-                                [this] { return note(trace, "inner"); }),
-                      [this] { return note(trace, "outer"); }));
+  const std::string failure =
+      failure_of(loop, with_undo(with_undo(fail_after(clock(), seconds(1), "no"),
+                                           [this] { return note(trace, "inner"); }),
+                                 [this] { return note(trace, "outer"); }));
   EXPECT_EQ(failure, "no");
   EXPECT_EQ(trace, (Trace{"inner", "outer"}));
 }

@@ -39,10 +39,14 @@ std::string Error::full_message() const {
 
 std::string_view to_string(CancelReason reason) {
   switch (reason) {
-    case CancelReason::user: return "user";
-    case CancelReason::deadline: return "deadline";
-    case CancelReason::shutdown: return "shutdown";
-    case CancelReason::lost_leadership: return "lost-leadership";
+    case CancelReason::user:
+      return "user";
+    case CancelReason::deadline:
+      return "deadline";
+    case CancelReason::shutdown:
+      return "shutdown";
+    case CancelReason::lost_leadership:
+      return "lost-leadership";
   }
   return "unknown";
 }

@@ -1,4 +1,5 @@
-// Identifiers: UUIDv7 (RFC 9562 section 5.7), sortable by creation time, one strong type per object.
+// Identifiers: UUIDv7 (RFC 9562 section 5.7), sortable by creation time, one strong type per
+// object.
 #pragma once
 
 #include <array>
@@ -32,7 +33,9 @@ struct Id {
   bool is_nil() const { return value.is_nil(); }
 };
 template <class Tag>
-std::string to_text(const Id<Tag>& id) { return to_text(id.value); }
+std::string to_text(const Id<Tag>& id) {
+  return to_text(id.value);
+}
 
 // [a-z0-9][a-z0-9-]{0,62}
 bool is_valid_name(std::string_view name);

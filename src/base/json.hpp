@@ -49,9 +49,9 @@ T decode(std::string_view text, DecodeOptions options = {}) {
 }
 
 struct EncodeOptions {
-  bool pretty = false;         // two spaces, for people and golden files
+  bool pretty = false;  // two spaces, for people and golden files
   bool reveal_secrets = false;  // only documents that are sealed before they are stored
-  bool omit_empty = true;      // empty optionals are left out (lists, maps and text stay)
+  bool omit_empty = true;  // empty optionals are left out (lists, maps and text stay)
 };
 void encode_to(std::string& out, const TypeInfo& type, const void* object, EncodeOptions options);
 
@@ -66,13 +66,13 @@ std::string encode(const T& object, EncodeOptions options = {}) {
 std::expected<void, Error> validate(const TypeInfo& type, const void* object);
 
 // RFC 7396: the object with the patch applied. Field paths and limits as in decode. null empties an
-// optional, removes a map's entry and resets any other field to its default, but not a required one.
-// A variant is patched in place unless "kind" changes.
+// optional, removes a map's entry and resets any other field to its default, but not a required
+// one. A variant is patched in place unless "kind" changes.
 std::expected<void, Error> merge_patch_into(const TypeInfo& type, void* object,
                                             std::string_view patch, DecodeOptions options);
 
-// One changed leaf between two values of a type: path, old and new text. What exists on one side only
-// has an empty text on the other; secrets say "changed".
+// One changed leaf between two values of a type: path, old and new text. What exists on one side
+// only has an empty text on the other; secrets say "changed".
 struct Difference {
   std::string path;
   std::string before;
@@ -81,8 +81,8 @@ struct Difference {
 std::vector<Difference> differences(const TypeInfo& type, const void* before, const void* after);
 
 // JSON Schema (draft 2020-12) of a type, as OpenAPI 3.1 uses it; named types become $refs and are
-// added to `schemas` (name → schema text). The alternative Foo of a variant is the schema FooChoice:
-// Foo with its "kind".
+// added to `schemas` (name → schema text). The alternative Foo of a variant is the schema
+// FooChoice: Foo with its "kind".
 std::string schema(const TypeInfo& type, std::map<std::string, std::string>& schemas);
 
 // The same of one field, with its limits and text.

@@ -10,14 +10,20 @@ namespace {
 // The name of a JSON type with its article, for sentences.
 std::string_view kind_of(const Value& value) {
   switch (value.kind()) {
-    case boost::json::kind::null: return "null";
-    case boost::json::kind::bool_: return "a boolean";
+    case boost::json::kind::null:
+      return "null";
+    case boost::json::kind::bool_:
+      return "a boolean";
     case boost::json::kind::int64:
     case boost::json::kind::uint64:
-    case boost::json::kind::double_: return "a number";
-    case boost::json::kind::string: return "a text";
-    case boost::json::kind::array: return "a list";
-    case boost::json::kind::object: return "an object";
+    case boost::json::kind::double_:
+      return "a number";
+    case boost::json::kind::string:
+      return "a text";
+    case boost::json::kind::array:
+      return "a list";
+    case boost::json::kind::object:
+      return "an object";
   }
   return "something else";
 }
@@ -47,8 +53,7 @@ std::string position_of(std::string_view text, std::size_t offset) {
 
 }  // namespace
 
-Value parse(std::string_view text, const DecodeOptions& options,
-            boost::json::storage_ptr storage) {
+Value parse(std::string_view text, const DecodeOptions& options, boost::json::storage_ptr storage) {
   if (text.size() > options.max_bytes) {
     throw Error(Reason::too_long, fmt::format("the JSON text has {} bytes, at most {} are allowed",
                                               text.size(), options.max_bytes));
@@ -60,12 +65,12 @@ Value parse(std::string_view text, const DecodeOptions& options,
   boost::system::error_code failed;
   const std::size_t read = parser.write(text.data(), text.size(), failed);
   if (failed == boost::json::error::too_deep) {
-    throw Error(Reason::malformed_json, fmt::format("the JSON text is nested more than {} deep",
-                                                    options.max_depth));
+    throw Error(Reason::malformed_json,
+                fmt::format("the JSON text is nested more than {} deep", options.max_depth));
   }
   if (failed) {
-    throw Error(Reason::malformed_json, fmt::format("not valid JSON at {}: {}",
-                                                    position_of(text, read), failed.message()));
+    throw Error(Reason::malformed_json,
+                fmt::format("not valid JSON at {}: {}", position_of(text, read), failed.message()));
   }
   return parser.release();
 }
@@ -76,14 +81,20 @@ void Decoder::decode(const TypeInfo& type, const FieldOptions& rules, void* obje
     case Shape::boolean:
       if (!value.is_bool()) throw wrong_type(path_, "true or false", value);
       return type.set_integer(object, value.get_bool() ? 1 : 0);
-    case Shape::integer: return decode_integer(type, rules, object, value);
-    case Shape::number: return decode_number(type, rules, object, value);
-    case Shape::text: return decode_text(type, rules, object, value);
-    case Shape::enumeration: return decode_enumeration(type, object, value);
+    case Shape::integer:
+      return decode_integer(type, rules, object, value);
+    case Shape::number:
+      return decode_number(type, rules, object, value);
+    case Shape::text:
+      return decode_text(type, rules, object, value);
+    case Shape::enumeration:
+      return decode_enumeration(type, object, value);
     case Shape::structure:
       return decode_members(type, object, expect_object(type, value), false);
-    case Shape::list: return decode_list(type, rules, object, value);
-    case Shape::map: return decode_map(type, rules, object, value);
+    case Shape::list:
+      return decode_list(type, rules, object, value);
+    case Shape::map:
+      return decode_map(type, rules, object, value);
     case Shape::optional:
       if (value.is_null()) return type.clear(object);
       return decode(type.element(), rules, type.emplace(object), value);
@@ -143,8 +154,9 @@ std::size_t Decoder::find_alternative(const TypeInfo& type, const Object& member
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (names[i] == tag->get_string()) return i;
   }
-  throw path_.error(Reason::unknown_value, fmt::format("is {}, which is not a kind we know",
-                                                       quote(tag->get_string())))
+  throw path_
+      .error(Reason::unknown_value,
+             fmt::format("is {}, which is not a kind we know", quote(tag->get_string())))
       .remedy(suggestion(tag->get_string(), views));
 }
 
@@ -237,9 +249,9 @@ void Decoder::decode_enumeration(const TypeInfo& type, void* object, const Value
   if (const auto found = enum_value(type, name)) return type.set_integer(object, *found);
   std::vector<std::string_view> names;
   for (const EnumValue& candidate : type.values) names.push_back(candidate.name);
-  throw path_.error(Reason::unknown_value,
-                    fmt::format("is {}, which is not one of the allowed values",
-                                quote(name.substr(0, 100))))
+  throw path_
+      .error(Reason::unknown_value, fmt::format("is {}, which is not one of the allowed values",
+                                                quote(name.substr(0, 100))))
       .remedy(suggestion(name, names));
 }
 

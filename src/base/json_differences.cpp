@@ -37,11 +37,16 @@ class Comparison {
     }
     if (before == nullptr || after == nullptr) return compare_one_sided(type, before, after);
     switch (type.shape) {
-      case Shape::structure: return compare_members(type, before, after);
-      case Shape::list: return compare_lists(type, before, after);
-      case Shape::map: return compare_maps(type, before, after);
-      case Shape::variant: return compare_variants(type, before, after);
-      default: break;
+      case Shape::structure:
+        return compare_members(type, before, after);
+      case Shape::list:
+        return compare_lists(type, before, after);
+      case Shape::map:
+        return compare_maps(type, before, after);
+      case Shape::variant:
+        return compare_variants(type, before, after);
+      default:
+        break;
     }
     if (type.secret) {
       if (type.reveal_text(before) != type.reveal_text(after)) add("", "changed");

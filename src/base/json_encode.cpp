@@ -31,11 +31,21 @@ std::size_t utf8_length(std::string_view text) {
 void append_escape(std::string& out, char c) {
   static constexpr char kHex[] = "0123456789abcdef";
   switch (c) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
     default:
       out += "\\u00";
       out += kHex[static_cast<unsigned char>(c) >> 4];
@@ -85,8 +95,12 @@ class Encoder {
 
   void encode(const TypeInfo& type, const void* object) {
     switch (type.shape) {
-      case Shape::boolean: out_ += type.get_integer(object) != 0 ? "true" : "false"; return;
-      case Shape::integer: append_number(out_, type.get_integer(object)); return;
+      case Shape::boolean:
+        out_ += type.get_integer(object) != 0 ? "true" : "false";
+        return;
+      case Shape::integer:
+        append_number(out_, type.get_integer(object));
+        return;
       case Shape::number: {
         const double number = type.get_number(object);
         // JSON has neither infinity nor "not a number".
@@ -97,12 +111,16 @@ class Encoder {
         }
         return;
       }
-      case Shape::text: return encode_text(type, object);
+      case Shape::text:
+        return encode_text(type, object);
       case Shape::enumeration:
         return append_quoted(out_, enum_name(type, type.get_integer(object)));
-      case Shape::structure: return encode_members(type, object, {});
-      case Shape::list: return encode_list(type, object);
-      case Shape::map: return encode_map(type, object);
+      case Shape::structure:
+        return encode_members(type, object, {});
+      case Shape::list:
+        return encode_list(type, object);
+      case Shape::map:
+        return encode_map(type, object);
       case Shape::optional: {
         const void* const held = type.held(object);
         if (held == nullptr) {

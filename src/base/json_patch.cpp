@@ -28,16 +28,20 @@ class Fresh {
 void Decoder::patch(const TypeInfo& type, const FieldOptions& rules, void* object,
                     const Value& value) {
   switch (type.shape) {
-    case Shape::structure: return patch_members(type, object, expect_object(type, value), false);
-    case Shape::map: return patch_map(type, rules, object, expect_object(type, value));
-    case Shape::variant: return patch_variant(type, object, expect_object(type, value));
+    case Shape::structure:
+      return patch_members(type, object, expect_object(type, value), false);
+    case Shape::map:
+      return patch_map(type, rules, object, expect_object(type, value));
+    case Shape::variant:
+      return patch_variant(type, object, expect_object(type, value));
     case Shape::optional: {
       if (value.is_null()) return type.clear(object);
       const void* const held = type.held(object);
       if (held == nullptr) return decode(type.element(), rules, type.emplace(object), value);
       return patch(type.element(), rules, const_cast<void*>(held), value);
     }
-    default: return decode(type, rules, object, value);
+    default:
+      return decode(type, rules, object, value);
   }
 }
 

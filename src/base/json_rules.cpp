@@ -70,10 +70,9 @@ bool is_hostname(std::string_view text) {
 bool is_url(std::string_view text) {
   const auto colon = text.find("://");
   if (colon == std::string_view::npos || colon == 0 || colon + 3 == text.size()) return false;
-  return std::ranges::all_of(text.substr(0, colon),
-                             [](char c) {
-                               return is_alphanumeric(c) || c == '+' || c == '-' || c == '.';
-                             }) &&
+  return std::ranges::all_of(
+             text.substr(0, colon),
+             [](char c) { return is_alphanumeric(c) || c == '+' || c == '-' || c == '.'; }) &&
          std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
 }
 
@@ -112,8 +111,8 @@ bool is_time(std::string_view text) { return parse_rfc3339(text).has_value(); }
 struct Format {
   std::string_view name;
   bool (*matches)(std::string_view);
-  std::string_view wanted;    // completes "must be …"
-  std::string_view pattern;   // ECMA 262, as in JSON Schema
+  std::string_view wanted;  // completes "must be …"
+  std::string_view pattern;  // ECMA 262, as in JSON Schema
   std::string_view standard;  // its name in JSON Schema
 };
 
@@ -201,16 +200,15 @@ void check_number(const Path& path, const FieldOptions& options, double value) {
 void check_text(const Path& path, const FieldOptions& options, std::string_view text) {
   const std::size_t limit = options.max_length == 0 ? kDefaultTextLimit : options.max_length;
   if (text.size() > limit) {
-    throw path.error(Reason::too_long,
-                     fmt::format("is too long: {} bytes, at most {} are allowed", text.size(),
-                                 limit));
+    throw path.error(Reason::too_long, fmt::format("is too long: {} bytes, at most {} are allowed",
+                                                   text.size(), limit));
   }
   const Format* const format = find_format(options.format);
   if (format == nullptr || (text.empty() && !options.required)) return;
   if (format->matches(text)) return;
   const Reason reason = options.format == "name" ? Reason::bad_name : Reason::bad_format;
-  throw path.error(reason, fmt::format("must be {}, not {}", format->wanted,
-                                       quote(text.substr(0, 100))));
+  throw path.error(reason,
+                   fmt::format("must be {}, not {}", format->wanted, quote(text.substr(0, 100))));
 }
 
 void check_size(const Path& path, const FieldOptions& options, std::size_t items) {
@@ -295,9 +293,12 @@ void check_value(Path& path, const TypeInfo& type, const FieldOptions& options,
   inner.max_length = 0;
   switch (type.shape) {
     case Shape::boolean:
-    case Shape::raw: return;
-    case Shape::integer: return check_integer(path, type, options, type.get_integer(object));
-    case Shape::number: return check_number(path, options, type.get_number(object));
+    case Shape::raw:
+      return;
+    case Shape::integer:
+      return check_integer(path, type, options, type.get_integer(object));
+    case Shape::number:
+      return check_number(path, options, type.get_number(object));
     case Shape::text:
       return check_text(path, options,
                         type.secret ? type.reveal_text(object) : type.get_text(object));
@@ -306,7 +307,8 @@ void check_value(Path& path, const TypeInfo& type, const FieldOptions& options,
         throw path.error(Reason::unknown_value, "has a value that has no name");
       }
       return;
-    case Shape::structure: return check_members(path, type, object);
+    case Shape::structure:
+      return check_members(path, type, object);
     case Shape::optional:
       if (const void* held = type.held(object)) check_value(path, type.element(), options, held);
       return;

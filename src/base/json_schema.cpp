@@ -52,14 +52,17 @@ class SchemaWriter {
     FieldOptions inner = rules;
     inner.max_length = 0;
     switch (type.shape) {
-      case Shape::boolean: return out.add("type", "\"boolean\"");
-      case Shape::integer: return describe_integer(out, type, rules);
+      case Shape::boolean:
+        return out.add("type", "\"boolean\"");
+      case Shape::integer:
+        return describe_integer(out, type, rules);
       case Shape::number:
         out.add("type", "\"number\"");
         if (rules.min) out.add("minimum", fmt::format("{}", *rules.min));
         if (rules.max) out.add("maximum", fmt::format("{}", *rules.max));
         return;
-      case Shape::text: return describe_text(out, type, rules);
+      case Shape::text:
+        return describe_text(out, type, rules);
       case Shape::structure:
       case Shape::enumeration:
         define(type);
@@ -73,9 +76,12 @@ class SchemaWriter {
         out.add("type", "\"object\"");
         out.add("additionalProperties", write(type.element(), inner));
         return;
-      case Shape::optional: return describe(out, type.element(), rules);
-      case Shape::variant: return describe_variant(out, type);
-      case Shape::raw: return;
+      case Shape::optional:
+        return describe(out, type.element(), rules);
+      case Shape::variant:
+        return describe_variant(out, type);
+      case Shape::raw:
+        return;
     }
   }
 
@@ -135,8 +141,7 @@ class SchemaWriter {
     const std::string name(type.name);
     if (schemas_.contains(name)) return;
     schemas_[name];  // types may contain themselves
-    std::string text =
-        type.shape == Shape::enumeration ? enumeration(type) : structure(type);
+    std::string text = type.shape == Shape::enumeration ? enumeration(type) : structure(type);
     schemas_[name] = std::move(text);
   }
 

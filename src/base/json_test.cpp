@@ -16,8 +16,8 @@ std::string refusal(std::string_view text, DecodeOptions options = {}) {
   const auto result = try_decode<T>(text, options);
   if (result) return "accepted";
   const Error& error = result.error();
-  std::string out = std::string(error.reason_name()) + " | " + error.field() + " | " +
-                    error.message();
+  std::string out =
+      std::string(error.reason_name()) + " | " + error.field() + " | " + error.message();
   if (!error.remedy_text().empty()) out += " | " + error.remedy_text();
   return out;
 }
@@ -220,9 +220,7 @@ TEST(JsonDecodeTest, TextsHaveFormatsAndLimits) {
             "too-long | /disks | /disks is too long: 5 items, at most 4 are allowed");
 }
 
-TEST(JsonDecodeTest, DecodeThrowsTheSameError) {
-  EXPECT_THROW(decode<Guest>("{}"), Error);
-}
+TEST(JsonDecodeTest, DecodeThrowsTheSameError) { EXPECT_THROW(decode<Guest>("{}"), Error); }
 
 TEST(JsonValueTest, ParseGivesValues) {
   EXPECT_EQ(parse(R"({"a":[1]})").at("a").at(0).as_int64(), 1);
@@ -235,9 +233,9 @@ template <int>
 struct Formatted {
   std::string text;
 };
-#define FORMATTED(number, format_name)                                                  \
-  inline auto describe(Type<Formatted<number>>) {                                       \
-    return structure<Formatted<number>>(                                                \
+#define FORMATTED(number, format_name)                                                       \
+  inline auto describe(Type<Formatted<number>>) {                                            \
+    return structure<Formatted<number>>(                                                     \
         "Formatted", "", field<&Formatted<number>::text>("t", "", {.format = format_name})); \
   }
 FORMATTED(0, "hostname")
@@ -565,17 +563,15 @@ TEST(JsonSchemaTest, MembersSayTheirLimits) {
     return boost::json::serialize(guest.at("properties").at(name));
   };
   EXPECT_EQ(member("id"), R"({"type":"string","format":"uuid","description":"Id."})");
-  EXPECT_EQ(member("cpus"),
-            R"({"type":"integer","format":"int32","minimum":1,"maximum":512,)"
-            R"("description":"Virtual CPUs."})");
+  EXPECT_EQ(member("cpus"), R"({"type":"integer","format":"int32","minimum":1,"maximum":512,)"
+                            R"("description":"Virtual CPUs."})");
   EXPECT_EQ(member("disks"),
             R"({"type":"array","items":{"$ref":"#/components/schemas/Disk"},"maxItems":4,)"
             R"("description":"Disks."})");
   EXPECT_EQ(member("tags"),
             R"({"type":"object","additionalProperties":{"type":"string"},"description":"Tags."})");
-  EXPECT_EQ(member("limit"),
-            R"({"type":"integer","format":"int64","minimum":1,"maximum":10,)"
-            R"("description":"Limit."})");
+  EXPECT_EQ(member("limit"), R"({"type":"integer","format":"int64","minimum":1,"maximum":10,)"
+                             R"("description":"Limit."})");
   EXPECT_EQ(member("step"),
             R"({"oneOf":[{"$ref":"#/components/schemas/CreateVolumeChoice"},)"
             R"({"$ref":"#/components/schemas/DropVolumeChoice"}],"discriminator":{"propertyName":)"

@@ -45,7 +45,8 @@ class MemoryLog : public Log {
     LogLevel level;
     std::string room, message;
   };
-  void write(LogLevel level, std::string_view room, std::string_view message, Fields fields) override;
+  void write(LogLevel level, std::string_view room, std::string_view message,
+             Fields fields) override;
   const std::vector<Line>& lines() const { return lines_; }
   std::vector<Line> take_errors();
 

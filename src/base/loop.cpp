@@ -72,16 +72,15 @@ class RealClock final : public Clock {
   }
 
   void listen() {
-    bell_.async_wait(asio::posix::stream_descriptor::wait_read,
-                     [this](const boost::system::error_code& failed) {
-                       if (failed) return;
-                       std::uint64_t rings = 0;
-                       [[maybe_unused]] const auto size =
-                           ::read(bell_.native_handle(), &rings, sizeof rings);
-                       fire_due();
-                       set_bell();
-                       listen();
-                     });
+    bell_.async_wait(
+        asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& failed) {
+          if (failed) return;
+          std::uint64_t rings = 0;
+          [[maybe_unused]] const auto size = ::read(bell_.native_handle(), &rings, sizeof rings);
+          fire_due();
+          set_bell();
+          listen();
+        });
   }
 
   void fire_due() {
@@ -111,9 +110,7 @@ struct Loop::State {
 Loop::Loop() : state_(std::make_unique<State>()) {}
 Loop::~Loop() = default;
 
-Executor Loop::executor() {
-  return TimedExecutor(state_->context.get_executor(), &state_->lag);
-}
+Executor Loop::executor() { return TimedExecutor(state_->context.get_executor(), &state_->lag); }
 Clock& Loop::clock() { return state_->clock; }
 
 Duration Loop::worst_lag() {
@@ -152,10 +149,11 @@ void Loop::run(Async<void> work, Options options) {
   bool ended = false;
   std::exception_ptr failure;
   context.restart();
-  detail::start(executor(), std::move(work), &watch.canceller, [&](const std::exception_ptr& thrown) {
-    ended = true;
-    failure = thrown;
-  });
+  detail::start(executor(), std::move(work), &watch.canceller,
+                [&](const std::exception_ptr& thrown) {
+                  ended = true;
+                  failure = thrown;
+                });
   while (!ended) context.run_one();
   watch.signals.cancel();
   while (context.poll() > 0) {

@@ -237,13 +237,13 @@ TEST(LaneTest, TheLoopGoesOnMeanwhileAndWaitingCounts) {
     std::binary_semaphore gate(0);
     std::atomic<bool> started = false;
     Scope scope(executor);
-    scope.spawn("blocked", [](Lane& l, std::binary_semaphore& g,
-                              std::atomic<bool>& s) -> Async<void> {
-      co_await l.run([&] {
-        s = true;
-        g.acquire();
-      });
-    }(lane, gate, started));
+    scope.spawn("blocked",
+                [](Lane& l, std::binary_semaphore& g, std::atomic<bool>& s) -> Async<void> {
+                  co_await l.run([&] {
+                    s = true;
+                    g.acquire();
+                  });
+                }(lane, gate, started));
     std::vector<int> order;
     scope.spawn("queued", append(lane, order, 1));
     while (!started) co_await sleep_for(clock, milliseconds(1));
@@ -262,18 +262,19 @@ TEST(LaneTest, ACancelledCallerWaitsForItsFunctionAndLearnsAfterwards) {
     std::binary_semaphore gate(0);
     std::atomic<bool> started = false;
     Scope scope(executor);
-    scope.spawn("a", [](Lane& l, Clock& c, std::binary_semaphore& g, std::atomic<bool>& s,
-                        std::string& o) -> Async<void> {
-      int local = 0;
-      co_await l.run([&] {
-        s = true;
-        g.acquire();
-        local = 1;
-      });
-      o += "returned " + std::to_string(local);
-      co_await sleep_for(c, milliseconds(1));
-      o += " not reached";
-    }(lane, clock, gate, started, out));
+    scope.spawn("a",
+                [](Lane& l, Clock& c, std::binary_semaphore& g, std::atomic<bool>& s,
+                   std::string& o) -> Async<void> {
+                  int local = 0;
+                  co_await l.run([&] {
+                    s = true;
+                    g.acquire();
+                    local = 1;
+                  });
+                  o += "returned " + std::to_string(local);
+                  co_await sleep_for(c, milliseconds(1));
+                  o += " not reached";
+                }(lane, clock, gate, started, out));
     while (!started) co_await sleep_for(clock, milliseconds(1));
     scope.cancel(CancelReason::user);
     co_await sleep_for(clock, milliseconds(2));

@@ -13,9 +13,9 @@ constexpr std::array kReasons = {
 };
 
 constexpr std::array<std::string_view, 13> kCodes = {
-    "invalid-argument",    "unauthenticated",    "permission-denied", "not-found",
-    "already-exists",      "conflict",           "failed-precondition", "resource-exhausted",
-    "unsupported",         "unavailable",        "deadline-exceeded", "data-loss",
+    "invalid-argument", "unauthenticated", "permission-denied",   "not-found",
+    "already-exists",   "conflict",        "failed-precondition", "resource-exhausted",
+    "unsupported",      "unavailable",     "deadline-exceeded",   "data-loss",
     "internal",
 };
 static_assert(kCodes.size() == static_cast<std::size_t>(ErrorCode::internal) + 1);
@@ -44,32 +44,52 @@ ErrorCode error_code_named(std::string_view name) {
 
 int http_status(ErrorCode code) {
   switch (code) {
-    case ErrorCode::invalid_argument: return 400;
-    case ErrorCode::unauthenticated: return 401;
-    case ErrorCode::permission_denied: return 403;
-    case ErrorCode::not_found: return 404;
-    case ErrorCode::already_exists: return 409;
-    case ErrorCode::conflict: return 409;
-    case ErrorCode::failed_precondition: return 409;
-    case ErrorCode::resource_exhausted: return 409;
-    case ErrorCode::unsupported: return 501;
-    case ErrorCode::unavailable: return 503;
-    case ErrorCode::deadline_exceeded: return 504;
-    case ErrorCode::data_loss: return 500;
-    case ErrorCode::internal: return 500;
+    case ErrorCode::invalid_argument:
+      return 400;
+    case ErrorCode::unauthenticated:
+      return 401;
+    case ErrorCode::permission_denied:
+      return 403;
+    case ErrorCode::not_found:
+      return 404;
+    case ErrorCode::already_exists:
+      return 409;
+    case ErrorCode::conflict:
+      return 409;
+    case ErrorCode::failed_precondition:
+      return 409;
+    case ErrorCode::resource_exhausted:
+      return 409;
+    case ErrorCode::unsupported:
+      return 501;
+    case ErrorCode::unavailable:
+      return 503;
+    case ErrorCode::deadline_exceeded:
+      return 504;
+    case ErrorCode::data_loss:
+      return 500;
+    case ErrorCode::internal:
+      return 500;
   }
   std::unreachable();
 }
 
 int http_status(Reason reason) {
   switch (reason) {
-    case Reason::method_not_allowed: return 405;
-    case Reason::history_compacted: return 410;
-    case Reason::revision_mismatch: return 412;
-    case Reason::body_too_large: return 413;
-    case Reason::too_many_connections: return 429;
-    case Reason::not_enough_space: return 507;
-    default: return http_status(reason_info(reason).code);
+    case Reason::method_not_allowed:
+      return 405;
+    case Reason::history_compacted:
+      return 410;
+    case Reason::revision_mismatch:
+      return 412;
+    case Reason::body_too_large:
+      return 413;
+    case Reason::too_many_connections:
+      return 429;
+    case Reason::not_enough_space:
+      return 507;
+    default:
+      return http_status(reason_info(reason).code);
   }
 }
 

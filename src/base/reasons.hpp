@@ -38,6 +38,20 @@ enum class ErrorCode : std::uint8_t {
   X(bad_cursor, "bad-cursor", invalid_argument, "The list cursor is not one we gave.")            \
   X(bad_filter, "bad-filter", invalid_argument, "The filter expression does not parse.")          \
   X(bad_spec, "bad-spec", invalid_argument, "The specification contradicts itself.")              \
+  X(topology_mismatch, "topology-mismatch", invalid_argument,                                     \
+    "Sockets × cores × threads is not the number of CPUs.")                                       \
+  X(memory_not_aligned, "memory-not-aligned", invalid_argument, "Memory is not whole MiB.")       \
+  X(kernel_missing, "kernel-missing", invalid_argument, "Direct kernel boot without a kernel.")   \
+  X(kernel_not_used, "kernel-not-used", invalid_argument,                                         \
+    "A kernel command line without direct kernel boot.")                                          \
+  X(duplicate_device, "duplicate-device", invalid_argument, "Two devices have one name.")         \
+  X(duplicate_port, "duplicate-port", invalid_argument, "Two forwards use one host port.")        \
+  X(port_in_use, "port-in-use", failed_precondition, "Another guest forwards this host port.")    \
+  X(too_many_devices, "too-many-devices", invalid_argument, "No PCI slot is left.")               \
+  X(disk_too_small, "disk-too-small", invalid_argument, "The disk is smaller than its image.")    \
+  X(bad_tag, "bad-tag", invalid_argument, "A tag is empty, too long or has strange letters.")     \
+  X(needs_shared_storage, "needs-shared-storage", failed_precondition,                            \
+    "The target host does not see the guest's datastore.")                                        \
   X(bad_request, "bad-request", invalid_argument, "The request is malformed.")                    \
   X(body_too_large, "body-too-large", invalid_argument, "The body exceeds the limit.")            \
   X(header_too_large, "header-too-large", invalid_argument, "The request's head is too large.")   \

@@ -34,8 +34,7 @@ std::string kebab(std::string_view pascal_case) {
     }
     // "VMState" reads vm-state: a run of capitals is one word, its last letter begins the next.
     const bool after_lower = i > 0 && !is_upper(pascal_case[i - 1]);
-    const bool before_lower =
-        i > 0 && i + 1 < pascal_case.size() && !is_upper(pascal_case[i + 1]);
+    const bool before_lower = i > 0 && i + 1 < pascal_case.size() && !is_upper(pascal_case[i + 1]);
     if (after_lower || before_lower) out += '-';
     out += static_cast<char>(c - 'A' + 'a');
   }

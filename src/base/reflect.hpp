@@ -39,11 +39,11 @@ struct FieldOptions {
   bool required = false;                // absent in input → missing-field
   std::optional<std::int64_t> min = {};  // numbers, sizes, durations
   std::optional<std::int64_t> max = {};
-  std::size_t max_length = 0;           // text: bytes, lists: items; 0 = the kind's default limit
-  std::string_view format = {};         // "name": a Ruche name; "reference": name or id; "path"; …
-  bool read_only = false;               // servers fill it; refused in a request
-  std::string_view flag = {};           // CLI flag when it is not derived from the name
-  bool positional = false;              // CLI: an argument rather than a flag
+  std::size_t max_length = 0;  // text: bytes, lists: items; 0 = the kind's default limit
+  std::string_view format = {};  // "name": a Ruche name; "reference": name or id; "path"; …
+  bool read_only = false;  // servers fill it; refused in a request
+  std::string_view flag = {};  // CLI flag when it is not derived from the name
+  bool positional = false;  // CLI: an argument rather than a flag
   std::string_view example = {};
 };
 
@@ -62,7 +62,17 @@ struct EnumValue {
 };
 
 enum class Shape : std::uint8_t {
-  boolean, integer, number, text, structure, enumeration, list, map, optional, variant, raw,
+  boolean,
+  integer,
+  number,
+  text,
+  structure,
+  enumeration,
+  list,
+  map,
+  optional,
+  variant,
+  raw,
 };
 
 // JSON that is passed on as it is: any value, serialized. Encoded verbatim (empty text: null).
@@ -75,12 +85,12 @@ struct RawJson {
 // the shape are set, the others are null.
 struct TypeInfo {
   Shape shape;
-  std::string_view name;    // described types and formats ("bytes", "uuid"); else empty
+  std::string_view name;  // described types and formats ("bytes", "uuid"); else empty
   std::string_view doc;
   std::string_view format;  // text: "uuid", "date-time"; integer: "bytes", "duration-ms", "uint32"…
   bool secret = false;
-  std::vector<FieldInfo> fields;        // structure
-  std::vector<EnumValue> values;        // enumeration
+  std::vector<FieldInfo> fields;  // structure
+  std::vector<EnumValue> values;  // enumeration
   const TypeInfo& (*element)() = nullptr;  // list, map, optional
   std::vector<const TypeInfo& (*)()> alternatives;  // variant: described structures, tagged "kind"
 
@@ -95,20 +105,20 @@ struct TypeInfo {
   const std::string& (*plain_text)(const void*) = nullptr;
   // The error says what form was expected.
   std::expected<void, std::string> (*set_text)(void*, std::string_view) = nullptr;
-  std::size_t (*size)(const void*) = nullptr;                     // list, map
-  const void* (*at)(const void*, std::size_t) = nullptr;          // list
-  void* (*append)(void*) = nullptr;                               // list
-  void (*clear)(void*) = nullptr;                                 // list, map, optional
+  std::size_t (*size)(const void*) = nullptr;  // list, map
+  const void* (*at)(const void*, std::size_t) = nullptr;  // list
+  void* (*append)(void*) = nullptr;  // list
+  void (*clear)(void*) = nullptr;  // list, map, optional
   void (*each)(const void*, void* context,
                void (*visit)(void* context, const std::string& key, const void* value)) = nullptr;
-  void* (*insert)(void*, std::string key) = nullptr;              // map: the old value if any
+  void* (*insert)(void*, std::string key) = nullptr;  // map: the old value if any
   const void* (*find)(const void*, const std::string& key) = nullptr;  // map: null when absent
-  void (*erase)(void*, const std::string& key) = nullptr;         // map
-  const void* (*held)(const void*) = nullptr;                     // optional: null when empty
-  void* (*emplace)(void*) = nullptr;                              // optional
-  std::size_t (*index)(const void*) = nullptr;                    // variant
-  const void* (*alternative)(const void*) = nullptr;              // variant: the held value
-  void* (*emplace_alternative)(void*, std::size_t) = nullptr;     // variant
+  void (*erase)(void*, const std::string& key) = nullptr;  // map
+  const void* (*held)(const void*) = nullptr;  // optional: null when empty
+  void* (*emplace)(void*) = nullptr;  // optional
+  std::size_t (*index)(const void*) = nullptr;  // variant
+  const void* (*alternative)(const void*) = nullptr;  // variant: the held value
+  void* (*emplace_alternative)(void*, std::size_t) = nullptr;  // variant
   void (*construct)(void*) = nullptr;  // placement default construction, with `bytes` of storage
   void (*destroy)(void*) = nullptr;
   void (*assign)(void* to, const void* from) = nullptr;
@@ -158,7 +168,8 @@ constexpr EnumValue value(E e, std::string_view name, std::string_view doc) {
   return {static_cast<std::int64_t>(e), name, doc};
 }
 template <class T, class... Fields>
-constexpr StructureTable<T> structure(std::string_view name, std::string_view doc, Fields... fields) {
+constexpr StructureTable<T> structure(std::string_view name, std::string_view doc,
+                                      Fields... fields) {
   return {name, doc, {fields...}};
 }
 template <class T, class... Values>
@@ -188,7 +199,9 @@ void use_text(TypeInfo& info, std::string_view format) {
   info.shape = Shape::text;
   info.format = format;
   info.get_text = [](const void* p) { return text_of(*static_cast<const Inner*>(p)); };
-  info.set_text = [](void* p, std::string_view s) { return assign_text(*static_cast<Inner*>(p), s); };
+  info.set_text = [](void* p, std::string_view s) {
+    return assign_text(*static_cast<Inner*>(p), s);
+  };
 }
 
 template <class T>
@@ -293,7 +306,9 @@ void use_containers(TypeInfo& info) {
     info.shape = Shape::list;
     info.element = &type_of<typename T::value_type>;
     info.size = [](const void* p) { return static_cast<const T*>(p)->size(); };
-    info.at = [](const void* p, std::size_t i) -> const void* { return &(*static_cast<const T*>(p))[i]; };
+    info.at = [](const void* p, std::size_t i) -> const void* {
+      return &(*static_cast<const T*>(p))[i];
+    };
     info.append = [](void* p) -> void* { return &static_cast<T*>(p)->emplace_back(); };
     info.clear = [](void* p) { static_cast<T*>(p)->clear(); };
   } else if constexpr (is_instance<T, std::map>) {
@@ -329,8 +344,7 @@ void use_containers(TypeInfo& info) {
       info.alternatives = {&type_of<Ts>...};
       info.emplace_alternative = [](void* p, std::size_t i) -> void* {
         using Make = void* (*)(T&);
-        static constexpr Make make[] = {
-            [](T& v) -> void* { return &v.template emplace<Ts>(); }...};
+        static constexpr Make make[] = {[](T& v) -> void* { return &v.template emplace<Ts>(); }...};
         return make[i](*static_cast<T*>(p));
       };
     }(std::type_identity<T>{});

@@ -41,15 +41,13 @@ class TimedExecutor {
     return boost::asio::query(inner_, property);
   }
   template <class Property>
-  auto require(const Property& property) const
-      -> TimedExecutor<std::decay_t<decltype(boost::asio::require(std::declval<const Inner&>(),
-                                                                  property))>> {
+  auto require(const Property& property) const -> TimedExecutor<
+      std::decay_t<decltype(boost::asio::require(std::declval<const Inner&>(), property))>> {
     return {boost::asio::require(inner_, property), probe_};
   }
   template <class Property>
-  auto prefer(const Property& property) const
-      -> TimedExecutor<std::decay_t<decltype(boost::asio::prefer(std::declval<const Inner&>(),
-                                                                 property))>> {
+  auto prefer(const Property& property) const -> TimedExecutor<
+      std::decay_t<decltype(boost::asio::prefer(std::declval<const Inner&>(), property))>> {
     return {boost::asio::prefer(inner_, property), probe_};
   }
 

@@ -31,8 +31,8 @@ struct Decimal {
   // Rounded down; nothing when it does not fit.
   std::optional<std::int64_t> times(std::int64_t factor) const {
     __extension__ typedef __int128 Wide;
-    const Wide product = static_cast<Wide>(whole) * factor +
-                         static_cast<Wide>(numerator) * factor / denominator;
+    const Wide product =
+        static_cast<Wide>(whole) * factor + static_cast<Wide>(numerator) * factor / denominator;
     if (product > kMax) return std::nullopt;
     return static_cast<std::int64_t>(product);
   }
@@ -249,8 +249,8 @@ std::string to_rfc3339(Timestamp time) {
 }
 
 std::expected<Timestamp, std::string> parse_rfc3339(std::string_view text) {
-  const auto bad = std::unexpected(fmt::format(
-      "\"{}\" is not a time; write for example 2026-01-02T03:04:05Z (RFC 3339)", text));
+  const auto bad = std::unexpected(
+      fmt::format("\"{}\" is not a time; write for example 2026-01-02T03:04:05Z (RFC 3339)", text));
   std::string_view rest = text;
   const auto year = take_digits(rest, 4);
   if (!year || !take(rest, "-")) return bad;
@@ -258,8 +258,8 @@ std::expected<Timestamp, std::string> parse_rfc3339(std::string_view text) {
   if (!month || !take(rest, "-")) return bad;
   const auto day = take_digits(rest, 2);
   if (!day || !take(rest, "Tt ")) return bad;
-  const auto date = std::chrono::year(*year) / static_cast<unsigned>(*month) /
-                    static_cast<unsigned>(*day);
+  const auto date =
+      std::chrono::year(*year) / static_cast<unsigned>(*month) / static_cast<unsigned>(*day);
   if (!date.ok()) return bad;
   const auto in_day = take_time(rest);
   if (!in_day) return bad;

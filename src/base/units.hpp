@@ -16,8 +16,14 @@ struct Bytes {
   friend auto operator<=>(Bytes, Bytes) = default;
   friend Bytes operator+(Bytes a, Bytes b) { return {a.count + b.count}; }
   friend Bytes operator-(Bytes a, Bytes b) { return {a.count - b.count}; }
-  Bytes& operator+=(Bytes b) { count += b.count; return *this; }
-  Bytes& operator-=(Bytes b) { count -= b.count; return *this; }
+  Bytes& operator+=(Bytes b) {
+    count += b.count;
+    return *this;
+  }
+  Bytes& operator-=(Bytes b) {
+    count -= b.count;
+    return *this;
+  }
 };
 constexpr Bytes kib(std::int64_t n) { return {n << 10}; }
 constexpr Bytes mib(std::int64_t n) { return {n << 20}; }
@@ -33,7 +39,8 @@ std::string to_text(Duration duration);  // "1.5 s", "3 min 20 s"
 // "500ms", "30s", "5m", "2h", "7d"; a bare number is seconds.
 std::expected<Duration, std::string> parse_duration(std::string_view text);
 
-// Monotonic time that goes on during suspend (CLOCK_BOOTTIME), microseconds since an arbitrary start.
+// Monotonic time that goes on during suspend (CLOCK_BOOTTIME), microseconds since an arbitrary
+// start.
 struct Instant {
   std::chrono::microseconds since_start{0};
   friend auto operator<=>(Instant, Instant) = default;

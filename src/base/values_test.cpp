@@ -100,9 +100,10 @@ TEST(IdTest, Uuid7HasItsTimeVersionAndVariant) {
 
 TEST(IdTest, ParseIsStrict) {
   EXPECT_TRUE(parse_uuid("0198C7D2-4f3a-7000-8000-0123456789ab"));
-  for (const char* bad : {"", "0198c7d24f3a700080000123456789ab", "0198c7d2-4f3a-7000-8000-0123456789a",
-                          "0198c7d2-4f3a-7000-8000-0123456789ag", "0198c7d2-4f3a-7000-80000-123456789ab",
-                          "{198c7d2-4f3a-7000-8000-0123456789a}"}) {
+  for (const char* bad :
+       {"", "0198c7d24f3a700080000123456789ab", "0198c7d2-4f3a-7000-8000-0123456789a",
+        "0198c7d2-4f3a-7000-8000-0123456789ag", "0198c7d2-4f3a-7000-80000-123456789ab",
+        "{198c7d2-4f3a-7000-8000-0123456789a}"}) {
     EXPECT_FALSE(parse_uuid(bad)) << bad;
   }
 }

@@ -46,10 +46,11 @@ constexpr auto describe(Type<RestartPolicy>) {
 
 enum class DiskBus { virtio_blk, virtio_scsi, sata };
 constexpr auto describe(Type<DiskBus>) {
-  return enumeration<DiskBus>("DiskBus", "The disk controller the guest sees.",
-                              value(DiskBus::virtio_blk, "virtio-blk", "Fast, the default."),
-                              value(DiskBus::virtio_scsi, "virtio-scsi", "Many disks, SCSI commands."),
-                              value(DiskBus::sata, "sata", "For systems without virtio drivers."));
+  return enumeration<DiskBus>(
+      "DiskBus", "The disk controller the guest sees.",
+      value(DiskBus::virtio_blk, "virtio-blk", "Fast, the default."),
+      value(DiskBus::virtio_scsi, "virtio-scsi", "Many disks, SCSI commands."),
+      value(DiskBus::sata, "sata", "For systems without virtio drivers."));
 }
 
 enum class DiskFormat { qcow2, raw };
@@ -70,10 +71,12 @@ constexpr auto describe(Type<DiskSpec>) {
   return structure<DiskSpec>(
       "DiskSpec", "A virtual disk.",
       field<&DiskSpec::name>("name", "The disk's name in this guest.", {.format = "name"}),
-      field<&DiskSpec::layer>("layer", "The volume layer on top of its chain.", {.read_only = true}),
+      field<&DiskSpec::layer>("layer", "The volume layer on top of its chain.",
+                              {.read_only = true}),
       field<&DiskSpec::size>("size_bytes", "Capacity the guest sees.", {.min = 1 << 20}),
       field<&DiskSpec::bus>("bus", "Disk controller."),
-      field<&DiskSpec::slot>("slot", "Its place on the bus, assigned once and kept.", {.read_only = true}));
+      field<&DiskSpec::slot>("slot", "Its place on the bus, assigned once and kept.",
+                             {.read_only = true}));
 }
 
 struct PortForward {
@@ -81,16 +84,19 @@ struct PortForward {
   std::uint16_t guest_port = 0;
 };
 constexpr auto describe(Type<PortForward>) {
-  return structure<PortForward>(
-      "PortForward", "A TCP port of 127.0.0.1 on the host that leads into the guest.",
-      field<&PortForward::host_port>("host_port", "Port on the host.", {.required = true, .min = 1}),
-      field<&PortForward::guest_port>("guest_port", "Port in the guest.", {.required = true, .min = 1}));
+  return structure<PortForward>("PortForward",
+                                "A TCP port of 127.0.0.1 on the host that leads into the guest.",
+                                field<&PortForward::host_port>("host_port", "Port on the host.",
+                                                               {.required = true, .min = 1}),
+                                field<&PortForward::guest_port>("guest_port", "Port in the guest.",
+                                                                {.required = true, .min = 1}));
 }
 
 enum class NicKind { user };
 constexpr auto describe(Type<NicKind>) {
-  return enumeration<NicKind>("NicKind", "What a network adapter is plugged into.",
-                              value(NicKind::user, "user", "QEMU's own NAT; needs no host network."));
+  return enumeration<NicKind>(
+      "NicKind", "What a network adapter is plugged into.",
+      value(NicKind::user, "user", "QEMU's own NAT; needs no host network."));
 }
 
 struct NicSpec {
@@ -106,7 +112,8 @@ constexpr auto describe(Type<NicSpec>) {
       field<&NicSpec::name>("name", "The adapter's name in this guest.", {.format = "name"}),
       field<&NicSpec::kind>("kind", "What it is plugged into."),
       field<&NicSpec::mac>("mac", "Hardware address.", {.read_only = true}),
-      field<&NicSpec::forwards>("forwards", "Host ports that lead into the guest.", {.max_length = 64}),
+      field<&NicSpec::forwards>("forwards", "Host ports that lead into the guest.",
+                                {.max_length = 64}),
       field<&NicSpec::slot>("slot", "PCI device number on the root bus.", {.read_only = true}));
 }
 
@@ -126,7 +133,8 @@ struct BootSpec {
 };
 constexpr auto describe(Type<BootSpec>) {
   return structure<BootSpec>(
-      "BootSpec", "How the guest boots.", field<&BootSpec::kind>("kind", "Firmware or direct kernel."),
+      "BootSpec", "How the guest boots.",
+      field<&BootSpec::kind>("kind", "Firmware or direct kernel."),
       field<&BootSpec::kernel>("kernel", "Layer that holds the kernel.", {.read_only = true}),
       field<&BootSpec::initrd>("initrd", "Layer that holds the initramfs.", {.read_only = true}),
       field<&BootSpec::command_line>("command_line", "Kernel command line.", {.max_length = 2048}));
@@ -138,10 +146,11 @@ struct CpuTopology {
   std::uint32_t threads = 1;
 };
 constexpr auto describe(Type<CpuTopology>) {
-  return structure<CpuTopology>("CpuTopology", "How the virtual CPUs are arranged.",
-                                field<&CpuTopology::sockets>("sockets", "Sockets.", {.min = 1, .max = 64}),
-                                field<&CpuTopology::cores>("cores", "Cores in a socket.", {.min = 1, .max = 256}),
-                                field<&CpuTopology::threads>("threads", "Threads in a core.", {.min = 1, .max = 8}));
+  return structure<CpuTopology>(
+      "CpuTopology", "How the virtual CPUs are arranged.",
+      field<&CpuTopology::sockets>("sockets", "Sockets.", {.min = 1, .max = 64}),
+      field<&CpuTopology::cores>("cores", "Cores in a socket.", {.min = 1, .max = 256}),
+      field<&CpuTopology::threads>("threads", "Threads in a core.", {.min = 1, .max = 8}));
 }
 
 struct VmSpec {
@@ -168,8 +177,10 @@ constexpr auto describe(Type<VmSpec>) {
       field<&VmSpec::memory>("memory_bytes", "Memory.", {.min = 16 << 20}),
       field<&VmSpec::memory_kind>("memory_kind", "How the memory is held."),
       field<&VmSpec::boot>("boot", "How it boots."),
-      field<&VmSpec::hardware_version>("hardware_version", "Device mapping version.", {.min = 1, .max = 1}),
-      field<&VmSpec::machine_type>("machine_type", "QEMU machine, pinned at creation.", {.read_only = true}),
+      field<&VmSpec::hardware_version>("hardware_version", "Device mapping version.",
+                                       {.min = 1, .max = 1}),
+      field<&VmSpec::machine_type>("machine_type", "QEMU machine, pinned at creation.",
+                                   {.read_only = true}),
       field<&VmSpec::disks>("disks", "Disks, in boot order.", {.max_length = 16}),
       field<&VmSpec::nics>("nics", "Network adapters.", {.max_length = 8}),
       field<&VmSpec::serial>("serial", "A serial console."),
@@ -202,7 +213,8 @@ constexpr auto describe(Type<Guest>) {
       field<&Guest::tags>("tags", "Tags.", {.max_length = 64}),
       field<&Guest::datastore>("datastore", "Datastore of its directory."),
       field<&Guest::image>("image", "The image it came from."),
-      field<&Guest::uid>("uid", "User id of its process."), field<&Guest::spec>("spec", "Hardware."),
+      field<&Guest::uid>("uid", "User id of its process."),
+      field<&Guest::spec>("spec", "Hardware."),
       field<&Guest::created_at>("created_at", "When it was created."),
       field<&Guest::deleted_at>("deleted_at", "In the recycle bin since."));
 }
@@ -254,7 +266,8 @@ constexpr auto describe(Type<GuestStatus>) {
       field<&GuestStatus::addresses>("addresses", "Known IP addresses."),
       field<&GuestStatus::disks>("disks", "Disks."),
       field<&GuestStatus::cgroup>("cgroup", "Control group of its process."),
-      field<&GuestStatus::last_error>("last_error", "Why it crashed or is broken, or why a start failed."),
+      field<&GuestStatus::last_error>("last_error",
+                                      "Why it crashed or is broken, or why a start failed."),
       field<&GuestStatus::started_at>("started_at", "When its CPUs first ran."),
       field<&GuestStatus::crashes>("crashes", "Crashes since the last wished start."));
 }

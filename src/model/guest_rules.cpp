@@ -26,7 +26,8 @@ Check check_topology(const VmSpec& spec) {
 
 Check check_memory(const VmSpec& spec) {
   if (spec.memory.count % (1 << 20) == 0) return {};
-  return refuse(Reason::memory_not_aligned, "memory must be a whole number of MiB", "/memory_bytes");
+  return refuse(Reason::memory_not_aligned, "memory must be a whole number of MiB",
+                "/memory_bytes");
 }
 
 Check check_boot(const VmSpec& spec) {

@@ -85,10 +85,9 @@ TEST(GuestRules, Tags) {
 
 // The whole table of docs/states.md: what may be asked in which state.
 TEST(GuestRules, PowerInEveryState) {
-  constexpr std::array kRequests = {PowerRequest::start,  PowerRequest::shutdown,
-                                    PowerRequest::stop,   PowerRequest::reset,
-                                    PowerRequest::pause,  PowerRequest::resume,
-                                    PowerRequest::remove};
+  constexpr std::array kRequests = {
+      PowerRequest::start, PowerRequest::shutdown, PowerRequest::stop,  PowerRequest::reset,
+      PowerRequest::pause, PowerRequest::resume,   PowerRequest::remove};
   const std::map<GuestState, std::set<PowerRequest>> allowed = {
       {GuestState::provisioning, {PowerRequest::remove}},
       {GuestState::stopped, {PowerRequest::start, PowerRequest::remove}},

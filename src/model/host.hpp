@@ -23,7 +23,8 @@ struct Host {
   Timestamp created_at;
 };
 constexpr auto describe(Type<Host>) {
-  return structure<Host>("Host", "A machine that runs ruched.", field<&Host::id>("id", "Immutable id."),
+  return structure<Host>("Host", "A machine that runs ruched.",
+                         field<&Host::id>("id", "Immutable id."),
                          field<&Host::name>("name", "Unique name.", {.format = "name"}),
                          field<&Host::created_at>("created_at", "When it joined."));
 }
@@ -48,10 +49,14 @@ struct HostStatus {
 };
 constexpr auto describe(Type<HostStatus>) {
   return structure<HostStatus>(
-      "HostStatus", "What a host says of itself.", field<&HostStatus::version>("version", "Ruche's version."),
-      field<&HostStatus::kernel>("kernel", "Kernel release."), field<&HostStatus::boot_id>("boot_id", "Kernel boot id."),
-      field<&HostStatus::cpu_model>("cpu_model", "Processor."), field<&HostStatus::sockets>("sockets", "Sockets."),
-      field<&HostStatus::cores>("cores", "Cores."), field<&HostStatus::threads>("threads", "Hardware threads."),
+      "HostStatus", "What a host says of itself.",
+      field<&HostStatus::version>("version", "Ruche's version."),
+      field<&HostStatus::kernel>("kernel", "Kernel release."),
+      field<&HostStatus::boot_id>("boot_id", "Kernel boot id."),
+      field<&HostStatus::cpu_model>("cpu_model", "Processor."),
+      field<&HostStatus::sockets>("sockets", "Sockets."),
+      field<&HostStatus::cores>("cores", "Cores."),
+      field<&HostStatus::threads>("threads", "Hardware threads."),
       field<&HostStatus::cpu_level>("cpu_level", "x86-64 microarchitecture level."),
       field<&HostStatus::memory>("memory_bytes", "Memory."),
       field<&HostStatus::accelerator>("accelerator", "What runs guest code here."),
@@ -89,10 +94,13 @@ struct Settings {
 constexpr auto describe(Type<Settings>) {
   return structure<Settings>(
       "Settings", "Settings of the whole cluster.",
-      field<&Settings::cpu_overcommit>("cpu_overcommit", "Virtual CPUs per hardware thread.", {.min = 1, .max = 64}),
-      field<&Settings::host_memory_reserve>("host_memory_reserve_bytes", "Memory kept for the host itself."),
+      field<&Settings::cpu_overcommit>("cpu_overcommit", "Virtual CPUs per hardware thread.",
+                                       {.min = 1, .max = 64}),
+      field<&Settings::host_memory_reserve>("host_memory_reserve_bytes",
+                                            "Memory kept for the host itself."),
       field<&Settings::recycle_bin>("recycle_bin_ms", "How long deleted guests are kept."),
-      field<&Settings::datastore_low_space>("datastore_low_space_bytes", "Free space below which nothing new is allocated."));
+      field<&Settings::datastore_low_space>("datastore_low_space_bytes",
+                                            "Free space below which nothing new is allocated."));
 }
 
 }  // namespace ruche::model

@@ -12,12 +12,11 @@ namespace ruche::model {
 
 enum class ObjectKind { guest, image, datastore, host, task };
 constexpr auto describe(Type<ObjectKind>) {
-  return enumeration<ObjectKind>("ObjectKind", "Kinds of object.",
-                                 value(ObjectKind::guest, "vm", "A guest."),
-                                 value(ObjectKind::image, "image", "An image."),
-                                 value(ObjectKind::datastore, "datastore", "A datastore."),
-                                 value(ObjectKind::host, "host", "A host."),
-                                 value(ObjectKind::task, "task", "A task."));
+  return enumeration<ObjectKind>(
+      "ObjectKind", "Kinds of object.", value(ObjectKind::guest, "vm", "A guest."),
+      value(ObjectKind::image, "image", "An image."),
+      value(ObjectKind::datastore, "datastore", "A datastore."),
+      value(ObjectKind::host, "host", "A host."), value(ObjectKind::task, "task", "A task."));
 }
 
 struct ObjectRef {
@@ -28,7 +27,8 @@ struct ObjectRef {
 };
 constexpr auto describe(Type<ObjectRef>) {
   return structure<ObjectRef>("ObjectRef", "An object that a task or an event is about.",
-                              field<&ObjectRef::kind>("kind", "Kind."), field<&ObjectRef::id>("id", "Id."),
+                              field<&ObjectRef::kind>("kind", "Kind."),
+                              field<&ObjectRef::id>("id", "Id."),
                               field<&ObjectRef::name>("name", "Name at that time."));
 }
 
@@ -66,9 +66,10 @@ struct Reservation {
   friend bool operator==(const Reservation&, const Reservation&) = default;
 };
 constexpr auto describe(Type<Reservation>) {
-  return structure<Reservation>("Reservation", "Resources promised to a guest.",
-                                field<&Reservation::memory>("memory_bytes", "Memory with overhead."),
-                                field<&Reservation::cpus>("cpus", "Virtual CPUs."));
+  return structure<Reservation>(
+      "Reservation", "Resources promised to a guest.",
+      field<&Reservation::memory>("memory_bytes", "Memory with overhead."),
+      field<&Reservation::cpus>("cpus", "Virtual CPUs."));
 }
 
 struct Placement {

@@ -18,10 +18,11 @@ struct NewDisk {
   DiskFormat format = DiskFormat::qcow2;
 };
 constexpr auto describe(Type<NewDisk>) {
-  return structure<NewDisk>("NewDisk", "A disk to create.",
-                            field<&NewDisk::size>("size_bytes", "Capacity.", {.required = true, .min = 1 << 20}),
-                            field<&NewDisk::bus>("bus", "Disk controller."),
-                            field<&NewDisk::format>("format", "How it is stored."));
+  return structure<NewDisk>(
+      "NewDisk", "A disk to create.",
+      field<&NewDisk::size>("size_bytes", "Capacity.", {.required = true, .min = 1 << 20}),
+      field<&NewDisk::bus>("bus", "Disk controller."),
+      field<&NewDisk::format>("format", "How it is stored."));
 }
 
 struct CreateVm {
@@ -48,22 +49,27 @@ struct CreateVm {
 constexpr auto describe(Type<CreateVm>) {
   return structure<CreateVm>(
       "CreateVm", "A virtual machine to create.",
-      field<&CreateVm::name>("name", "Unique name.", {.required = true, .format = "name", .positional = true, .example = "web1"}),
+      field<&CreateVm::name>(
+          "name", "Unique name.",
+          {.required = true, .format = "name", .positional = true, .example = "web1"}),
       field<&CreateVm::display_name>("display_name", "Name for people.", {.max_length = 200}),
       field<&CreateVm::description>("description", "Notes.", {.max_length = 4096}),
       field<&CreateVm::tags>("tags", "Tags.", {.max_length = 64, .flag = "tag"}),
-      field<&CreateVm::image>("image", "Image to start from: name or id.", {.format = "reference", .example = "demo"}),
+      field<&CreateVm::image>("image", "Image to start from: name or id.",
+                              {.format = "reference", .example = "demo"}),
       field<&CreateVm::datastore>("datastore", "Datastore: name or id.", {.format = "reference"}),
       field<&CreateVm::cpus>("cpus", "Virtual CPUs.", {.min = 1, .max = 512}),
       field<&CreateVm::topology>("topology", "Sockets, cores, threads; their product is `cpus`."),
       field<&CreateVm::cpu_baseline>("cpu_baseline", "The processor the guest sees."),
       field<&CreateVm::memory>("memory_bytes", "Memory.", {.min = 16 << 20, .example = "256MiB"}),
       field<&CreateVm::memory_kind>("memory_kind", "How the memory is held."),
-      field<&CreateVm::disk_size>("disk_size_bytes", "Size of the first disk; as large as the image when absent."),
+      field<&CreateVm::disk_size>("disk_size_bytes",
+                                  "Size of the first disk; as large as the image when absent."),
       field<&CreateVm::disk_bus>("disk_bus", "Controller of the first disk."),
       field<&CreateVm::disks>("disks", "Further disks.", {.max_length = 15, .flag = "disk"}),
       field<&CreateVm::no_nic>("no_nic", "Without a network adapter."),
-      field<&CreateVm::forwards>("forwards", "Host ports that lead into the guest.", {.max_length = 64, .flag = "forward"}),
+      field<&CreateVm::forwards>("forwards", "Host ports that lead into the guest.",
+                                 {.max_length = 64, .flag = "forward"}),
       field<&CreateVm::autostart>("autostart", "Start it after a boot of the host."),
       field<&CreateVm::restart_policy>("restart_policy", "What happens after a crash."),
       field<&CreateVm::start>("start", "Start it when it is there."));
@@ -96,7 +102,8 @@ constexpr auto describe(Type<VmEdit>) {
       field<&VmEdit::cpu_baseline>("cpu_baseline", "The processor the guest sees."),
       field<&VmEdit::memory>("memory_bytes", "Memory.", {.min = 16 << 20}),
       field<&VmEdit::memory_kind>("memory_kind", "How the memory is held."),
-      field<&VmEdit::command_line>("command_line", "Kernel command line (direct kernel boot).", {.max_length = 2048}),
+      field<&VmEdit::command_line>("command_line", "Kernel command line (direct kernel boot).",
+                                   {.max_length = 2048}),
       field<&VmEdit::autostart>("autostart", "Start it after a boot of the host."),
       field<&VmEdit::restart_policy>("restart_policy", "What happens after a crash."));
 }
@@ -105,8 +112,11 @@ struct VmRef {
   std::string vm;
 };
 constexpr auto describe(Type<VmRef>) {
-  return structure<VmRef>("VmRef", "A virtual machine.",
-                          field<&VmRef::vm>("vm", "Name or id.", {.required = true, .format = "reference", .positional = true, .example = "web1"}));
+  return structure<VmRef>(
+      "VmRef", "A virtual machine.",
+      field<&VmRef::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}));
 }
 
 struct ShutdownVm {
@@ -117,8 +127,11 @@ struct ShutdownVm {
 constexpr auto describe(Type<ShutdownVm>) {
   return structure<ShutdownVm>(
       "ShutdownVm", "An orderly shutdown.",
-      field<&ShutdownVm::vm>("vm", "Name or id.", {.required = true, .format = "reference", .positional = true, .example = "web1"}),
-      field<&ShutdownVm::timeout>("timeout_ms", "How long the guest may take.", {.min = 1000, .max = 3'600'000}),
+      field<&ShutdownVm::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&ShutdownVm::timeout>("timeout_ms", "How long the guest may take.",
+                                  {.min = 1000, .max = 3'600'000}),
       field<&ShutdownVm::then_stop>("then_stop", "Stop it the hard way after that."));
 }
 
@@ -129,7 +142,9 @@ struct StopVm {
 constexpr auto describe(Type<StopVm>) {
   return structure<StopVm>(
       "StopVm", "A stop like pulling the plug.",
-      field<&StopVm::vm>("vm", "Name or id.", {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&StopVm::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
       field<&StopVm::force>("force", "Cancel the task that holds its power state."));
 }
 
@@ -141,7 +156,9 @@ struct DeleteVm {
 constexpr auto describe(Type<DeleteVm>) {
   return structure<DeleteVm>(
       "DeleteVm", "A deletion; into the recycle bin unless purged.",
-      field<&DeleteVm::vm>("vm", "Name or id.", {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&DeleteVm::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
       field<&DeleteVm::purge>("purge", "For good, now."),
       field<&DeleteVm::stop>("stop", "Stop it first when it runs."));
 }
@@ -153,8 +170,11 @@ struct UndeleteVm {
 constexpr auto describe(Type<UndeleteVm>) {
   return structure<UndeleteVm>(
       "UndeleteVm", "Takes a VM out of the recycle bin.",
-      field<&UndeleteVm::vm>("vm", "Name or id.", {.required = true, .format = "reference", .positional = true, .example = "web1"}),
-      field<&UndeleteVm::new_name>("new_name", "Another name, when the old one is taken.", {.format = "name"}));
+      field<&UndeleteVm::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&UndeleteVm::new_name>("new_name", "Another name, when the old one is taken.",
+                                   {.format = "name"}));
 }
 
 struct MoveVm {
@@ -164,8 +184,11 @@ struct MoveVm {
 constexpr auto describe(Type<MoveVm>) {
   return structure<MoveVm>(
       "MoveVm", "A cold move of a stopped VM.",
-      field<&MoveVm::vm>("vm", "Name or id.", {.required = true, .format = "reference", .positional = true, .example = "web1"}),
-      field<&MoveVm::host>("host", "Target host: name or id.", {.required = true, .format = "reference"}));
+      field<&MoveVm::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&MoveVm::host>("host", "Target host: name or id.",
+                           {.required = true, .format = "reference"}));
 }
 
 struct ImportImageRequest {
@@ -178,11 +201,14 @@ struct ImportImageRequest {
 constexpr auto describe(Type<ImportImageRequest>) {
   return structure<ImportImageRequest>(
       "ImportImageRequest", "An image file of the host to import.",
-      field<&ImportImageRequest::name>("name", "Unique name.", {.required = true, .format = "name", .positional = true}),
+      field<&ImportImageRequest::name>("name", "Unique name.",
+                                       {.required = true, .format = "name", .positional = true}),
       field<&ImportImageRequest::description>("description", "Notes.", {.max_length = 4096}),
-      field<&ImportImageRequest::path>("path", "Absolute path on the host.", {.required = true, .format = "path", .positional = true}),
+      field<&ImportImageRequest::path>("path", "Absolute path on the host.",
+                                       {.required = true, .format = "path", .positional = true}),
       field<&ImportImageRequest::format>("format", "Declared format; raw must be declared."),
-      field<&ImportImageRequest::datastore>("datastore", "Datastore: name or id.", {.format = "reference"}));
+      field<&ImportImageRequest::datastore>("datastore", "Datastore: name or id.",
+                                            {.format = "reference"}));
 }
 
 struct BuildImageRequest {
@@ -193,17 +219,22 @@ struct BuildImageRequest {
 constexpr auto describe(Type<BuildImageRequest>) {
   return structure<BuildImageRequest>(
       "BuildImageRequest", "An image to build from packages.",
-      field<&BuildImageRequest::recipe>("recipe", "What to build: demo.", {.required = true, .format = "name", .positional = true}),
-      field<&BuildImageRequest::name>("name", "Unique name; the recipe's when absent.", {.format = "name"}),
-      field<&BuildImageRequest::datastore>("datastore", "Datastore: name or id.", {.format = "reference"}));
+      field<&BuildImageRequest::recipe>("recipe", "What to build: demo.",
+                                        {.required = true, .format = "name", .positional = true}),
+      field<&BuildImageRequest::name>("name", "Unique name; the recipe's when absent.",
+                                      {.format = "name"}),
+      field<&BuildImageRequest::datastore>("datastore", "Datastore: name or id.",
+                                           {.format = "reference"}));
 }
 
 struct ImageRef {
   std::string image;
 };
 constexpr auto describe(Type<ImageRef>) {
-  return structure<ImageRef>("ImageRef", "An image.",
-                             field<&ImageRef::image>("image", "Name or id.", {.required = true, .format = "reference", .positional = true}));
+  return structure<ImageRef>(
+      "ImageRef", "An image.",
+      field<&ImageRef::image>("image", "Name or id.",
+                              {.required = true, .format = "reference", .positional = true}));
 }
 
 struct CreateDatastore {
@@ -215,9 +246,11 @@ struct CreateDatastore {
 constexpr auto describe(Type<CreateDatastore>) {
   return structure<CreateDatastore>(
       "CreateDatastore", "A datastore to add.",
-      field<&CreateDatastore::name>("name", "Unique name.", {.required = true, .format = "name", .positional = true}),
+      field<&CreateDatastore::name>("name", "Unique name.",
+                                    {.required = true, .format = "name", .positional = true}),
       field<&CreateDatastore::kind>("kind", "Kind."),
-      field<&CreateDatastore::path>("path", "Root directory on the host.", {.required = true, .format = "path"}),
+      field<&CreateDatastore::path>("path", "Root directory on the host.",
+                                    {.required = true, .format = "path"}),
       field<&CreateDatastore::shared>("shared", "Every host sees the same files there."));
 }
 
@@ -225,24 +258,31 @@ struct DatastoreRef {
   std::string datastore;
 };
 constexpr auto describe(Type<DatastoreRef>) {
-  return structure<DatastoreRef>("DatastoreRef", "A datastore.",
-                                 field<&DatastoreRef::datastore>("datastore", "Name or id.", {.required = true, .format = "reference", .positional = true}));
+  return structure<DatastoreRef>(
+      "DatastoreRef", "A datastore.",
+      field<&DatastoreRef::datastore>(
+          "datastore", "Name or id.",
+          {.required = true, .format = "reference", .positional = true}));
 }
 
 struct TaskRef {
   std::string task;
 };
 constexpr auto describe(Type<TaskRef>) {
-  return structure<TaskRef>("TaskRef", "A task.",
-                            field<&TaskRef::task>("task", "Id.", {.required = true, .format = "reference", .positional = true}));
+  return structure<TaskRef>(
+      "TaskRef", "A task.",
+      field<&TaskRef::task>("task", "Id.",
+                            {.required = true, .format = "reference", .positional = true}));
 }
 
 struct HostRef {
   std::string host;
 };
 constexpr auto describe(Type<HostRef>) {
-  return structure<HostRef>("HostRef", "A host.",
-                            field<&HostRef::host>("host", "Name or id; `self` is the one you talk to.", {.required = true, .format = "reference", .positional = true}));
+  return structure<HostRef>(
+      "HostRef", "A host.",
+      field<&HostRef::host>("host", "Name or id; `self` is the one you talk to.",
+                            {.required = true, .format = "reference", .positional = true}));
 }
 
 }  // namespace ruche::model

@@ -38,7 +38,8 @@ struct RegisterGuest {
   GuestId guest;
 };
 constexpr auto describe(Type<RegisterGuest>) {
-  return structure<RegisterGuest>("RegisterGuest", "Makes a new guest visible and exports its configuration.",
+  return structure<RegisterGuest>("RegisterGuest",
+                                  "Makes a new guest visible and exports its configuration.",
                                   field<&RegisterGuest::guest>("guest", "The guest."));
 }
 
@@ -47,16 +48,18 @@ struct ExportConfiguration {
   std::optional<VmEdit> before;  // of a change: what it changed, to go back to
 };
 constexpr auto describe(Type<ExportConfiguration>) {
-  return structure<ExportConfiguration>("ExportConfiguration", "Writes the configuration beside the volumes.",
-                                        field<&ExportConfiguration::guest>("guest", "The guest."),
-                                        field<&ExportConfiguration::before>("before", "What the change changed."));
+  return structure<ExportConfiguration>(
+      "ExportConfiguration", "Writes the configuration beside the volumes.",
+      field<&ExportConfiguration::guest>("guest", "The guest."),
+      field<&ExportConfiguration::before>("before", "What the change changed."));
 }
 
 struct LaunchMachine {
   GuestId guest;
 };
 constexpr auto describe(Type<LaunchMachine>) {
-  return structure<LaunchMachine>("LaunchMachine", "Starts the guest's process, CPUs standing still.",
+  return structure<LaunchMachine>("LaunchMachine",
+                                  "Starts the guest's process, CPUs standing still.",
                                   field<&LaunchMachine::guest>("guest", "The guest."));
 }
 
@@ -147,7 +150,8 @@ struct ImportImage {
   std::optional<DiskFormat> format;
 };
 constexpr auto describe(Type<ImportImage>) {
-  return structure<ImportImage>("ImportImage", "Checks an image file and copies it into the library.",
+  return structure<ImportImage>("ImportImage",
+                                "Checks an image file and copies it into the library.",
                                 field<&ImportImage::image>("image", "The new image."),
                                 field<&ImportImage::path>("path", "The file on this host."),
                                 field<&ImportImage::format>("format", "Its declared format."));
@@ -175,21 +179,23 @@ struct AttachDatastore {
   DatastoreId datastore;
 };
 constexpr auto describe(Type<AttachDatastore>) {
-  return structure<AttachDatastore>("AttachDatastore", "Prepares a datastore and looks at it.",
-                                    field<&AttachDatastore::datastore>("datastore", "The datastore."));
+  return structure<AttachDatastore>(
+      "AttachDatastore", "Prepares a datastore and looks at it.",
+      field<&AttachDatastore::datastore>("datastore", "The datastore."));
 }
 
 struct DetachDatastore {
   DatastoreId datastore;
 };
 constexpr auto describe(Type<DetachDatastore>) {
-  return structure<DetachDatastore>("DetachDatastore", "Forgets a datastore; its files stay.",
-                                    field<&DetachDatastore::datastore>("datastore", "The datastore."));
+  return structure<DetachDatastore>(
+      "DetachDatastore", "Forgets a datastore; its files stay.",
+      field<&DetachDatastore::datastore>("datastore", "The datastore."));
 }
 
-using Step = std::variant<CreateVolume, DeleteVolume, RegisterGuest, ExportConfiguration, LaunchMachine,
-                          ResumeMachine, PauseMachine, ResetMachine, ShutdownMachine, StopMachine,
-                          RecycleGuest, RestoreGuest, ForgetGuest, MoveGuest, ImportImage, BuildImage,
-                          ForgetImage, AttachDatastore, DetachDatastore>;
+using Step = std::variant<CreateVolume, DeleteVolume, RegisterGuest, ExportConfiguration,
+                          LaunchMachine, ResumeMachine, PauseMachine, ResetMachine, ShutdownMachine,
+                          StopMachine, RecycleGuest, RestoreGuest, ForgetGuest, MoveGuest,
+                          ImportImage, BuildImage, ForgetImage, AttachDatastore, DetachDatastore>;
 
 }  // namespace ruche::model

@@ -31,7 +31,8 @@ constexpr auto describe(Type<Datastore>) {
   return structure<Datastore>(
       "Datastore", "A storage pool.", field<&Datastore::id>("id", "Immutable id."),
       field<&Datastore::name>("name", "Unique name.", {.format = "name"}),
-      field<&Datastore::kind>("kind", "Kind."), field<&Datastore::path>("path", "Root directory.", {.format = "path"}),
+      field<&Datastore::kind>("kind", "Kind."),
+      field<&Datastore::path>("path", "Root directory.", {.format = "path"}),
       field<&Datastore::shared>("shared", "Every host sees the same files."),
       field<&Datastore::host>("host", "The only host that has it."),
       field<&Datastore::created_at>("created_at", "When it was added."));
@@ -39,10 +40,11 @@ constexpr auto describe(Type<Datastore>) {
 
 enum class DatastoreState { unknown, available, unavailable };
 constexpr auto describe(Type<DatastoreState>) {
-  return enumeration<DatastoreState>("DatastoreState", "Whether a datastore answers.",
-                                     value(DatastoreState::unknown, "unknown", "Not looked at yet."),
-                                     value(DatastoreState::available, "available", "It answers."),
-                                     value(DatastoreState::unavailable, "unavailable", "It does not; see last_error."));
+  return enumeration<DatastoreState>(
+      "DatastoreState", "Whether a datastore answers.",
+      value(DatastoreState::unknown, "unknown", "Not looked at yet."),
+      value(DatastoreState::available, "available", "It answers."),
+      value(DatastoreState::unavailable, "unavailable", "It does not; see last_error."));
 }
 
 struct DatastoreStatus {
@@ -97,19 +99,22 @@ struct Layer {
 constexpr auto describe(Type<Layer>) {
   return structure<Layer>(
       "Layer", "One link of a disk's chain.", field<&Layer::id>("id", "Immutable id."),
-      field<&Layer::owner_kind>("owner_kind", "Kind of owner."), field<&Layer::owner>("owner", "Owner."),
+      field<&Layer::owner_kind>("owner_kind", "Kind of owner."),
+      field<&Layer::owner>("owner", "Owner."),
       field<&Layer::datastore>("datastore", "Where it is."),
       field<&Layer::parent>("parent", "The layer it stands on."),
-      field<&Layer::content>("content", "What it holds."), field<&Layer::format>("format", "How it is stored."),
+      field<&Layer::content>("content", "What it holds."),
+      field<&Layer::format>("format", "How it is stored."),
       field<&Layer::size>("size_bytes", "Virtual size."), field<&Layer::state>("state", "State."),
       field<&Layer::references>("references", "Layers and guests that stand on it."));
 }
 
 enum class ImageState { preparing, ready };
 constexpr auto describe(Type<ImageState>) {
-  return enumeration<ImageState>("ImageState", "Whether an image may be used.",
-                                 value(ImageState::preparing, "preparing", "Being imported or built."),
-                                 value(ImageState::ready, "ready", "Complete."));
+  return enumeration<ImageState>(
+      "ImageState", "Whether an image may be used.",
+      value(ImageState::preparing, "preparing", "Being imported or built."),
+      value(ImageState::ready, "ready", "Complete."));
 }
 
 // images/<id>: layers that guests are made from, with the defaults to use.
@@ -127,16 +132,18 @@ struct Image {
   Timestamp created_at;
 };
 constexpr auto describe(Type<Image>) {
-  return structure<Image>(
-      "Image", "A disk image in the library.", field<&Image::id>("id", "Immutable id."),
-      field<&Image::name>("name", "Unique name.", {.format = "name"}),
-      field<&Image::description>("description", "Notes.", {.max_length = 4096}),
-      field<&Image::datastore>("datastore", "Where it is."), field<&Image::disk>("disk", "Its disk layer."),
-      field<&Image::size>("size_bytes", "Virtual size of its disk."),
-      field<&Image::boot>("boot", "How guests made from it boot."), field<&Image::state>("state", "State."),
-      field<&Image::source>("source", "What it was made from."),
-      field<&Image::checksum>("checksum", "Checksum of the source."),
-      field<&Image::created_at>("created_at", "When it was added."));
+  return structure<Image>("Image", "A disk image in the library.",
+                          field<&Image::id>("id", "Immutable id."),
+                          field<&Image::name>("name", "Unique name.", {.format = "name"}),
+                          field<&Image::description>("description", "Notes.", {.max_length = 4096}),
+                          field<&Image::datastore>("datastore", "Where it is."),
+                          field<&Image::disk>("disk", "Its disk layer."),
+                          field<&Image::size>("size_bytes", "Virtual size of its disk."),
+                          field<&Image::boot>("boot", "How guests made from it boot."),
+                          field<&Image::state>("state", "State."),
+                          field<&Image::source>("source", "What it was made from."),
+                          field<&Image::checksum>("checksum", "Checksum of the source."),
+                          field<&Image::created_at>("created_at", "When it was added."));
 }
 
 }  // namespace ruche::model

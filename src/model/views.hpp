@@ -22,12 +22,12 @@ struct PlacementView {
   Reservation reserved;
 };
 constexpr auto describe(Type<PlacementView>) {
-  return structure<PlacementView>("PlacementView", "Where a guest is.",
-                                  field<&PlacementView::host>("host", "Host name."),
-                                  field<&PlacementView::host_id>("host_id", "Host id."),
-                                  field<&PlacementView::epoch>("epoch", "Grows at every change of owner."),
-                                  field<&PlacementView::wish>("wish", "Whether it shall run."),
-                                  field<&PlacementView::reserved>("reserved", "What it holds of the host."));
+  return structure<PlacementView>(
+      "PlacementView", "Where a guest is.", field<&PlacementView::host>("host", "Host name."),
+      field<&PlacementView::host_id>("host_id", "Host id."),
+      field<&PlacementView::epoch>("epoch", "Grows at every change of owner."),
+      field<&PlacementView::wish>("wish", "Whether it shall run."),
+      field<&PlacementView::reserved>("reserved", "What it holds of the host."));
 }
 
 struct VmView {
@@ -47,15 +47,20 @@ struct VmView {
   std::optional<Timestamp> deleted_at;
 };
 constexpr auto describe(Type<VmView>) {
-  return structure<VmView>(
-      "Vm", "A virtual machine.", field<&VmView::id>("id", "Immutable id."), field<&VmView::name>("name", "Unique name."),
-      field<&VmView::display_name>("display_name", "Name for people."),
-      field<&VmView::description>("description", "Notes."), field<&VmView::tags>("tags", "Tags."),
-      field<&VmView::image>("image", "Image it came from."), field<&VmView::datastore>("datastore", "Datastore."),
-      field<&VmView::spec>("spec", "Hardware and policies."), field<&VmView::status>("status", "What the owner observed."),
-      field<&VmView::placement>("placement", "Where it is."), field<&VmView::claims>("claims", "Open tasks on it."),
-      field<&VmView::etag>("etag", "For If-Match."), field<&VmView::created_at>("created_at", "When it was created."),
-      field<&VmView::deleted_at>("deleted_at", "In the recycle bin since."));
+  return structure<VmView>("Vm", "A virtual machine.", field<&VmView::id>("id", "Immutable id."),
+                           field<&VmView::name>("name", "Unique name."),
+                           field<&VmView::display_name>("display_name", "Name for people."),
+                           field<&VmView::description>("description", "Notes."),
+                           field<&VmView::tags>("tags", "Tags."),
+                           field<&VmView::image>("image", "Image it came from."),
+                           field<&VmView::datastore>("datastore", "Datastore."),
+                           field<&VmView::spec>("spec", "Hardware and policies."),
+                           field<&VmView::status>("status", "What the owner observed."),
+                           field<&VmView::placement>("placement", "Where it is."),
+                           field<&VmView::claims>("claims", "Open tasks on it."),
+                           field<&VmView::etag>("etag", "For If-Match."),
+                           field<&VmView::created_at>("created_at", "When it was created."),
+                           field<&VmView::deleted_at>("deleted_at", "In the recycle bin since."));
 }
 
 struct DatastoreView {
@@ -72,8 +77,10 @@ struct DatastoreView {
 constexpr auto describe(Type<DatastoreView>) {
   return structure<DatastoreView>(
       "Datastore", "A storage pool.", field<&DatastoreView::id>("id", "Immutable id."),
-      field<&DatastoreView::name>("name", "Unique name."), field<&DatastoreView::kind>("kind", "Kind."),
-      field<&DatastoreView::path>("path", "Root directory."), field<&DatastoreView::shared>("shared", "Every host sees it."),
+      field<&DatastoreView::name>("name", "Unique name."),
+      field<&DatastoreView::kind>("kind", "Kind."),
+      field<&DatastoreView::path>("path", "Root directory."),
+      field<&DatastoreView::shared>("shared", "Every host sees it."),
       field<&DatastoreView::host>("host", "The only host that has it."),
       field<&DatastoreView::status>("status", "What was last seen of it."),
       field<&DatastoreView::layers>("layers", "Volumes and image files on it."),
@@ -98,12 +105,14 @@ struct ImageView {
 constexpr auto describe(Type<ImageView>) {
   return structure<ImageView>(
       "Image", "A disk image in the library.", field<&ImageView::id>("id", "Immutable id."),
-      field<&ImageView::name>("name", "Unique name."), field<&ImageView::description>("description", "Notes."),
+      field<&ImageView::name>("name", "Unique name."),
+      field<&ImageView::description>("description", "Notes."),
       field<&ImageView::datastore>("datastore", "Where it is."),
       field<&ImageView::size>("size_bytes", "Virtual size of its disk."),
       field<&ImageView::boot>("boot", "How guests made from it boot."),
       field<&ImageView::command_line>("command_line", "Kernel command line (direct kernel boot)."),
-      field<&ImageView::state>("state", "State."), field<&ImageView::source>("source", "What it was made from."),
+      field<&ImageView::state>("state", "State."),
+      field<&ImageView::source>("source", "What it was made from."),
       field<&ImageView::checksum>("checksum", "Checksum of the source."),
       field<&ImageView::guests>("guests", "Guests that came from it."),
       field<&ImageView::etag>("etag", "For If-Match."),
@@ -120,7 +129,8 @@ struct HostView {
   bool is_self = false;
 };
 constexpr auto describe(Type<HostView>) {
-  return structure<HostView>("Host", "A machine that runs ruched.", field<&HostView::id>("id", "Immutable id."),
+  return structure<HostView>("Host", "A machine that runs ruched.",
+                             field<&HostView::id>("id", "Immutable id."),
                              field<&HostView::name>("name", "Unique name."),
                              field<&HostView::status>("status", "What it says of itself."),
                              field<&HostView::ledger>("ledger", "What it has promised."),
@@ -137,11 +147,12 @@ struct Progress {
   std::string text;         // what it is doing or waiting for
 };
 constexpr auto describe(Type<Progress>) {
-  return structure<Progress>("Progress", "How far a task is.", field<&Progress::step>("step", "Current step, from 0."),
-                             field<&Progress::steps>("steps", "Steps in all."),
-                             field<&Progress::done>("done_bytes", "Done of the current step."),
-                             field<&Progress::total>("total_bytes", "Size of the current step; 0: unknown."),
-                             field<&Progress::text>("text", "What it does or waits for."));
+  return structure<Progress>(
+      "Progress", "How far a task is.", field<&Progress::step>("step", "Current step, from 0."),
+      field<&Progress::steps>("steps", "Steps in all."),
+      field<&Progress::done>("done_bytes", "Done of the current step."),
+      field<&Progress::total>("total_bytes", "Size of the current step; 0: unknown."),
+      field<&Progress::text>("text", "What it does or waits for."));
 }
 
 struct TaskView {
@@ -161,13 +172,17 @@ struct TaskView {
 };
 constexpr auto describe(Type<TaskView>) {
   return structure<TaskView>(
-      "Task", "A long operation.", field<&TaskView::id>("id", "Immutable id."), field<&TaskView::method>("method", "Method that made it."),
-      field<&TaskView::summary>("summary", "One line for people."), field<&TaskView::object>("object", "What it is about."),
-      field<&TaskView::host>("host", "Host that works on it."), field<&TaskView::user>("user", "Who asked."),
-      field<&TaskView::state>("state", "State."), field<&TaskView::plan>("plan", "Its steps, in words."),
+      "Task", "A long operation.", field<&TaskView::id>("id", "Immutable id."),
+      field<&TaskView::method>("method", "Method that made it."),
+      field<&TaskView::summary>("summary", "One line for people."),
+      field<&TaskView::object>("object", "What it is about."),
+      field<&TaskView::host>("host", "Host that works on it."),
+      field<&TaskView::user>("user", "Who asked."), field<&TaskView::state>("state", "State."),
+      field<&TaskView::plan>("plan", "Its steps, in words."),
       field<&TaskView::progress>("progress", "How far it is."),
       field<&TaskView::cancel_requested>("cancel_requested", "Why it shall end early."),
-      field<&TaskView::error>("error", "Why it failed."), field<&TaskView::created_at>("created_at", "When it was accepted."),
+      field<&TaskView::error>("error", "Why it failed."),
+      field<&TaskView::created_at>("created_at", "When it was accepted."),
       field<&TaskView::ended_at>("ended_at", "When it ended."));
 }
 
@@ -177,7 +192,8 @@ struct PlanView {
   std::vector<std::string> steps;
 };
 constexpr auto describe(Type<PlanView>) {
-  return structure<PlanView>("Plan", "What a request would do.", field<&PlanView::summary>("summary", "One line."),
+  return structure<PlanView>("Plan", "What a request would do.",
+                             field<&PlanView::summary>("summary", "One line."),
                              field<&PlanView::steps>("steps", "Its steps, in words."));
 }
 

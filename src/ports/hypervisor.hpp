@@ -19,7 +19,7 @@ struct EngineCapabilities {
   std::string accelerator_reason;  // why this one
   std::string version;             // of the engine (QEMU's)
   std::string machine_type;        // what a new guest is pinned to
-  Bytes overhead;                  // memory of a guest's process besides the guest's own (measured)
+  Bytes overhead;  // memory of a guest's process besides the guest's own (measured)
   std::vector<std::string> features;
 };
 
@@ -42,7 +42,7 @@ struct MachineSpec {
   std::uint32_t uid = 0;  // 0: the daemon's own user
   model::VmSpec spec;
   std::vector<MachineDisk> disks;  // as spec.disks, in order
-  std::string kernel_path;         // direct kernel boot
+  std::string kernel_path;  // direct kernel boot
   std::string initrd_path;
 };
 
@@ -51,7 +51,7 @@ enum class MachineState {
   running,
   paused,
   shut_down,  // the guest powered itself off; the process waits to be dismissed
-  gone,       // the process has ended
+  gone,  // the process has ended
 };
 
 struct MachineStatus {
@@ -73,11 +73,11 @@ struct MachineEvent {
 };
 
 enum class PowerAction {
-  resume,    // prelaunch or paused → running
-  pause,     // running → paused
-  reset,     // as the reset button
+  resume,  // prelaunch or paused → running
+  pause,  // running → paused
+  reset,  // as the reset button
   shutdown,  // presses the power button (ACPI); the guest decides
-  kill,      // ends the process, at once; returns when it is gone
+  kill,  // ends the process, at once; returns when it is gone
 };
 
 // A guest's serial line. The stream is lossy by design: a reader that is too slow loses the oldest
@@ -89,7 +89,8 @@ struct ConsoleOutput {
 class ConsoleSession {
  public:
   virtual ~ConsoleSession() = default;
-  // The first outputs are the last 64 KiB (at most) from before the session. nullopt: the guest ended.
+  // The first outputs are the last 64 KiB (at most) from before the session. nullopt: the guest
+  // ended.
   virtual Async<std::optional<ConsoleOutput>> read() = 0;
   virtual Async<void> write(std::string data) = 0;
 };

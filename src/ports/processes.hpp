@@ -37,8 +37,8 @@ struct Confinement {
   std::optional<Bytes> memory_max;  // cgroup limits
   std::optional<std::uint32_t> pids_max;
   std::optional<std::uint32_t> cpu_percent;  // 100 = one CPU
-  std::optional<Bytes> file_size_max;        // RLIMIT_FSIZE
-  std::optional<Bytes> address_space_max;    // RLIMIT_AS
+  std::optional<Bytes> file_size_max;  // RLIMIT_FSIZE
+  std::optional<Bytes> address_space_max;  // RLIMIT_AS
   std::optional<std::uint32_t> cpu_seconds_max;
   bool dies_with_daemon = false;  // helpers yes (PR_SET_PDEATHSIG), guests never
 };
@@ -50,7 +50,7 @@ struct PassedDescriptor {
 };
 
 struct SpawnRequest {
-  std::string name;               // for logs and errors
+  std::string name;  // for logs and errors
   std::vector<std::string> argv;  // argv[0] is an absolute path
   std::vector<std::string> environment;
   Confinement confinement;
@@ -98,8 +98,8 @@ class Processes {
 
 // What a helper printed and how it ended.
 struct HelperResult {
-  int status = 0;            // exit code, or -signal
-  std::string output;        // bounded; the first 1 MiB
+  int status = 0;  // exit code, or -signal
+  std::string output;  // bounded; the first 1 MiB
   std::string error_output;  // bounded; the last 4 KiB
 };
 

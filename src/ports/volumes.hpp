@@ -1,7 +1,8 @@
 // The edge to storage: one VolumeDriver per datastore. Layers are named by their id; paths are the
 // driver's business. All methods are idempotent by name: the same request again, also after a crash
-// in the middle, ends in the same state. A datastore that is away, or that did not answer within its
-// deadline, throws datastore_unavailable from everything but probe(); nothing else waits for it.
+// in the middle, ends in the same state. A datastore that is away, or that did not answer within
+// its deadline, throws datastore_unavailable from everything but probe(); nothing else waits for
+// it.
 #pragma once
 
 #include <functional>
@@ -69,12 +70,14 @@ class VolumeDriver {
   // with qemu-img confined; or a kernel or initramfs verbatim. Cancellable; a partial result is
   // invisible (find says partial) until it is complete. Throws image_refused, format_mismatch or
   // not_enough_space. A volume that is ready already is left alone and told about once more.
-  virtual Async<ImportResult> import(VolumeRef volume, ImportSource source, ProgressSink progress) = 0;
+  virtual Async<ImportResult> import(VolumeRef volume, ImportSource source,
+                                     ProgressSink progress) = 0;
   // The file that a hypervisor opens.
   virtual ImageFile file(const VolumeRef& volume) const = 0;
   // Files that belong to a guest beside its volumes (its exported configuration): durable replace
   // (temporary, fsync, rename).
-  virtual Async<void> write_note(model::GuestId guest, std::string file_name, std::string content) = 0;
+  virtual Async<void> write_note(model::GuestId guest, std::string file_name,
+                                 std::string content) = 0;
   // Removes the owner's notes and directory when it is empty of volumes; else nothing happens.
   virtual Async<void> remove_owner(model::ObjectKind kind, Uuid owner) = 0;
 };
@@ -89,7 +92,7 @@ class VolumeDrivers {
 
 // Builds ready-made guests from the machine's own package mirror (`ruche image build demo`).
 struct BuiltImage {
-  std::string disk_path;    // raw or qcow2, declared below
+  std::string disk_path;  // raw or qcow2, declared below
   model::DiskFormat disk_format = model::DiskFormat::raw;
   std::string kernel_path;
   std::string initrd_path;

@@ -81,6 +81,7 @@ class SimHost {
   SimMachines& machines() { return machines_; }
   const SimMachines& machines() const { return machines_; }
   FakeHostInfo& facts() { return host_info_; }
+  FakeHistory& history() { return history_; }
 
   void start();
   bool is_running() const { return daemon_ != nullptr; }

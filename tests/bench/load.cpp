@@ -57,13 +57,15 @@ void print(Results& results, int seconds) {
   auto& all = results.latencies_us;
   std::ranges::sort(all);
   const auto at = [&](double share) {
-    return all.empty() ? 0 : all[static_cast<std::size_t>(share * static_cast<double>(all.size() - 1))];
+    return all.empty() ? 0
+                       : all[static_cast<std::size_t>(share * static_cast<double>(all.size() - 1))];
   };
-  std::printf("{\"requests\":%zu,\"failures\":%llu,\"per_second\":%.0f,\"p50_us\":%lld,"
-              "\"p99_us\":%lld,\"bytes\":%llu}\n",
-              all.size(), static_cast<unsigned long long>(results.failures),
-              static_cast<double>(all.size()) / seconds, static_cast<long long>(at(0.5)),
-              static_cast<long long>(at(0.99)), static_cast<unsigned long long>(results.bytes));
+  std::printf(
+      "{\"requests\":%zu,\"failures\":%llu,\"per_second\":%.0f,\"p50_us\":%lld,"
+      "\"p99_us\":%lld,\"bytes\":%llu}\n",
+      all.size(), static_cast<unsigned long long>(results.failures),
+      static_cast<double>(all.size()) / seconds, static_cast<long long>(at(0.5)),
+      static_cast<long long>(at(0.99)), static_cast<unsigned long long>(results.bytes));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Any bytes are refused with an Error or decode into an object that encodes to text which decodes to
-// the same object. Patches leave an object that still encodes.
+// Any bytes are refused with an Error or decode into an object that encodes to text which decodes
+// to the same object. Patches leave an object that still encodes.
 #include <cstdint>
 #include <string_view>
 
@@ -34,8 +34,8 @@ void round_trip(const Guest& guest) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   if (const auto guest = json::try_decode<Guest>(text)) round_trip(*guest);
-  json::try_decode<Guest>(text, {.unknown_fields = json::UnknownFields::ignore,
-                                 .allow_read_only = false});
+  json::try_decode<Guest>(
+      text, {.unknown_fields = json::UnknownFields::ignore, .allow_read_only = false});
   Guest base;
   base.name = "base";
   base.seed.emplace();

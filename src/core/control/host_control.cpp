@@ -25,8 +25,13 @@ HostControl::HostControl(Ports ports, Identity identity)
       guest_steps_({writer_, pool_, ports_.hypervisor, live_, ports_.clock}),
       engine_(writer_, ports_.clock, ports_.log, progress_),
       dispatcher_(ports_.executor, writer_, engine_, ports_.log, identity_.id),
-      agent_({writer_, ports_.hypervisor, live_, ports_.clock, ports_.log,
-              {identity_.id, ports_.hypervisor.capabilities()}, ports_.executor}),
+      agent_({writer_,
+              ports_.hypervisor,
+              live_,
+              ports_.clock,
+              ports_.log,
+              {identity_.id, ports_.hypervisor.capabilities()},
+              ports_.executor}),
       monitor_(writer_, pool_, ports_.clock, ports_.log, identity_.id),
       task_service_(writer_),
       guest_service_({writer_, identity_.id, ports_.hypervisor.capabilities()}),
@@ -108,8 +113,8 @@ Async<void> HostControl::register_host() {
       draft.take_name("host", name, identity_.id.value);
       draft.create(keys::host_spec(identity_.id), model::Host{identity_.id, name, draft.now()});
     }
-    rebooted_ = known && found->second->status &&
-                found->second->status->value.boot_id != status.boot_id;
+    rebooted_ =
+        known && found->second->status && found->second->status->value.boot_id != status.boot_id;
     if (rebooted_) status.boot_id = found->second->status->value.boot_id;
     if (!known || !found->second->status || found->second->status->value != status) {
       draft.replace(keys::host_status(identity_.id), status);
@@ -121,8 +126,8 @@ Async<void> HostControl::register_host() {
       ledger.memory_reserved = before.memory_reserved;
       ledger.cpus_reserved = before.cpus_reserved;
       ledger.generation = before.generation;
-      const bool same = before.memory_total == ledger.memory_total &&
-                        before.cpus_total == ledger.cpus_total;
+      const bool same =
+          before.memory_total == ledger.memory_total && before.cpus_total == ledger.cpus_total;
       if (same) return;
     }
     draft.replace(keys::host_ledger(identity_.id), ledger);

@@ -46,7 +46,8 @@ std::string wrap(keys::DocumentKind kind, std::string_view data) {
 std::expected<std::string, Error> unwrap(keys::DocumentKind kind, std::string_view document) {
   auto envelope = json::try_decode<Envelope>(document);
   if (!envelope) {
-    return std::unexpected(unreadable("a stored document has no envelope").caused_by(envelope.error()));
+    return std::unexpected(
+        unreadable("a stored document has no envelope").caused_by(envelope.error()));
   }
   if (envelope->kind != keys::kind_name(kind)) {
     return std::unexpected(unreadable(fmt::format("a document of kind {} stands where a {} belongs",

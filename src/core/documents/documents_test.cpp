@@ -37,7 +37,9 @@ TEST(Keys, RoundTrip) {
       Case{keys::task({kId}), DocumentKind::task, kId, ""},
       Case{keys::uid(1879048192), DocumentKind::uid, {}, "uid/1879048192"},
       Case{keys::idempotency("root", "k"), DocumentKind::idempotency, {}, "idempotency/root/k"},
-      Case{keys::idempotency("root", "a/b/c"), DocumentKind::idempotency, {},
+      Case{keys::idempotency("root", "a/b/c"),
+           DocumentKind::idempotency,
+           {},
            "idempotency/root/a/b/c"},
       Case{std::string(keys::kSettings), DocumentKind::settings, {}, ""},
   };
@@ -55,8 +57,7 @@ TEST(Keys, WhatIsNotOursIsNoDocument) {
        {std::string(), std::string("/"), std::string("guests"), std::string("guests/"),
         std::string("guests/web1/spec"), "guests/" + to_text(kId),
         "guests/" + to_text(kId) + "/secret", "guests/" + to_text(kId) + "/spec/more",
-        "placements/" + to_text(kId), "tasks/" + to_text(kId) + "/x",
-        std::string("names/vm/web1"),
+        "placements/" + to_text(kId), "tasks/" + to_text(kId) + "/x", std::string("names/vm/web1"),
         std::string("meta/format")}) {
     EXPECT_FALSE(keys::parse(key).has_value()) << key;
   }

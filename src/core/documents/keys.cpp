@@ -92,21 +92,36 @@ std::optional<Parsed> parse(std::string_view key) {
 
 std::string_view kind_name(DocumentKind kind) {
   switch (kind) {
-    case DocumentKind::guest_spec: return "guest-spec";
-    case DocumentKind::guest_status: return "guest-status";
-    case DocumentKind::placement: return "placement";
-    case DocumentKind::name: return "name";
-    case DocumentKind::layer: return "layer";
-    case DocumentKind::image: return "image";
-    case DocumentKind::datastore_spec: return "datastore-spec";
-    case DocumentKind::datastore_status: return "datastore-status";
-    case DocumentKind::host_spec: return "host-spec";
-    case DocumentKind::host_status: return "host-status";
-    case DocumentKind::host_ledger: return "host-ledger";
-    case DocumentKind::task: return "task";
-    case DocumentKind::uid: return "uid";
-    case DocumentKind::idempotency: return "idempotency";
-    case DocumentKind::settings: return "settings";
+    case DocumentKind::guest_spec:
+      return "guest-spec";
+    case DocumentKind::guest_status:
+      return "guest-status";
+    case DocumentKind::placement:
+      return "placement";
+    case DocumentKind::name:
+      return "name";
+    case DocumentKind::layer:
+      return "layer";
+    case DocumentKind::image:
+      return "image";
+    case DocumentKind::datastore_spec:
+      return "datastore-spec";
+    case DocumentKind::datastore_status:
+      return "datastore-status";
+    case DocumentKind::host_spec:
+      return "host-spec";
+    case DocumentKind::host_status:
+      return "host-status";
+    case DocumentKind::host_ledger:
+      return "host-ledger";
+    case DocumentKind::task:
+      return "task";
+    case DocumentKind::uid:
+      return "uid";
+    case DocumentKind::idempotency:
+      return "idempotency";
+    case DocumentKind::settings:
+      return "settings";
   }
   return "unknown";
 }

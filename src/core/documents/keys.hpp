@@ -28,8 +28,21 @@ inline constexpr std::string_view kSettings = "settings/cluster";
 
 // What a key of the store is about; nullopt for keys that no document has (a newer Ruche's).
 enum class DocumentKind {
-  guest_spec, guest_status, placement, name, layer, image, datastore_spec, datastore_status,
-  host_spec, host_status, host_ledger, task, uid, idempotency, settings,
+  guest_spec,
+  guest_status,
+  placement,
+  name,
+  layer,
+  image,
+  datastore_spec,
+  datastore_status,
+  host_spec,
+  host_status,
+  host_ledger,
+  task,
+  uid,
+  idempotency,
+  settings,
 };
 struct Parsed {
   DocumentKind kind;

@@ -343,11 +343,15 @@ Async<void> GuestAgent::look_at_absence(model::GuestId guest) {
     last_words_.erase(guest);
     co_return co_await parts_.hypervisor.clear(guest);
   }
-  if (lost_by_reboot_.erase(guest) > 0) {
+  // What is not wished on has not crashed: somebody ended a process that was in the way.
+  const bool wished = known->placement->value.wish == model::PowerWish::on;
+  const bool rebooted = lost_by_reboot_.contains(guest);
+  if (rebooted || !wished) {
     co_await parts_.hypervisor.clear(guest);
-    const bool settled = co_await settle(
-        guest, [&](Draft& draft) { settle_stopped(draft, guest, "the host was restarted"); });
-    if (!settled) lost_by_reboot_.insert(guest);
+    const std::string why = rebooted ? "the host was restarted" : "";
+    const bool settled =
+        co_await settle(guest, [&](Draft& draft) { settle_stopped(draft, guest, why); });
+    if (settled) lost_by_reboot_.erase(guest);
     if (!settled) look_soon(guest);
     co_return;
   }

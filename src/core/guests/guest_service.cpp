@@ -34,9 +34,8 @@ Async<Accepted> GuestService::remove(Caller caller, model::DeleteVm request) {
   // A dry run of a running guest shows the whole way, and says what the real one needs.
   const bool assume_stop = caller.dry_run && !request.stop;
   request.stop = request.stop || assume_stop;
-  auto accepted = co_await accept(parts_.writer, std::move(caller), [&](Draft& draft) {
-    return plans::remove(draft, request);
-  });
+  auto accepted = co_await accept(parts_.writer, std::move(caller),
+                                  [&](Draft& draft) { return plans::remove(draft, request); });
   const bool stops = std::holds_alternative<model::StopMachine>(accepted.task.plan.front());
   if (assume_stop && stops) accepted.task.summary += " (it has a process: only with --stop)";
   co_return accepted;

@@ -134,8 +134,8 @@ Async<void> GuestSteps::resume(model::GuestId id) {
 Async<void> GuestSteps::remember(model::GuestId id, ports::Machine& held) {
   auto status = co_await held.status();
   if (status.state == MachineState::gone) {
-    throw Error(Reason::hypervisor_failed, fmt::format("{} ended: {}", guest(id).name,
-                                                       status.last_words));
+    throw Error(Reason::hypervisor_failed,
+                fmt::format("{} ended: {}", guest(id).name, status.last_words));
   }
   seen_[id] = std::move(status);
 }
@@ -164,7 +164,8 @@ Async<void> GuestSteps::shut_down(const model::ShutdownMachine& step, const Step
   context.progress({}, {}, fmt::format("waiting for {} to power off", guest(step.guest).name));
   bool late = false;
   try {
-    co_await with_deadline(parts_.clock, step.patience, "the shutdown", wait_for_power_off(step.guest));
+    co_await with_deadline(parts_.clock, step.patience, "the shutdown",
+                           wait_for_power_off(step.guest));
   } catch (const Error& error) {
     if (error.reason() != Reason::deadline) throw;
     late = true;
@@ -227,8 +228,9 @@ void mark_remains(Draft& draft, model::GuestId id, const Error* why) {
   for (const auto& disk : record->spec->value.spec.disks) {
     if (draft.find_layer(disk.layer)) continue;
     recycle(draft, id);
-    return settle_broken(draft, id, "it was purged, but not to the end: " +
-                                        (why ? why->full_message() : std::string("unknown why")));
+    return settle_broken(draft, id,
+                         "it was purged, but not to the end: " +
+                             (why ? why->full_message() : std::string("unknown why")));
   }
 }
 

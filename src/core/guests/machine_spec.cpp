@@ -8,13 +8,15 @@ namespace {
 
 std::string layer_path(const Inventory& inventory, DatastorePool& pool, model::LayerId id) {
   const auto layer = inventory.layer(id);
-  if (!layer) throw Error(Reason::document_unreadable, fmt::format("layer {} is gone", to_text(id)));
+  if (!layer)
+    throw Error(Reason::document_unreadable, fmt::format("layer {} is gone", to_text(id)));
   return pool.driver(layer->value.datastore).file(volume_ref(layer->value)).path;
 }
 
 }  // namespace
 
-ports::MachineSpec machine_spec(const Inventory& inventory, DatastorePool& pool, model::GuestId id) {
+ports::MachineSpec machine_spec(const Inventory& inventory, DatastorePool& pool,
+                                model::GuestId id) {
   const auto found = inventory.guests().find(id.value);
   if (found == inventory.guests().end() || !found->second->complete()) {
     throw Error(Reason::no_such_object, fmt::format("guest {} is gone", to_text(id)));
@@ -34,8 +36,10 @@ ports::MachineSpec machine_spec(const Inventory& inventory, DatastorePool& pool,
     }
     spec.disks.push_back(std::move(machine_disk));
   }
-  if (guest.spec.boot.kernel) spec.kernel_path = layer_path(inventory, pool, *guest.spec.boot.kernel);
-  if (guest.spec.boot.initrd) spec.initrd_path = layer_path(inventory, pool, *guest.spec.boot.initrd);
+  if (guest.spec.boot.kernel)
+    spec.kernel_path = layer_path(inventory, pool, *guest.spec.boot.kernel);
+  if (guest.spec.boot.initrd)
+    spec.initrd_path = layer_path(inventory, pool, *guest.spec.boot.initrd);
   return spec;
 }
 

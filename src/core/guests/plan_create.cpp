@@ -223,9 +223,12 @@ Proposal create(Draft& draft, const Site& site, const model::CreateVm& request) 
     plan.push_back(model::ResumeMachine{id});
   }
   draft.create(keys::guest_spec(id), std::move(guest));
-  return Proposal{"vm.create", (request.start ? "Create and start " : "Create ") + request.name,
+  return Proposal{"vm.create",
+                  (request.start ? "Create and start " : "Create ") + request.name,
                   {ObjectKind::guest, id.value, request.name},
-                  {Facet::existence}, site.self, std::move(plan)};
+                  {Facet::existence},
+                  site.self,
+                  std::move(plan)};
 }
 
 }  // namespace ruche::core::plans

@@ -79,8 +79,11 @@ Proposal edit(Draft& draft, const Site& site, const Caller& caller, const std::s
   if (wanted.name != old.name) draft.take_name("vm", wanted.name, before.id.value);
   const auto host = record.placement->value.host;
   draft.guest(before.id) = after;
-  return Proposal{"vm.set", fmt::format("Change {}", before.name),
-                  {model::ObjectKind::guest, before.id.value, wanted.name}, std::move(claims), host,
+  return Proposal{"vm.set",
+                  fmt::format("Change {}", before.name),
+                  {model::ObjectKind::guest, before.id.value, wanted.name},
+                  std::move(claims),
+                  host,
                   {model::ExportConfiguration{before.id, old}}};
 }
 

@@ -32,9 +32,12 @@ void check_power(PowerRequest request, const GuestRecord& record) {
 Proposal propose(const GuestRecord& record, std::string method, std::string_view verb,
                  std::vector<Facet> claims, std::vector<model::Step> plan) {
   const auto& guest = record.spec->value;
-  return Proposal{std::move(method), fmt::format("{} {}", verb, guest.name),
-                  {ObjectKind::guest, guest.id.value, guest.name}, std::move(claims),
-                  record.placement->value.host, std::move(plan)};
+  return Proposal{std::move(method),
+                  fmt::format("{} {}", verb, guest.name),
+                  {ObjectKind::guest, guest.id.value, guest.name},
+                  std::move(claims),
+                  record.placement->value.host,
+                  std::move(plan)};
 }
 
 bool has_process(GuestState state) {
@@ -182,9 +185,9 @@ Proposal undelete(Draft& draft, const model::UndeleteVm& request) {
                             to_text(guest.id)));
   }
   draft.take_name("vm", name, guest.id.value);
-  return propose(record, "vm.undelete", "Undelete", {Facet::existence},
-                 {model::RestoreGuest{guest.id, name},
-                  model::ExportConfiguration{guest.id, std::nullopt}});
+  return propose(
+      record, "vm.undelete", "Undelete", {Facet::existence},
+      {model::RestoreGuest{guest.id, name}, model::ExportConfiguration{guest.id, std::nullopt}});
 }
 
 Proposal move(Draft& draft, const model::MoveVm& request) {
@@ -195,7 +198,8 @@ Proposal move(Draft& draft, const model::MoveVm& request) {
         .remedy(fmt::format("take it out: ruche vm undelete {}", guest.name));
   }
   if (has_process(state_of(record)) || state_of(record) == GuestState::provisioning) {
-    throw Error(Reason::wrong_state, fmt::format("{} is {}", guest.name, enum_name(state_of(record))))
+    throw Error(Reason::wrong_state,
+                fmt::format("{} is {}", guest.name, enum_name(state_of(record))))
         .remedy("a cold move needs a stopped VM");
   }
   const auto target = draft.inventory().find_host(request.host);
@@ -220,7 +224,8 @@ Proposal move(Draft& draft, const model::MoveVm& request) {
           .at("/host");
     }
   }
-  return propose(record, "vm.move", "Move", {Facet::existence}, {model::MoveGuest{guest.id, host.id}});
+  return propose(record, "vm.move", "Move", {Facet::existence},
+                 {model::MoveGuest{guest.id, host.id}});
 }
 
 }  // namespace ruche::core::plans

@@ -28,7 +28,8 @@ Proposal edit(Draft& draft, const Site& site, const Caller& caller, const std::s
               const std::function<void(model::VmEdit&)>& change);
 
 // The guest that a reference means; no_such_object with a remedy.
-const GuestRecord& find_guest(const Draft& draft, const std::string& reference, bool deleted = false);
+const GuestRecord& find_guest(const Draft& draft, const std::string& reference,
+                              bool deleted = false);
 model::GuestState state_of(const GuestRecord& record);
 // Reserves on the owner's ledger and wishes it on; part of every start.
 void reserve_for_start(Draft& draft, const Site& site, const model::Guest& guest,

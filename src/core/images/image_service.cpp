@@ -17,15 +17,16 @@ using model::ObjectKind;
 
 namespace {
 
-model::LayerId add_image_layer(Draft& draft, const model::Image& image, model::LayerContent content) {
+model::LayerId add_image_layer(Draft& draft, const model::Image& image,
+                               model::LayerContent content) {
   model::Layer layer;
   layer.id = draft.new_id<model::LayerId>();
   layer.owner_kind = ObjectKind::image;
   layer.owner = image.id.value;
   layer.datastore = image.datastore;
   layer.content = content;
-  layer.format = content == model::LayerContent::disk ? model::DiskFormat::qcow2
-                                                      : model::DiskFormat::raw;
+  layer.format =
+      content == model::LayerContent::disk ? model::DiskFormat::qcow2 : model::DiskFormat::raw;
   return add_layer(draft, std::move(layer)).id;
 }
 
@@ -36,8 +37,8 @@ model::DatastoreId choose(Draft& draft, const std::string& reference, model::Hos
   if (!placement) return chosen.id;
   draft.depend(keys::placement(placement->value.host, placement->value.object));
   for (const auto& claim : placement->value.claims) {
-    throw Error(Reason::claimed, fmt::format("the datastore {} is busy: task {}", chosen.name,
-                                             to_text(claim.task)))
+    throw Error(Reason::claimed,
+                fmt::format("the datastore {} is busy: task {}", chosen.name, to_text(claim.task)))
         .remedy(fmt::format("wait for it: ruche task show {}", to_text(claim.task)));
   }
   return chosen.id;
@@ -62,8 +63,8 @@ Proposal propose(Draft& draft, model::Image image, model::HostId self, std::stri
   const model::ObjectRef object{ObjectKind::image, image.id.value, image.name};
   const std::string key = keys::image(image.id);
   draft.create(key, std::move(image));
-  return Proposal{std::move(method), std::move(summary), object,
-                  {Facet::existence}, self, {std::move(step)}};
+  return Proposal{std::move(method), std::move(summary), object, {Facet::existence}, self,
+                  {std::move(step)}};
 }
 
 }  // namespace
@@ -94,7 +95,8 @@ Async<Accepted> ImageService::build(Caller caller, model::BuildImageRequest requ
     image.boot.kernel = add_image_layer(draft, image, model::LayerContent::kernel);
     image.boot.initrd = add_image_layer(draft, image, model::LayerContent::initrd);
     const model::BuildImage step{image.id, request.recipe};
-    return propose(draft, std::move(image), parts_.self, "image.build", "Build image " + name, step);
+    return propose(draft, std::move(image), parts_.self, "image.build", "Build image " + name,
+                   step);
   });
 }
 
@@ -111,14 +113,17 @@ Async<Accepted> ImageService::remove(Caller caller, model::ImageRef request) {
       const auto* layer = draft.find_layer(id);
       draft.depend(keys::layer(id));
       if (layer && layer->references > 0) {
-        throw Error(Reason::in_use, fmt::format("{} guests stand on the image {}",
-                                                layer->references, image.name))
+        throw Error(Reason::in_use,
+                    fmt::format("{} guests stand on the image {}", layer->references, image.name))
             .remedy("purge them first: ruche vm delete NAME --purge");
       }
     }
-    return Proposal{"image.delete", "Delete image " + image.name,
+    return Proposal{"image.delete",
+                    "Delete image " + image.name,
                     {ObjectKind::image, image.id.value, image.name},
-                    {Facet::existence}, parts_.self, {model::ForgetImage{image.id}}};
+                    {Facet::existence},
+                    parts_.self,
+                    {model::ForgetImage{image.id}}};
   });
 }
 

@@ -96,8 +96,8 @@ Async<void> ImageSteps::import(const ImportImage& step, const StepContext& conte
     context.progress(done, total, "copying the image");
   };
   const auto result = co_await driver.import(ref, std::move(source), progress);
-  co_await record(step.image, [&](model::Image& i) { i.checksum = result.checksum; },
-                  result.virtual_size);
+  co_await record(
+      step.image, [&](model::Image& i) { i.checksum = result.checksum; }, result.virtual_size);
 }
 
 Async<void> ImageSteps::build(const BuildImage& step, const StepContext& context) {
@@ -109,9 +109,9 @@ Async<void> ImageSteps::build(const BuildImage& step, const StepContext& context
   const auto built = co_await parts_.builder.build(step.recipe, directory, say);
 
   auto& driver = parts_.pool.driver(target.datastore);
-  const auto copy = [&driver, this](model::LayerId id, std::string path,
-                                    std::optional<model::DiskFormat> format)
-      -> Async<ports::ImportResult> {
+  const auto copy = [&driver, this](
+                        model::LayerId id, std::string path,
+                        std::optional<model::DiskFormat> format) -> Async<ports::ImportResult> {
     ports::ImportSource source;
     source.path = std::move(path);
     source.declared_format = format;

@@ -123,9 +123,12 @@ void Applier::put_placement(const keys::Parsed& parsed, const std::string& key,
     changed(kind, parsed.id, existed, true);
   };
   switch (placement->value.kind) {
-    case ObjectKind::guest: return place(inventory_.guests_, ObjectKind::guest);
-    case ObjectKind::image: return place(inventory_.images_, ObjectKind::image);
-    case ObjectKind::datastore: return place(inventory_.datastores_, ObjectKind::datastore);
+    case ObjectKind::guest:
+      return place(inventory_.guests_, ObjectKind::guest);
+    case ObjectKind::image:
+      return place(inventory_.images_, ObjectKind::image);
+    case ObjectKind::datastore:
+      return place(inventory_.datastores_, ObjectKind::datastore);
     case ObjectKind::host:
     case ObjectKind::task:
       inventory_.broken_[key] = "a placement of something that has none";
@@ -133,16 +136,19 @@ void Applier::put_placement(const keys::Parsed& parsed, const std::string& key,
   }
 }
 
+void Applier::put_image(const keys::Parsed& parsed, const std::string& key,
+                        const std::string& value, ports::Revision revision) {
+  const bool existed = inventory_.images_.contains(parsed.id);
+  auto record = copy_of(inventory_.images_, parsed.id);
+  put_record_part(key, parsed.kind, value, record->spec, revision);
+  inventory_.images_[parsed.id] = std::move(record);
+  changed(ObjectKind::image, parsed.id, existed, true);
+}
+
 void Applier::put_other(const keys::Parsed& parsed, const std::string& key,
                         const std::string& value, ports::Revision revision) {
   switch (parsed.kind) {
-    case DocumentKind::image: {
-      const bool existed = inventory_.images_.contains(parsed.id);
-      auto record = copy_of(inventory_.images_, parsed.id);
-      put_record_part(key, parsed.kind, value, record->spec, revision);
-      inventory_.images_[parsed.id] = std::move(record);
-      return changed(ObjectKind::image, parsed.id, existed, true);
-    }
+    case DocumentKind::image: return put_image(parsed, key, value, revision);
     case DocumentKind::datastore_spec:
     case DocumentKind::datastore_status: {
       const bool existed = inventory_.datastores_.contains(parsed.id);
@@ -200,7 +206,8 @@ void Applier::put_other(const keys::Parsed& parsed, const std::string& key,
       if (settings) inventory_.settings_ = std::move(*settings);
       return;
     }
-    default: inventory_.other_revisions_[key] = revision;
+    default:
+      inventory_.other_revisions_[key] = revision;
   }
 }
 
@@ -253,7 +260,8 @@ void Applier::erase(const std::string& key, ports::Revision) {
       return drop(inventory_.guests_, ObjectKind::guest, [](auto& r) { r.spec.reset(); });
     case DocumentKind::guest_status:
       return drop(inventory_.guests_, ObjectKind::guest, [](auto& r) { r.status.reset(); });
-    case DocumentKind::placement: return erase_placement(*parsed, key);
+    case DocumentKind::placement:
+      return erase_placement(*parsed, key);
     case DocumentKind::image:
       return drop(inventory_.images_, ObjectKind::image, [](auto& r) { r.spec.reset(); });
     case DocumentKind::datastore_spec:
@@ -266,14 +274,22 @@ void Applier::erase(const std::string& key, ports::Revision) {
       return drop(inventory_.hosts_, ObjectKind::host, [](auto& r) { r.status.reset(); });
     case DocumentKind::host_ledger:
       return drop(inventory_.hosts_, ObjectKind::host, [](auto& r) { r.ledger.reset(); });
-    case DocumentKind::layer: inventory_.layers_.erase(parsed->id); return;
+    case DocumentKind::layer:
+      inventory_.layers_.erase(parsed->id);
+      return;
     case DocumentKind::task:
-      if (inventory_.tasks_.erase(parsed->id) > 0) changed(ObjectKind::task, parsed->id, true, false);
+      if (inventory_.tasks_.erase(parsed->id) > 0)
+        changed(ObjectKind::task, parsed->id, true, false);
       return;
     case DocumentKind::uid:
-    case DocumentKind::name: inventory_.names_.erase(parsed->name); return;
-    case DocumentKind::settings: inventory_.settings_ = {}; return;
-    default: inventory_.other_revisions_.erase(key);
+    case DocumentKind::name:
+      inventory_.names_.erase(parsed->name);
+      return;
+    case DocumentKind::settings:
+      inventory_.settings_ = {};
+      return;
+    default:
+      inventory_.other_revisions_.erase(key);
   }
 }
 

@@ -27,6 +27,8 @@ class Applier {
                  ports::Revision revision);
   void put_placement(const keys::Parsed& parsed, const std::string& key, const std::string& value,
                      ports::Revision revision);
+  void put_image(const keys::Parsed& parsed, const std::string& key, const std::string& value,
+                 ports::Revision revision);
   void put_other(const keys::Parsed& parsed, const std::string& key, const std::string& value,
                  ports::Revision revision);
   void erase_placement(const keys::Parsed& parsed, const std::string& key);

@@ -90,7 +90,8 @@ model::Layer& Draft::layer(model::LayerId id) {
 model::Task& Draft::task(model::TaskId id) {
   const auto key = keys::task(id);
   const auto found = inventory_.tasks().find(id.value);
-  return edit(key, found == inventory_.tasks().end() ? std::nullopt : std::optional(*found->second));
+  return edit(key,
+              found == inventory_.tasks().end() ? std::nullopt : std::optional(*found->second));
 }
 
 model::Ledger& Draft::ledger(model::HostId host) {
@@ -118,8 +119,7 @@ const model::Layer* Draft::find_layer(model::LayerId id) const {
 
 void Draft::erase(const std::string& key) {
   const auto existing = slots_.find(key);
-  const auto seen =
-      existing == slots_.end() ? inventory_.key_revision(key) : existing->second.seen;
+  const auto seen = existing == slots_.end() ? inventory_.key_revision(key) : existing->second.seen;
   slots_[key] = Slot{nullptr, nullptr, seen};
 }
 

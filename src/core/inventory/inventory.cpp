@@ -47,8 +47,7 @@ Async<void> Inventory::run() {
     }
     if (!failure) continue;
     if (!stale_) {
-      log_.warning("core", "the state store does not answer",
-                   {{"why", failure->full_message()}});
+      log_.warning("core", "the state store does not answer", {{"why", failure->full_message()}});
     }
     stale_ = true;
     must_rebuild = must_rebuild || failure->reason() == Reason::history_compacted;
@@ -215,8 +214,10 @@ ports::Revision Inventory::key_revision(const std::string& key) const {
   };
   using keys::DocumentKind;
   switch (parsed->kind) {
-    case DocumentKind::guest_spec: return in(guests_, &GuestRecord::spec);
-    case DocumentKind::guest_status: return in(guests_, &GuestRecord::status);
+    case DocumentKind::guest_spec:
+      return in(guests_, &GuestRecord::spec);
+    case DocumentKind::guest_status:
+      return in(guests_, &GuestRecord::status);
     case DocumentKind::placement: {
       const auto held = [&](const auto& records) -> ports::Revision {
         const auto found = records.find(parsed->id);
@@ -227,15 +228,24 @@ ports::Revision Inventory::key_revision(const std::string& key) const {
       };
       return std::max({held(guests_), held(images_), held(datastores_)});
     }
-    case DocumentKind::image: return in(images_, &ImageRecord::spec);
-    case DocumentKind::datastore_spec: return in(datastores_, &DatastoreRecord::spec);
-    case DocumentKind::datastore_status: return in(datastores_, &DatastoreRecord::status);
-    case DocumentKind::host_spec: return in(hosts_, &HostRecord::spec);
-    case DocumentKind::host_status: return in(hosts_, &HostRecord::status);
-    case DocumentKind::host_ledger: return in(hosts_, &HostRecord::ledger);
-    case DocumentKind::layer: return direct(layers_);
-    case DocumentKind::task: return direct(tasks_);
-    case DocumentKind::settings: return settings_.revision;
+    case DocumentKind::image:
+      return in(images_, &ImageRecord::spec);
+    case DocumentKind::datastore_spec:
+      return in(datastores_, &DatastoreRecord::spec);
+    case DocumentKind::datastore_status:
+      return in(datastores_, &DatastoreRecord::status);
+    case DocumentKind::host_spec:
+      return in(hosts_, &HostRecord::spec);
+    case DocumentKind::host_status:
+      return in(hosts_, &HostRecord::status);
+    case DocumentKind::host_ledger:
+      return in(hosts_, &HostRecord::ledger);
+    case DocumentKind::layer:
+      return direct(layers_);
+    case DocumentKind::task:
+      return direct(tasks_);
+    case DocumentKind::settings:
+      return settings_.revision;
     case DocumentKind::uid:
     case DocumentKind::name: {
       const auto found = names_.find(parsed->name);

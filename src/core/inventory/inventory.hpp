@@ -97,13 +97,16 @@ class Inventory {
   const Records<ImageRecord>& images() const { return images_; }
   const Records<DatastoreRecord>& datastores() const { return datastores_; }
   const Records<HostRecord>& hosts() const { return hosts_; }
-  const std::map<Uuid, std::shared_ptr<const Stored<model::Layer>>>& layers() const { return layers_; }
+  const std::map<Uuid, std::shared_ptr<const Stored<model::Layer>>>& layers() const {
+    return layers_;
+  }
   const std::map<Uuid, std::shared_ptr<const Stored<model::Task>>>& tasks() const { return tasks_; }
   const model::Settings& settings() const { return settings_.value; }
 
   // By name or id. Null when there is none. Guests in the recycle bin are found by id, or by name
   // with `deleted`.
-  std::shared_ptr<const GuestRecord> find_guest(std::string_view reference, bool deleted = false) const;
+  std::shared_ptr<const GuestRecord> find_guest(std::string_view reference,
+                                                bool deleted = false) const;
   std::shared_ptr<const ImageRecord> find_image(std::string_view reference) const;
   std::shared_ptr<const DatastoreRecord> find_datastore(std::string_view reference) const;
   std::shared_ptr<const HostRecord> find_host(std::string_view reference) const;

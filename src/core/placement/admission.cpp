@@ -21,8 +21,9 @@ std::expected<void, Error> could_ever_run(const model::Ledger& ledger,
   if (wanted.memory > ledger.memory_total) {
     return std::unexpected(
         Error(Reason::never_fits,
-              fmt::format("it needs {} of memory with overhead; this host has {} for guests, {} free now",
-                          to_text(wanted.memory), to_text(ledger.memory_total), to_text(free)))
+              fmt::format(
+                  "it needs {} of memory with overhead; this host has {} for guests, {} free now",
+                  to_text(wanted.memory), to_text(ledger.memory_total), to_text(free)))
             .at("/memory_bytes")
             .remedy("give it less memory, or add memory to the host"));
   }
@@ -47,11 +48,12 @@ std::expected<void, Error> reserve(model::Ledger& ledger, const model::Reservati
                           to_text(wanted.memory), to_text(free), to_text(ledger.memory_total)))
             .remedy("stop another guest, or give this one less memory"));
   }
-  const std::uint32_t free_cpus = ledger.cpus_total - std::min(ledger.cpus_total, ledger.cpus_reserved);
+  const std::uint32_t free_cpus =
+      ledger.cpus_total - std::min(ledger.cpus_total, ledger.cpus_reserved);
   if (wanted.cpus > free_cpus) {
     return std::unexpected(
-        Error(Reason::not_enough_cpus, fmt::format("it needs {} CPUs, {} of {} are free", wanted.cpus,
-                                                   free_cpus, ledger.cpus_total))
+        Error(Reason::not_enough_cpus, fmt::format("it needs {} CPUs, {} of {} are free",
+                                                   wanted.cpus, free_cpus, ledger.cpus_total))
             .remedy("stop another guest, or raise the setting cpu_overcommit"));
   }
   ledger.memory_reserved += wanted.memory;
@@ -77,8 +79,8 @@ std::expected<void, Error> can_run_baseline(const model::HostStatus& host,
   if (needed <= has) return {};
   return std::unexpected(
       Error(Reason::host_cannot,
-            fmt::format("{} needs x86-64-v{}; this host offers x86-64-v{} ({})", enum_name(baseline),
-                        needed, has, enum_name(host.accelerator)))
+            fmt::format("{} needs x86-64-v{}; this host offers x86-64-v{} ({})",
+                        enum_name(baseline), needed, has, enum_name(host.accelerator)))
           .at("/cpu_baseline")
           .remedy("choose a lower CPU baseline"));
 }

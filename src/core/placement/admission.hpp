@@ -15,13 +15,15 @@ namespace ruche::core {
 model::Ledger make_ledger(const model::HostStatus& host, const model::Settings& settings);
 
 // Whether this host could run it if it ran nothing else; never_fits says what there is.
-std::expected<void, Error> could_ever_run(const model::Ledger& ledger, const model::Reservation& wanted);
+std::expected<void, Error> could_ever_run(const model::Ledger& ledger,
+                                          const model::Reservation& wanted);
 // Takes the reservation from the ledger, or says what is free.
 std::expected<void, Error> reserve(model::Ledger& ledger, const model::Reservation& wanted);
 // Gives it back.
 void release(model::Ledger& ledger, const model::Reservation& held);
 
 // Whether the processor level suits the baseline; host_cannot says what this one has.
-std::expected<void, Error> can_run_baseline(const model::HostStatus& host, model::CpuBaseline baseline);
+std::expected<void, Error> can_run_baseline(const model::HostStatus& host,
+                                            model::CpuBaseline baseline);
 
 }  // namespace ruche::core

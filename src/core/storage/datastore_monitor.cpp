@@ -42,7 +42,8 @@ Async<void> DatastoreMonitor::look_at_all() {
 Async<void> DatastoreMonitor::look_at(model::DatastoreId id) {
   const auto found = writer_.inventory().datastores().find(id.value);
   if (found == writer_.inventory().datastores().end()) co_return;
-  const auto before = found->second->status ? found->second->status->value : model::DatastoreStatus{};
+  const auto before =
+      found->second->status ? found->second->status->value : model::DatastoreStatus{};
   auto after = co_await pool_.driver(id).probe();
   // File systems that are overfull report less than nothing; a document cannot.
   after.available = std::max(after.available, Bytes{});

@@ -36,8 +36,8 @@ std::vector<model::Layer> chain_of(const Inventory& inventory, model::LayerId to
   while (next) {
     const auto layer = inventory.layer(*next);
     if (!layer || chain.size() >= kLongestChain) {
-      throw Error(Reason::document_unreadable,
-                  fmt::format("the chain of layer {} is broken at {}", to_text(top), to_text(*next)));
+      throw Error(Reason::document_unreadable, fmt::format("the chain of layer {} is broken at {}",
+                                                           to_text(top), to_text(*next)));
     }
     chain.push_back(layer->value);
     next = layer->value.parent;

@@ -29,16 +29,19 @@ Async<Accepted> DatastoreService::create(Caller caller, model::CreateDatastore r
     if (!request.shared) datastore.host = parts_.self;
     datastore.created_at = draft.now();
     draft.take_name("datastore", datastore.name, datastore.id.value);
-    draft.create(keys::placement(parts_.self, datastore.id.value),
-                 model::Placement{.kind = ObjectKind::datastore,
-                                  .object = datastore.id.value,
-                                  .host = parts_.self});
+    draft.create(
+        keys::placement(parts_.self, datastore.id.value),
+        model::Placement{
+            .kind = ObjectKind::datastore, .object = datastore.id.value, .host = parts_.self});
     draft.create(keys::datastore_status(datastore.id), model::DatastoreStatus{});
     const model::DatastoreId id = datastore.id;
     draft.create(keys::datastore_spec(id), std::move(datastore));
-    return Proposal{"datastore.create", "Add datastore " + request.name,
+    return Proposal{"datastore.create",
+                    "Add datastore " + request.name,
                     {ObjectKind::datastore, id.value, request.name},
-                    {Facet::existence}, parts_.self, {model::AttachDatastore{id}}};
+                    {Facet::existence},
+                    parts_.self,
+                    {model::AttachDatastore{id}}};
   };
   co_return co_await accept(parts_.writer, std::move(caller), propose);
 }
@@ -61,9 +64,12 @@ Async<Accepted> DatastoreService::remove(Caller caller, model::DatastoreRef requ
                   fmt::format("{} volumes and image files are on {}", layers, datastore.name))
           .remedy("delete the guests and images on it first (vm delete --purge, image delete)");
     }
-    return Proposal{"datastore.delete", "Remove datastore " + datastore.name,
+    return Proposal{"datastore.delete",
+                    "Remove datastore " + datastore.name,
                     {ObjectKind::datastore, datastore.id.value, datastore.name},
-                    {Facet::existence}, parts_.self, {model::DetachDatastore{datastore.id}}};
+                    {Facet::existence},
+                    parts_.self,
+                    {model::DetachDatastore{datastore.id}}};
   };
   co_return co_await accept(parts_.writer, std::move(caller), propose);
 }

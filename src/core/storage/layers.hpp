@@ -1,4 +1,5 @@
-// Layer documents: made in the planning commit, counted, settled when their volume is there or gone.
+// Layer documents: made in the planning commit, counted, settled when their volume is there or
+// gone.
 #pragma once
 
 #include "core/inventory/draft.hpp"

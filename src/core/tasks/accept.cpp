@@ -14,9 +14,8 @@ bool conflicts(Facet a, Facet b) {
 
 void check_if_match(const Caller& caller, ports::Revision revision) {
   if (!caller.if_match || *caller.if_match == revision) return;
-  throw Error(Reason::revision_mismatch,
-              fmt::format("the object has revision {}, If-Match says {}", revision.number,
-                          caller.if_match->number))
+  throw Error(Reason::revision_mismatch, fmt::format("the object has revision {}, If-Match says {}",
+                                                     revision.number, caller.if_match->number))
       .remedy("read the object again, then repeat the change");
 }
 
@@ -38,9 +37,8 @@ void claim(Draft& draft, const Proposal& proposal, model::TaskId task) {
       continue;
     }
     const std::string what = holder ? holder->summary : to_text(held.task);
-    throw Error(Reason::claimed,
-                fmt::format("{} is busy: task {} ({})", proposal.object.name, what,
-                            to_text(held.task)))
+    throw Error(Reason::claimed, fmt::format("{} is busy: task {} ({})", proposal.object.name, what,
+                                             to_text(held.task)))
         .remedy(fmt::format("wait for it, or cancel it: ruche task cancel {}", to_text(held.task)));
   }
   for (const Facet facet : proposal.claims) placement.claims.push_back({facet, task});
@@ -68,8 +66,7 @@ Async<std::optional<Accepted>> replay(Writer& writer, const Caller& caller) {
   auto record = documents::decode<IdempotencyRecord>(keys::DocumentKind::idempotency, entry->value);
   if (!record) throw std::move(record.error());
   if (record->fingerprint != caller.request_fingerprint) {
-    throw Error(Reason::idempotency_key_reused,
-                "this Idempotency-Key was used for another request")
+    throw Error(Reason::idempotency_key_reused, "this Idempotency-Key was used for another request")
         .remedy("use a new key for a new request");
   }
   // The store is asked, not the inventory, so the task may not have been seen here yet.
@@ -105,8 +102,8 @@ Async<Accepted> accept(Writer& writer, Caller caller, std::function<Proposal(Dra
   const auto key = keys::idempotency(caller.user, caller.idempotency_key);
   bool twin_was_first = false;
   accepted.revision = co_await writer.transact([&](Draft& draft) {
-    twin_was_first = !caller.idempotency_key.empty() &&
-                     draft.inventory().key_revision(key) != ports::Revision{};
+    twin_was_first =
+        !caller.idempotency_key.empty() && draft.inventory().key_revision(key) != ports::Revision{};
     if (twin_was_first) return;
     const Proposal proposal = propose(draft);
     model::Task task = make_task(draft, caller, proposal);

@@ -69,8 +69,8 @@ StepHandler& Engine::handler(const model::Step& step) const {
 }
 
 StepContext Engine::context(const model::Task& task, std::size_t index) {
-  const auto report = [this, id = task.id, index, count = task.plan.size()](
-                          Bytes done, Bytes total, std::string text) {
+  const auto report = [this, id = task.id, index, count = task.plan.size()](Bytes done, Bytes total,
+                                                                            std::string text) {
     progress_.set(id, {static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(count), done,
                        total, std::move(text)});
   };
@@ -251,7 +251,8 @@ Async<void> Engine::conclude(model::Task& task, TaskState state, const Error* wh
     stored.ended_at = draft.now();
     for (std::size_t i = 0; i < task.plan.size(); ++i) {
       const bool done = state == TaskState::done || (task.pivoted && i < task.position);
-      handler(task.plan[i]).settle(task.plan[i], done ? Outcome::done : Outcome::reverted, why, draft);
+      handler(task.plan[i])
+          .settle(task.plan[i], done ? Outcome::done : Outcome::reverted, why, draft);
     }
     release_claims(draft, task);
     hand_over(draft, task);

@@ -31,7 +31,8 @@ class StepHandler {
   virtual Async<void> apply(const model::Step& step, const StepContext& context) = 0;
   virtual Async<void> revert(const model::Step& step, const StepContext& context) = 0;
   // The step's consequence for the documents, written in the commit that ends the task. For a
-  // failed task `why` is the cause. After a failure every step of the plan is reverted, begun or not.
+  // failed task `why` is the cause. After a failure every step of the plan is reverted, begun or
+  // not.
   virtual void settle(const model::Step& step, Outcome outcome, const Error* why, Draft& draft) = 0;
   // A step that cannot be taken back; once it has begun (journalled), the task only goes forward.
   virtual bool is_pivot(const model::Step& step) const = 0;

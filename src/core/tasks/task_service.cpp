@@ -32,9 +32,10 @@ struct Describe {
   std::string guest(model::GuestId id) const { return guest_name(inventory, id); }
 
   std::string operator()(const model::CreateVolume& s) const {
-    return s.parent ? fmt::format("make an overlay of {} (layer {})", to_text(s.size), to_text(s.layer))
-                    : fmt::format("make an empty volume of {} (layer {})", to_text(s.size),
-                                  to_text(s.layer));
+    return s.parent
+               ? fmt::format("make an overlay of {} (layer {})", to_text(s.size), to_text(s.layer))
+               : fmt::format("make an empty volume of {} (layer {})", to_text(s.size),
+                             to_text(s.layer));
   }
   std::string operator()(const model::DeleteVolume& s) const {
     return fmt::format("remove the volume {} for good", to_text(s.layer));
@@ -85,7 +86,8 @@ struct Describe {
                        image_name(inventory, s.image), s.recipe);
   }
   std::string operator()(const model::ForgetImage& s) const {
-    return fmt::format("remove the files and documents of image {}", image_name(inventory, s.image));
+    return fmt::format("remove the files and documents of image {}",
+                       image_name(inventory, s.image));
   }
   std::string operator()(const model::AttachDatastore& s) const {
     return fmt::format("prepare the datastore {}", datastore_name(inventory, s.datastore));
