@@ -247,7 +247,11 @@ Async<void> Session::run_task(MethodCommand command) {
     throw Error(Reason::task_cancelled,
                 fmt::format("{}: cancelled; nothing is left behind", task.summary));
   }
-  if (task.error && task.state != model::TaskState::done) throw model::to_error(*task.error);
+  if (task.error && task.state != model::TaskState::done) {
+    const bool stopped = co_await pulled_the_plug(task);
+    if (stopped) co_return;
+    throw model::to_error(*task.error);
+  }
   if (!command.task.wait_state.empty())
     co_await wait_for_state(task.object, command.task.wait_state);
   if (json()) co_return;
@@ -255,6 +259,24 @@ Async<void> Session::run_task(MethodCommand command) {
   const auto took =
       task.ended_at ? Duration(task.ended_at->unix_ms - task.created_at.unix_ms) : Duration{0};
   fmt::print("{}: {} ({})\n", task.summary, coloured_state(state, look()), to_text(took));
+}
+
+// A guest that ignores its power button: asks whether to stop it the hard way, and does.
+Async<bool> Session::pulled_the_plug(const model::TaskView& ended) {
+  if (ended.error->reason != reason_info(Reason::guest_ignored_shutdown).name) co_return false;
+  if (!parts_.terminal.input || !parts_.terminal.errors) co_return false;
+  fmt::print(stderr, "{}. Pull the plug? [y/N] ", ended.error->message);
+  std::string answer;
+  std::getline(std::cin, answer);
+  if (answer != "y" && answer != "Y" && answer != "yes") co_return false;
+  client::Arguments arguments;
+  arguments.path = {{"vm", to_text(ended.object.id)}};
+  const auto response = co_await client_.call(method_named("vm.stop"), std::move(arguments));
+  auto task = json::decode<model::TaskView>(response.body, kLenient);
+  task = co_await see_through(std::move(task));
+  if (task.error) throw model::to_error(*task.error);
+  fmt::print("{}: {}\n", task.summary, coloured_state("done", look()));
+  co_return true;
 }
 
 Async<model::TaskView> Session::see_through(model::TaskView task) {

@@ -39,6 +39,7 @@ class Session {
   Async<void> run_list(MethodCommand command);
   Async<void> run_value(MethodCommand command);
   Async<void> run_task(MethodCommand command);
+  Async<bool> pulled_the_plug(const model::TaskView& ended);
   Async<model::TaskView> see_through(model::TaskView task);
   Async<void> wait_for_state(const model::ObjectRef& object, std::string state);
   Async<void> run_follow(FollowCommand command);
