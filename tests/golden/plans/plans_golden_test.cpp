@@ -1,0 +1,183 @@
+// What a request becomes: its steps in words and every document of its commit, or its refusal. Ids
+// have the names of what they stand for.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <regex>
+#include <set>
+
+#include "core/guests/plans.hpp"
+#include "core/tasks/task_service.hpp"
+#include "golden.hpp"
+#include "simulation/sim_client.hpp"
+
+namespace ruche::core {
+
+// An input.json. The world has the hosts alpha and beta, each with a datastore of its own, a shared
+// one, the image "demo" there, and what is said here.
+struct PlanCase {
+  std::string guest;  // state of a guest "web1": empty (none), stopped, running, paused, deleted
+  bool local = false;    // the guest's disk is on alpha's own datastore
+  std::string plan;      // create, start, …
+  RawJson request;
+};
+constexpr auto describe(Type<PlanCase>) {
+  return structure<PlanCase>("PlanCase", "A golden case.",
+                             field<&PlanCase::guest>("guest", "The guest that is there."),
+                             field<&PlanCase::local>("local", "On alpha's own datastore."),
+                             field<&PlanCase::plan>("plan", "What is asked for."),
+                             field<&PlanCase::request>("request", "The request."));
+}
+
+namespace {
+
+class World {
+ public:
+  explicit World(const PlanCase& wanted) : cluster_(1) {
+    auto& alpha = cluster_.add_host("alpha");
+    cluster_.add_host("beta");
+    sim::start_all(cluster_);
+    sim::add_shared_datastore(cluster_, alpha);
+    sim::import_demo(cluster_, alpha, "shared");
+    if (wanted.guest.empty()) return;
+    model::CreateVm create;
+    create.name = "web1";
+    create.start = wanted.guest == "running" || wanted.guest == "paused";
+    create.image = wanted.local ? "" : "demo";
+    create.datastore = wanted.local ? "local" : "";
+    sim::ask_and_wait(cluster_, alpha, sim::requests::create(create));
+    if (wanted.guest == "paused") {
+      sim::ask_and_wait(cluster_, alpha, sim::requests::pause("web1"));
+    }
+    if (wanted.guest == "deleted") {
+      sim::ask_and_wait(cluster_, alpha, sim::requests::remove("web1"));
+    }
+    cluster_.run_for(std::chrono::seconds(1));
+  }
+  HostControl& alpha() { return cluster_.host("alpha").control(); }
+  sim::SimMachines& machines() { return cluster_.host("alpha").machines(); }
+
+ private:
+  sim::SimCluster cluster_;
+};
+
+template <class Request>
+Request as(const PlanCase& wanted) {
+  return json::decode<Request>(wanted.request.text);
+}
+
+Proposal propose(const PlanCase& wanted, World& world, Draft& draft) {
+  const plans::Site site{world.alpha().self(), world.machines().capabilities};
+  if (wanted.plan == "create") return plans::create(draft, site, as<model::CreateVm>(wanted));
+  if (wanted.plan == "start") return plans::start(draft, site, as<model::VmRef>(wanted));
+  if (wanted.plan == "stop") return plans::stop(draft, as<model::StopVm>(wanted));
+  if (wanted.plan == "shutdown") return plans::shutdown(draft, as<model::ShutdownVm>(wanted));
+  if (wanted.plan == "reset") return plans::reset(draft, as<model::VmRef>(wanted));
+  if (wanted.plan == "pause") return plans::pause(draft, as<model::VmRef>(wanted));
+  if (wanted.plan == "resume") return plans::resume(draft, as<model::VmRef>(wanted));
+  if (wanted.plan == "delete") return plans::remove(draft, as<model::DeleteVm>(wanted));
+  if (wanted.plan == "undelete") return plans::undelete(draft, as<model::UndeleteVm>(wanted));
+  if (wanted.plan == "move") return plans::move(draft, as<model::MoveVm>(wanted));
+  if (wanted.plan == "edit") {
+    const auto change = [&](model::VmEdit& edit) {
+      const auto patched =
+          json::decode_into(type_of<model::VmEdit>(), &edit, wanted.request.text, {});
+      if (!patched) throw patched.error();
+    };
+    return plans::edit(draft, site, {}, "web1", change);
+  }
+  throw Error(Reason::bad_request, "no plan " + wanted.plan);
+}
+
+// What ids are called in the expected text, so that it does not depend on chance.
+std::map<std::string, std::string> labels_of(const Proposal& proposal, const Inventory& inventory) {
+  std::map<std::string, std::string> labels;
+  const auto name = [&](Uuid id, const std::string& label) {
+    labels.emplace(to_text(id), "<" + label + ">");
+  };
+  for (const auto& [id, host] : inventory.hosts()) name(id, host->spec->value.name);
+  for (const auto& [id, datastore] : inventory.datastores()) name(id, datastore->spec->value.name);
+  for (const auto& [id, image] : inventory.images()) {
+    name(id, image->spec->value.name);
+    name(image->spec->value.disk.value, image->spec->value.name + "-disk");
+  }
+  for (const auto& [id, guest] : inventory.guests()) {
+    name(id, guest->spec->value.name);
+    for (const auto& disk : guest->spec->value.spec.disks) {
+      name(disk.layer.value, guest->spec->value.name + "-" + disk.name);
+    }
+  }
+  name(proposal.object.id, proposal.object.name);
+  int volumes = 0;
+  for (const auto& step : proposal.plan) {
+    const auto* create = std::get_if<model::CreateVolume>(&step);
+    if (create) name(create->layer.value, fmt::format("new-volume-{}", volumes++));
+  }
+  return labels;
+}
+
+std::string without_chance(std::string text, const std::map<std::string, std::string>& labels) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size();) {
+    const auto label = labels.find(text.substr(i, 36));
+    if (label != labels.end()) {
+      out += label->second;
+      i += 36;
+    } else {
+      out += text[i++];
+    }
+  }
+  out = std::regex_replace(out, std::regex("52:54:00(:[0-9a-f]{2}){3}"), "<mac>");
+  out = std::regex_replace(out, std::regex("18[789][0-9]{7}|19[0-9]{8}|20[01][0-9]{7}"), "<uid>");
+  return std::regex_replace(out, std::regex("[0-9-]{10}T[0-9:.]{8,12}Z"), "<time>");
+}
+
+std::string describe_proposal(const Proposal& proposal, const Inventory& inventory,
+                              const ports::Commit& commit) {
+  const auto labels = labels_of(proposal, inventory);
+  std::string text = fmt::format("{}\n{}\n\nclaims:", proposal.summary, proposal.method);
+  for (const auto facet : proposal.claims) text += fmt::format(" {}", enum_name(facet));
+  if (proposal.cancel_holders) text += " (cancels who holds them)";
+  text += "\nsteps:\n";
+  for (const auto& step : proposal.plan) text += "  " + describe_step(step, inventory) + "\n";
+  std::set<std::string> compares;
+  for (const auto& compare : commit.compares) {
+    const auto state = compare.revision.number == 0 ? "absent" : "seen";
+    compares.insert(without_chance(fmt::format("  {} {}\n", compare.key, state), labels));
+  }
+  std::set<std::string> writes;
+  for (const auto& write : commit.writes) {
+    const auto* put = std::get_if<ports::Put>(&write);
+    const auto line = put ? fmt::format("  put {}\n    {}\n", put->key, put->value)
+                          : fmt::format("  delete {}\n", ports::key_of(write));
+    writes.insert(without_chance(line, labels));
+  }
+  return without_chance(text, labels) +
+         fmt::format("compares:\n{}writes:\n{}", fmt::join(compares, ""), fmt::join(writes, ""));
+}
+
+std::string render(const std::string& input) {
+  const auto wanted = json::decode<PlanCase>(input);
+  World world(wanted);
+  auto& writer = world.alpha().writer();
+  Draft draft(writer.inventory(), writer.clock(), writer.random());
+  std::string text;
+  try {
+    const auto proposal = propose(wanted, world, draft);
+    text = describe_proposal(proposal, writer.inventory(), draft.take());
+  } catch (const Error& error) {
+    text = fmt::format("refused: {}{}{}\n  {}\n  {}\n", error.reason_name(),
+                       error.field().empty() ? "" : " at ", error.field(), error.message(),
+                       error.remedy_text());
+    Proposal nothing;
+    text = without_chance(text, labels_of(nothing, writer.inventory()));
+  }
+  return text;
+}
+
+TEST(Golden, Plans) { golden::check_area("plans", render); }
+
+}  // namespace
+}  // namespace ruche::core
