@@ -31,15 +31,24 @@ void decode_into(StoreTruth& truth, std::map<Uuid, T>& into, const core::keys::P
 
 void read_entry(StoreTruth& truth, const core::keys::Parsed& parsed, const ports::Entry& entry) {
   switch (parsed.kind) {
-    case DocumentKind::guest_spec: return decode_into(truth, truth.guests, parsed, entry);
-    case DocumentKind::guest_status: return decode_into(truth, truth.statuses, parsed, entry);
-    case DocumentKind::placement: return decode_into(truth, truth.placements, parsed, entry);
-    case DocumentKind::layer: return decode_into(truth, truth.layers, parsed, entry);
-    case DocumentKind::image: return decode_into(truth, truth.images, parsed, entry);
-    case DocumentKind::datastore_spec: return decode_into(truth, truth.datastores, parsed, entry);
-    case DocumentKind::host_spec: return decode_into(truth, truth.hosts, parsed, entry);
-    case DocumentKind::host_ledger: return decode_into(truth, truth.ledgers, parsed, entry);
-    case DocumentKind::task: return decode_into(truth, truth.tasks, parsed, entry);
+    case DocumentKind::guest_spec:
+      return decode_into(truth, truth.guests, parsed, entry);
+    case DocumentKind::guest_status:
+      return decode_into(truth, truth.statuses, parsed, entry);
+    case DocumentKind::placement:
+      return decode_into(truth, truth.placements, parsed, entry);
+    case DocumentKind::layer:
+      return decode_into(truth, truth.layers, parsed, entry);
+    case DocumentKind::image:
+      return decode_into(truth, truth.images, parsed, entry);
+    case DocumentKind::datastore_spec:
+      return decode_into(truth, truth.datastores, parsed, entry);
+    case DocumentKind::host_spec:
+      return decode_into(truth, truth.hosts, parsed, entry);
+    case DocumentKind::host_ledger:
+      return decode_into(truth, truth.ledgers, parsed, entry);
+    case DocumentKind::task:
+      return decode_into(truth, truth.tasks, parsed, entry);
     case DocumentKind::uid:
     case DocumentKind::name: {
       std::map<Uuid, core::NameRecord> one;
@@ -50,7 +59,8 @@ void read_entry(StoreTruth& truth, const core::keys::Parsed& parsed, const ports
     case DocumentKind::datastore_status:
     case DocumentKind::host_status:
     case DocumentKind::idempotency:
-    case DocumentKind::settings: return;
+    case DocumentKind::settings:
+      return;
   }
 }
 
@@ -109,8 +119,8 @@ void check_ledgers(const StoreTruth& truth, Findings& findings) {
 void check_tasks(const StoreTruth& truth, Findings& findings) {
   for (const auto& [id, task] : truth.tasks) {
     if (!model::is_open(task.state)) continue;
-    findings.push_back(fmt::format("task {} ({}) is still {}", to_text(id), task.summary,
-                                   enum_name(task.state)));
+    findings.push_back(
+        fmt::format("task {} ({}) is still {}", to_text(id), task.summary, enum_name(task.state)));
   }
   for (const auto& [id, placement] : truth.placements) {
     for (const auto& claim : placement.claims) {
@@ -146,17 +156,17 @@ void check_guest_power(SimCluster& cluster, const StoreTruth& truth, const model
                           ? seen == MachineState::gone
                           : false;
   if (!agrees) {
-    say(fmt::format("the document says {} ({}), its process is in state {}", enum_name(status.state),
-                    status.last_error, static_cast<int>(seen)));
+    say(fmt::format("the document says {} ({}), its process is in state {}",
+                    enum_name(status.state), status.last_error, static_cast<int>(seen)));
   }
   if (process && status.pid != process->pid) say("the document has another pid");
   if (!process && status.pid) say("the document has a pid, and there is no process");
   if (process && status.epoch != placement.epoch) say("the status is of another epoch");
   const bool on = placement.wish == model::PowerWish::on;
   if (on != (process != nullptr)) say("the wish and the process differ");
-  const auto expected =
-      process ? model::reservation_of(guest.spec, mib(64)) : model::Reservation{};
-  if (process && placement.reserved.cpus != expected.cpus) say("it reserves other CPUs than it has");
+  const auto expected = process ? model::reservation_of(guest.spec, mib(64)) : model::Reservation{};
+  if (process && placement.reserved.cpus != expected.cpus)
+    say("it reserves other CPUs than it has");
   if (!process && placement.reserved != expected) say("it is off and reserves something");
 }
 
@@ -172,8 +182,8 @@ void check_guests(SimCluster& cluster, const StoreTruth& truth, Findings& findin
     if (!truth.guests.contains(id)) findings.push_back("a status without a guest: " + to_text(id));
   }
   for (const auto& [id, placement] : truth.placements) {
-    const bool known = truth.guests.contains(id) || truth.images.contains(id) ||
-                       truth.datastores.contains(id);
+    const bool known =
+        truth.guests.contains(id) || truth.images.contains(id) || truth.datastores.contains(id);
     if (!known) findings.push_back("a placement of nothing: " + to_text(id));
   }
   for (const auto& host : cluster.hosts()) {
@@ -241,7 +251,8 @@ void check_layers(const StoreTruth& truth, Findings& findings) {
     if (!truth.layers.contains(id)) findings.push_back("layer " + to_text(id) + " has no document");
   }
   for (const auto& [id, count] : users) {
-    if (!truth.layers.contains(id)) findings.push_back("layer " + to_text(id) + " is gone, but used");
+    if (!truth.layers.contains(id))
+      findings.push_back("layer " + to_text(id) + " is gone, but used");
   }
 }
 

@@ -60,7 +60,9 @@ class FakeConsole : public ports::ConsoleSession, public ports::Consoles {
 class FakeMachine : public ports::Machine {
  public:
   FakeMachine(FakeHypervisor& engine, std::shared_ptr<SimProcess> process, std::size_t seen)
-      : engine_(engine), process_(std::move(process)), seen_(seen),
+      : engine_(engine),
+        process_(std::move(process)),
+        seen_(seen),
         console_(process_, engine.clock_) {}
 
   Async<ports::MachineStatus> status() override {
@@ -100,9 +102,7 @@ class FakeMachine : public ports::Machine {
     }
   }
 
-  ports::Consoles* consoles() override {
-    return process_->spec.spec.serial ? &console_ : nullptr;
-  }
+  ports::Consoles* consoles() override { return process_->spec.spec.serial ? &console_ : nullptr; }
 
  private:
   void kill() {
@@ -127,9 +127,8 @@ class FakeMachine : public ports::Machine {
         machines.set_state(*process_, MachineState::paused, MachineEventKind::paused);
       });
     } else if (action == PowerAction::reset) {
-      engine_.effect("reset " + name, [&] {
-        machines.set_state(*process_, state, MachineEventKind::reset);
-      });
+      engine_.effect("reset " + name,
+                     [&] { machines.set_state(*process_, state, MachineEventKind::reset); });
     } else if (action == PowerAction::shutdown && state == MachineState::running) {
       engine_.effect("press " + name, [&] { machines.press_power_button(process_); });
     }
@@ -142,7 +141,10 @@ class FakeMachine : public ports::Machine {
 };
 
 SimMachines::SimMachines(Clock& world, FakeStorage& storage, MachineHooks& hooks, std::string host)
-    : world_(world), storage_(storage), hooks_(hooks), host_(std::move(host)),
+    : world_(world),
+      storage_(storage),
+      hooks_(hooks),
+      host_(std::move(host)),
       boot_id_(host_ + "-boot-1") {
   capabilities.accelerator_reason = "simulated";
   capabilities.version = "10.0.2-simulated";

@@ -54,8 +54,8 @@ struct SimRecord {
   std::string last_words;
 };
 
-// What happens to processes and records, for the kill sweep: numbered from 1 over all handles of all
-// hosts that share the counter.
+// What happens to processes and records, for the kill sweep: numbered from 1 over all handles of
+// all hosts that share the counter.
 struct MachineEffect {
   std::uint64_t number;
   const FakeHypervisor& handle;
@@ -87,7 +87,9 @@ class SimMachines {
 
   const std::string& host() const { return host_; }
   const std::string& boot_id() const { return boot_id_; }
-  const std::map<model::GuestId, std::shared_ptr<SimProcess>>& processes() const { return processes_; }
+  const std::map<model::GuestId, std::shared_ptr<SimProcess>>& processes() const {
+    return processes_;
+  }
   const std::map<model::GuestId, SimRecord>& records() const { return records_; }
   const std::vector<LockRefusal>& lock_refusals() const { return lock_refusals_; }
   // The live process of a guest, or null.

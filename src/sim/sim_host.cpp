@@ -202,8 +202,8 @@ void SimHost::end_daemon() {
     co_return;
   };
   cluster_.world_.run(cancel(daemon_->scope));
-  const bool ended = cluster_.world_.run_until([this] { return daemon_->scope.running() == 0; },
-                                               kDrainLimit);
+  const bool ended =
+      cluster_.world_.run_until([this] { return daemon_->scope.running() == 0; }, kDrainLimit);
   if (!ended) broken_invariant("a killed daemon does not end");
   auto joined = [](Scope& scope, std::vector<std::string>& errors) -> Async<void> {
     try {

@@ -1,6 +1,7 @@
 // A simulated cluster: hosts whose daemons are the real control logic on fake ports. What a machine
-// keeps when its daemon dies (processes, runtime records, disks, its id) is the SimHost's; what dies
-// with it is the daemon's. A daemon that is killed is first severed from all effects, then drained.
+// keeps when its daemon dies (processes, runtime records, disks, its id) is the SimHost's; what
+// dies with it is the daemon's. A daemon that is killed is first severed from all effects, then
+// drained.
 #pragma once
 
 #include <functional>
@@ -19,7 +20,8 @@ namespace ruche::sim {
 
 class SimHost;
 
-// Something that a daemon does to the world, numbered over all hosts: a commit, a volume, a process.
+// Something that a daemon does to the world, numbered over all hosts: a commit, a volume, a
+// process.
 struct SimEffect {
   std::uint64_t number = 0;
   std::string host;

@@ -16,8 +16,8 @@ class AcceptTest : public CoreTest {
   }
   std::function<Proposal(Draft&)> propose(std::vector<Facet> claims, bool force = false) {
     return [this, claims, force](Draft&) {
-      Proposal proposal{"vm.stop", "Stop web1", {model::ObjectKind::guest, id(1), "web1"}, claims,
-                        self_, {model::StopMachine{{id(1)}}}};
+      Proposal proposal{"vm.stop", "Stop web1", {model::ObjectKind::guest, id(1), "web1"},
+                        claims,    self_,       {model::StopMachine{{id(1)}}}};
       proposal.cancel_holders = force;
       return proposal;
     };
@@ -146,8 +146,7 @@ TEST_F(AcceptTest, AnAnswerWaitsUntilItsTaskIsSeen) {
   sim::StoreFaults slow;
   slow.min_latency = slow.max_latency = std::chrono::milliseconds(1);
   there->store->set_faults(slow, world_.random());
-  const auto again =
-      world_.run_now(accept(there->writer, keyed("k"), propose({Facet::power})));
+  const auto again = world_.run_now(accept(there->writer, keyed("k"), propose({Facet::power})));
   EXPECT_EQ(again.task.id, first.task.id);
   EXPECT_EQ(again.task.state, model::TaskState::waiting);
 }

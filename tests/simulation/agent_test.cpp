@@ -9,9 +9,9 @@ namespace ruche::sim {
 namespace {
 
 using model::GuestState;
-using testing::IsEmpty;
 using std::chrono::minutes;
 using std::chrono::seconds;
+using testing::IsEmpty;
 
 class AgentTest : public testing::Test {
  protected:
@@ -158,7 +158,8 @@ TEST_F(AgentTest, AfterARebootGuestsAreStoppedAndAutostartedOnesRunAgain) {
 }
 
 TEST_F(AgentTest, ADaemonThatDiesDuringTheBootLeavesItToTheNext) {
-  for (int i = 1; i <= 4; ++i) create("web" + std::to_string(i), true, model::RestartPolicy::never, true);
+  for (int i = 1; i <= 4; ++i)
+    create("web" + std::to_string(i), true, model::RestartPolicy::never, true);
   host_.reboot();
   int execs = 0;
   cluster_.on_effect = [&](const SimEffect& effect, EffectMoment moment) {
@@ -301,7 +302,8 @@ class DuringItsStart : public AgentTest {
                  model::RestartPolicy policy = model::RestartPolicy::never) {
     guest_ = create("web1", false, policy);
     bool once = false;
-    cluster_.on_effect = [this, once, happen](const SimEffect& effect, EffectMoment moment) mutable {
+    cluster_.on_effect = [this, once, happen](const SimEffect& effect,
+                                              EffectMoment moment) mutable {
       if (once || moment != EffectMoment::after || !effect.what.starts_with("resume")) return;
       once = true;
       happen(guest_);

@@ -92,10 +92,9 @@ TEST_F(Checkers, SeeMorePromisedThanThereIs) {
 }
 
 TEST_F(Checkers, SeeAClaimThatStays) {
-  change<model::Placement>(DocumentKind::placement, placement_key(),
-                           [](model::Placement& placement) {
-                             placement.claims.push_back({model::Facet::power, {}});
-                           });
+  change<model::Placement>(
+      DocumentKind::placement, placement_key(),
+      [](model::Placement& placement) { placement.claims.push_back({model::Facet::power, {}}); });
   expect_found("still claimed");
 }
 
@@ -113,7 +112,8 @@ TEST_F(Checkers, SeeAFreedName) {
 
 TEST_F(Checkers, SeeANameOfNobody) {
   write(ports::Put{core::keys::name("vm", "ghost"),
-                   core::documents::encode(DocumentKind::name, core::NameRecord{web1().id.value}), {}});
+                   core::documents::encode(DocumentKind::name, core::NameRecord{web1().id.value}),
+                   {}});
   expect_found("held by nobody");
 }
 

@@ -113,7 +113,8 @@ std::vector<const core::GuestRecord*> ClusterSimulation::known_guests(SimHost& h
 std::shared_ptr<SimProcess> ClusterSimulation::any_process() {
   const auto& processes = any_host().machines().processes();
   if (processes.empty()) return nullptr;
-  const auto found = std::next(processes.begin(), static_cast<std::ptrdiff_t>(pick(processes.size())));
+  const auto found =
+      std::next(processes.begin(), static_cast<std::ptrdiff_t>(pick(processes.size())));
   return found->second->spec.name.starts_with(kWitness) ? nullptr : found->second;
 }
 
@@ -164,7 +165,8 @@ void ClusterSimulation::request_something() {
   if (one_in(12)) return ask_again();
   if (one_in(40)) {
     const auto name = fmt::format("image{}", pick(3));
-    return ask_for(host, {"import " + name, {}, {}, {}, {}}, requests::import_image(name, "shared"));
+    return ask_for(host, {"import " + name, {}, {}, {}, {}},
+                   requests::import_image(name, "shared"));
   }
   if (one_in(40)) {
     const auto name = fmt::format("image{}", pick(3));
@@ -219,23 +221,35 @@ void ClusterSimulation::ask_about(SimHost& host, const core::GuestRecord& record
   switch (wish) {
     case 0:
     case 1:
-    case 2: return simple("start", requests::start(id));
-    case 3: return simple("stop", requests::stop(id));
-    case 4: return simple("force stop", requests::stop(id, true));
-    case 5: return simple("shutdown", requests::shutdown(id, one_in(2)));
-    case 6: return simple("pause", requests::pause(id));
-    case 7: return simple("resume", requests::resume(id));
+    case 2:
+      return simple("start", requests::start(id));
+    case 3:
+      return simple("stop", requests::stop(id));
+    case 4:
+      return simple("force stop", requests::stop(id, true));
+    case 5:
+      return simple("shutdown", requests::shutdown(id, one_in(2)));
+    case 6:
+      return simple("pause", requests::pause(id));
+    case 7:
+      return simple("resume", requests::resume(id));
     case 8: {
       const auto text = fmt::format("text {}", ++last_number_);
       Asked asked{"describe " + guest.name + " as " + text, {}, guest.id, text, {}};
       return ask_for(host, std::move(asked), requests::describe(id, text));
     }
-    case 9: return simple("rename to " + new_name, requests::rename(id, new_name));
-    case 10: return simple("delete", requests::remove(id, false, one_in(2)));
-    case 11: return simple("undelete", requests::undelete(id, one_in(2) ? new_name : ""));
-    case 12: return simple("purge", requests::remove(id, true, one_in(2)));
-    case 13: return simple("move", requests::move(id, any_host().name()));
-    default: return simple("reset", requests::reset(id));
+    case 9:
+      return simple("rename to " + new_name, requests::rename(id, new_name));
+    case 10:
+      return simple("delete", requests::remove(id, false, one_in(2)));
+    case 11:
+      return simple("undelete", requests::undelete(id, one_in(2) ? new_name : ""));
+    case 12:
+      return simple("purge", requests::remove(id, true, one_in(2)));
+    case 13:
+      return simple("move", requests::move(id, any_host().name()));
+    default:
+      return simple("reset", requests::reset(id));
   }
 }
 
@@ -263,11 +277,15 @@ void ClusterSimulation::break_something() {
   switch (pick(10)) {
     case 0:
     case 1:
-    case 2: return break_a_host(host);
+    case 2:
+      return break_a_host(host);
     case 3:
-    case 4: return break_the_store(host);
-    case 5: return break_a_disk();
-    default: return break_a_guest();
+    case 4:
+      return break_the_store(host);
+    case 5:
+      return break_a_disk();
+    default:
+      return break_a_guest();
   }
 }
 
@@ -279,21 +297,41 @@ void ClusterSimulation::break_a_host(SimHost& host) {
     case 1:
       say("kill " + host.name());
       host.kill();
-      return later([this, broken] { say("start " + broken->name()); broken->start(); }, 20'000);
+      return later(
+          [this, broken] {
+            say("start " + broken->name());
+            broken->start();
+          },
+          20'000);
     case 2:
       if (!one_in(3)) return;
       say("reboot " + host.name());
       host.reboot();
       rebooted_.insert(host.name());
-      return later([this, broken] { say("start " + broken->name()); broken->start(); }, 30'000);
+      return later(
+          [this, broken] {
+            say("start " + broken->name());
+            broken->start();
+          },
+          30'000);
     case 3:
       say("partition " + host.name());
       host.partition();
-      return later([this, broken] { say("heal " + broken->name()); broken->heal(); }, 40'000);
+      return later(
+          [this, broken] {
+            say("heal " + broken->name());
+            broken->heal();
+          },
+          40'000);
     case 4:
       say("freeze " + host.name());
       host.freeze();
-      return later([this, broken] { say("thaw " + broken->name()); broken->thaw(); }, 60'000);
+      return later(
+          [this, broken] {
+            say("thaw " + broken->name());
+            broken->thaw();
+          },
+          60'000);
     default: {
       const auto by = std::chrono::hours(static_cast<std::int64_t>(pick(96)) - 48);
       say("the clock jumps on " + host.name());
@@ -437,7 +475,8 @@ std::map<std::string, std::uint64_t> ClusterSimulation::statistics() {
     ++result[how];
   }
   for (const auto& asked : asked_) {
-    if (asked.answer->refused) ++result["refused " + std::string(asked.answer->refused->reason_name())];
+    if (asked.answer->refused)
+      ++result["refused " + std::string(asked.answer->refused->reason_name())];
     if (!asked.answer->came()) ++result["no answer"];
   }
   return result;
@@ -477,8 +516,8 @@ void ClusterSimulation::check_descriptions(const StoreTruth& truth) {
     for (const auto& asked : asked_) {
       if (asked.guest != guest.id || asked.description.empty()) continue;
       const auto& answer = *asked.answer;
-      const bool unknown = !answer.came() ||
-                           (answer.refused && answer.refused->code() == ErrorCode::unavailable);
+      const bool unknown =
+          !answer.came() || (answer.refused && answer.refused->code() == ErrorCode::unavailable);
       if (unknown || (answer.accepted && answer.accepted->replayed)) certain = false;
       if (!answer.accepted || answer.accepted->replayed) continue;
       const auto task = truth.tasks.find(answer.accepted->task.id.value);
@@ -488,8 +527,8 @@ void ClusterSimulation::check_descriptions(const StoreTruth& truth) {
       expected = asked.description;
     }
     if (!certain || guest.description == expected) continue;
-    findings_.push_back(fmt::format("{} is described as \"{}\", acknowledged was \"{}\"", guest.name,
-                                    guest.description, expected));
+    findings_.push_back(fmt::format("{} is described as \"{}\", acknowledged was \"{}\"",
+                                    guest.name, guest.description, expected));
   }
 }
 

@@ -26,10 +26,11 @@ std::optional<std::uint64_t> number_in(const char* variable) {
 }
 
 void tell(std::uint64_t seed, ClusterSimulation& simulation) {
-  std::string text = fmt::format("seed {} failed; replay it with\n  RUCHE_SIM_SEED={} "
-                                 "build/dev/bin/ruche_simulation_test "
-                                 "--gtest_filter=Simulation.Cluster\n",
-                                 seed, seed);
+  std::string text = fmt::format(
+      "seed {} failed; replay it with\n  RUCHE_SIM_SEED={} "
+      "build/dev/bin/ruche_simulation_test "
+      "--gtest_filter=Simulation.Cluster\n",
+      seed, seed);
   const auto& story = simulation.story();
   const std::size_t most = simulation.verbose ? story.size() : 40;
   for (std::size_t i = story.size() - std::min(most, story.size()); i < story.size(); ++i) {

@@ -66,7 +66,8 @@ class CoreTest : public testing::Test {
   }
   void settle() { world_.run_for(std::chrono::seconds(5)); }
   Uuid id(int number) {
-    return *parse_uuid("018f0000-0000-7000-8000-" + std::string(12 - std::to_string(number).size(), '0') +
+    return *parse_uuid("018f0000-0000-7000-8000-" +
+                       std::string(12 - std::to_string(number).size(), '0') +
                        std::to_string(number));
   }
 

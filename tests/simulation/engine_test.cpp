@@ -93,7 +93,9 @@ class EngineTest : public CoreTest {
         [&](Draft& draft) { draft.task(task_).cancel_requested = model::CancelKind::user; }));
   }
   const model::Task& task() { return here_->inventory.tasks().at(task_.value)->value; }
-  std::size_t claims() { return here_->inventory.find_guest("web1")->placement->value.claims.size(); }
+  std::size_t claims() {
+    return here_->inventory.find_guest("web1")->placement->value.claims.size();
+  }
 
   model::HostId self_{id(901)};
   model::TaskId task_{id(77)};
@@ -135,8 +137,8 @@ TEST_F(EngineTest, AFailureTakesEverythingBackInReverse) {
   script_.fail[kReset.index()] = 1;
   accept({kLaunch, kPause, kReset});
   run();
-  EXPECT_THAT(script_.said, ElementsAre("apply launch", "apply pause", "apply reset", "revert reset",
-                                        "revert pause", "revert launch"));
+  EXPECT_THAT(script_.said, ElementsAre("apply launch", "apply pause", "apply reset",
+                                        "revert reset", "revert pause", "revert launch"));
   EXPECT_THAT(script_.settled, ElementsAre("launch reverted", "pause reverted", "reset reverted"));
   EXPECT_EQ(task().state, TaskState::failed);
   EXPECT_EQ(task().error->reason, "hypervisor-failed");

@@ -120,9 +120,8 @@ TEST_F(InventoryTest, AnUnreadableDocumentIsNeverWrittenOver) {
   EXPECT_THROW(world_.run_now(here->writer.transact(edit)), Error);
   EXPECT_EQ(state_->current().at(keys::guest_spec({id(1)})).value, "nonsense");
   // What is observed anew may be.
-  world_.run_now(here->writer.transact([&](Draft& draft) {
-    draft.guest_status({id(1)}).state = model::GuestState::stopped;
-  }));
+  world_.run_now(here->writer.transact(
+      [&](Draft& draft) { draft.guest_status({id(1)}).state = model::GuestState::stopped; }));
   here->log.take_errors();
 }
 

@@ -63,8 +63,8 @@ class Sweep {
     wait_until_quiet(cluster_);
     kill_at(cluster_.effects() + death.effect, death.moment);
     const auto answer = ask(alpha(), "request", scenario.request);
-    const bool died = cluster_.run_until([this] { return !alpha().is_running(); },
-                                         std::chrono::minutes(2));
+    const bool died =
+        cluster_.run_until([this] { return !alpha().is_running(); }, std::chrono::minutes(2));
     EXPECT_TRUE(died) << "nothing died";
     if (death.second > 0) kill_at(cluster_.effects() + death.second, death.moment);
     alpha().start();
@@ -113,7 +113,8 @@ class Sweep {
     if (must_have_happened) {
       EXPECT_TRUE(happened) << "it was acknowledged and did not happen";
     } else {
-      EXPECT_NE(happened, scenario.did_not_happen(truth)) << "neither wholly done nor wholly undone";
+      EXPECT_NE(happened, scenario.did_not_happen(truth))
+          << "neither wholly done nor wholly undone";
     }
   }
 

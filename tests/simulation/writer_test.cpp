@@ -24,7 +24,8 @@ class WriterTest : public CoreTest {
     ports::Commit commit;
     commit.nonce = "quicker";
     const auto key = keys::guest_spec({id(number)});
-    commit.writes.push_back(ports::Put{key, documents::encode(DocumentKind::guest_spec, guest), {}});
+    commit.writes.push_back(
+        ports::Put{key, documents::encode(DocumentKind::guest_spec, guest), {}});
     auto send = [](sim::MemoryStore& store, ports::Commit quick) -> Async<void> {
       co_await store.commit(std::move(quick));
     };

@@ -274,8 +274,8 @@ Async<std::shared_ptr<ports::Machine>> GuestAgent::find_machine(model::GuestId g
   const auto here = std::ranges::find(found, guest, &ports::FoundMachine::guest);
   if (here == found.end() || !here->alive) co_return nullptr;
   if (!is_ours(*here)) {
-    throw Error(Reason::not_owner, fmt::format("a process from epoch {} of this guest runs here",
-                                               here->epoch))
+    throw Error(Reason::not_owner,
+                fmt::format("a process from epoch {} of this guest runs here", here->epoch))
         .remedy("look at it: ruche vm adopt");
   }
   std::shared_ptr<ports::Machine> adopted = co_await parts_.hypervisor.adopt(guest);
@@ -329,7 +329,8 @@ Async<void> GuestAgent::look_at_machine(model::GuestId guest,
   const bool same = known->status && known->status->value.state == expected &&
                     known->status->value.pid == now.pid;
   if (same) co_return;
-  const bool settled = co_await settle(guest, [&](Draft& draft) { settle_alive(draft, guest, now); });
+  const bool settled =
+      co_await settle(guest, [&](Draft& draft) { settle_alive(draft, guest, now); });
   if (!settled) look_soon(guest);
 }
 

@@ -2,8 +2,8 @@
 // off or crash, restarts by policy, starts after a boot of the host. It never starts or stops a
 // guest because of a difference between wish and state: power is a command, not a level.
 //
-// Whatever happens to a guest, the answer is the same: look at it, when no task holds its power, and
-// write down what is there. A guest that does not answer is broken until it does.
+// Whatever happens to a guest, the answer is the same: look at it, when no task holds its power,
+// and write down what is there. A guest that does not answer is broken until it does.
 #pragma once
 
 #include <map>

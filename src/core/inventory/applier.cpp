@@ -148,7 +148,8 @@ void Applier::put_image(const keys::Parsed& parsed, const std::string& key,
 void Applier::put_other(const keys::Parsed& parsed, const std::string& key,
                         const std::string& value, ports::Revision revision) {
   switch (parsed.kind) {
-    case DocumentKind::image: return put_image(parsed, key, value, revision);
+    case DocumentKind::image:
+      return put_image(parsed, key, value, revision);
     case DocumentKind::datastore_spec:
     case DocumentKind::datastore_status: {
       const bool existed = inventory_.datastores_.contains(parsed.id);

@@ -19,8 +19,8 @@ namespace ruche::core {
 // one, the image "demo" there, and what is said here.
 struct PlanCase {
   std::string guest;  // state of a guest "web1": empty (none), stopped, running, paused, deleted
-  bool local = false;    // the guest's disk is on alpha's own datastore
-  std::string plan;      // create, start, …
+  bool local = false;  // the guest's disk is on alpha's own datastore
+  std::string plan;  // create, start, …
   RawJson request;
 };
 constexpr auto describe(Type<PlanCase>) {
