@@ -234,6 +234,26 @@ TEST_F(AgentTest, AProcessOfAnotherEpochIsLeftAlone) {
   EXPECT_TRUE(reaches("web1", GuestState::stopped, minutes(2)));
 }
 
+// The agent clears away a guest that powered itself off; before its slow call arrives, the guest is
+// stopped and started again. The new process must not be hit.
+TEST_F(AgentTest, TheAgentAndTheTasksTakeTurns) {
+  const auto guest = create("web1", true);
+  auto slow = SimHost::Faults{};
+  slow.machines.min_latency = slow.machines.max_latency = seconds(10);
+  host_.set_faults(slow);
+  host_.machines().power_off(guest);
+  cluster_.run_for(seconds(25));  // the look has asked for the status, its clearing is under way
+  host_.clear_faults();
+  const auto stop = ask(host_, "stop", requests::stop("web1", true));
+  cluster_.run_for(std::chrono::milliseconds(100));
+  const auto start = ask(host_, "start", requests::start("web1"));
+  cluster_.run_for(minutes(1));
+  wait_until_quiet(cluster_);
+  if (!start->accepted) ask_and_wait(cluster_, host_, requests::start("web1"));
+  cluster_.run_for(minutes(1));
+  EXPECT_EQ(state("web1"), GuestState::running);
+}
+
 // --- tasks under changing circumstances ----------------------------------------------------------
 
 TEST_F(AgentTest, AForcedStopEndsAStartThatIsUnderWay) {

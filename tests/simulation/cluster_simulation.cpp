@@ -153,7 +153,8 @@ void ClusterSimulation::request_something() {
     model::CreateVm request;
     request.name = fmt::format("vm{}", pick(8));
     request.image = one_in(4) ? "" : "demo";
-    request.datastore = request.image.empty() ? "shared" : "";
+    request.datastore = request.image.empty() ? (one_in(3) ? "store0" : "shared") : "";
+    if (!request.image.empty() && one_in(4)) request.image = fmt::format("image{}", pick(3));
     request.memory = gib(1 + static_cast<std::int64_t>(pick(5)));
     request.cpus = 1 + static_cast<std::uint32_t>(pick(8));
     request.start = one_in(2);
@@ -163,15 +164,7 @@ void ClusterSimulation::request_something() {
     return ask_for(host, {"create " + request.name, {}, {}, {}, {}}, requests::create(request));
   }
   if (one_in(12)) return ask_again();
-  if (one_in(40)) {
-    const auto name = fmt::format("image{}", pick(3));
-    return ask_for(host, {"import " + name, {}, {}, {}, {}},
-                   requests::import_image(name, "shared"));
-  }
-  if (one_in(40)) {
-    const auto name = fmt::format("image{}", pick(3));
-    return ask_for(host, {"remove " + name, {}, {}, {}, {}}, requests::remove_image(name));
-  }
+  if (one_in(12)) return ask_about_storage(host);
   if (one_in(15)) {
     // Somebody loses patience with a task.
     for (const auto& [id, task] : host.control().inventory().tasks()) {
@@ -192,6 +185,28 @@ void ClusterSimulation::request_something() {
   ask_about(host, *guests[pick(guests.size())]);
 }
 
+void ClusterSimulation::ask_about_storage(SimHost& host) {
+  const auto image = fmt::format("image{}", pick(3));
+  const auto store = fmt::format("store{}", pick(2));
+  const auto ask_simply = [&](const std::string& what, Request request) {
+    ask_for(host, {what, {}, {}, {}, {}}, std::move(request));
+  };
+  switch (pick(6)) {
+    case 0:
+      return ask_simply("import " + image, requests::import_image(image, "shared"));
+    case 1:
+      return ask_simply("build " + image,
+                        requests::build_image(image, one_in(2) ? store : "shared"));
+    case 2:
+    case 3:
+      return ask_simply("remove " + image, requests::remove_image(image));
+    case 4:
+      return ask_simply("add " + store, requests::create_datastore(store, "/srv/" + store, true));
+    default:
+      return ask_simply("remove " + store, requests::remove_datastore(store));
+  }
+}
+
 void ClusterSimulation::ask_about(SimHost& host, const core::GuestRecord& record) {
   const model::Guest guest = record.spec->value;
   const auto id = to_text(guest.id);
@@ -203,7 +218,7 @@ void ClusterSimulation::ask_about(SimHost& host, const core::GuestRecord& record
   const auto any = pick(15);
   auto wish = any;
   if (!one_in(4)) {
-    constexpr std::array<std::uint64_t, 8> kOff = {0, 1, 2, 8, 9, 10, 12, 13};
+    constexpr std::array<std::uint64_t, 8> kOff = {0, 1, 13, 8, 9, 10, 12, 13};
     constexpr std::array<std::uint64_t, 8> kOn = {3, 4, 5, 6, 8, 9, 13, 14};
     constexpr std::array<std::uint64_t, 4> kPaused = {7, 7, 4, 3};
     constexpr std::array<std::uint64_t, 4> kDeleted = {11, 11, 11, 12};
@@ -347,6 +362,10 @@ void ClusterSimulation::break_the_store(SimHost& host) {
                                   CommitFault::conflict};
   switch (pick(5)) {
     case 0:
+      if (one_in(3)) {
+        say("the store restarts");
+        return cluster_.store().restart();
+      }
       say("compact");
       return cluster_.store().compact();
     case 1:

@@ -57,6 +57,7 @@ class ClusterSimulation {
   void mend_everything();
   void ask_for(SimHost& host, Asked asked, Request request);
   void ask_again();
+  void ask_about_storage(SimHost& host);
   void ask_about(SimHost& host, const core::GuestRecord& record);
 
   void check_answers();

@@ -25,12 +25,13 @@ struct Death {
   std::uint64_t effect = 0;
   EffectMoment moment = EffectMoment::before;
   std::uint64_t second = 0;
+  bool cancelled = false;  // by somebody on the other host, while the daemon is dead
 };
 
 std::string to_text(const Scenario& scenario, const Death& death, const std::string& what) {
-  return fmt::format("{}: killed {} effect {} ({}), second kill at {}", scenario.name,
+  return fmt::format("{}: killed {} effect {} ({}), second kill at {}{}", scenario.name,
                      death.moment == EffectMoment::before ? "before" : "after", death.effect, what,
-                     death.second);
+                     death.second, death.cancelled ? ", cancelled meanwhile" : "");
 }
 
 class Sweep {
@@ -66,6 +67,7 @@ class Sweep {
     const bool died =
         cluster_.run_until([this] { return !alpha().is_running(); }, std::chrono::minutes(2));
     EXPECT_TRUE(died) << "nothing died";
+    if (death.cancelled) cancel_what_is_open();
     if (death.second > 0) kill_at(cluster_.effects() + death.second, death.moment);
     alpha().start();
     if (death.second > 0) {
@@ -76,8 +78,8 @@ class Sweep {
     wait_until_quiet(cluster_);
     cluster_.run_for(std::chrono::minutes(2));
     wait_until_quiet(cluster_);
-    verify(scenario, answer->accepted.has_value());
-    if (answer->accepted) expect_done(*answer->accepted);
+    verify(scenario, answer->accepted.has_value() && !death.cancelled);
+    if (answer->accepted && !death.cancelled) expect_done(*answer->accepted);
   }
 
   const std::string& killed_at() const { return killed_at_; }
@@ -91,6 +93,18 @@ class Sweep {
       killed_at_ = effect.what;
       alpha().sever();
     };
+  }
+
+  void cancel_what_is_open() {
+    auto& beta = cluster_.host("beta");
+    cluster_.run_for(std::chrono::seconds(1));
+    auto cancel = [](core::HostControl& control, model::TaskId task) -> Async<void> {
+      co_await control.tasks().cancel({}, {ruche::to_text(task)});
+    };
+    for (const auto& [id, task] : beta.control().inventory().tasks()) {
+      if (model::is_open(task->value.state)) beta.spawn("cancel", cancel(beta.control(), {id}));
+    }
+    cluster_.run_for(std::chrono::seconds(1));
   }
 
   void expect_done(const core::Accepted& accepted) {
@@ -144,8 +158,10 @@ void sweep(const Scenario& scenario) {
     for (const auto moment : {EffectMoment::before, EffectMoment::after}) {
       once({effect, moment, 0});
       if (testing::Test::HasFailure()) return;
+      once({effect, moment, 0, true});
+      if (testing::Test::HasFailure()) return;
       for (const std::uint64_t second : {1, 2, 3, 5}) {
-        if ((effect + second) % 2 == 0) once({effect, moment, second});
+        if ((effect + second) % 2 == 0) once({effect, moment, second, effect % 4 == 0});
         if (testing::Test::HasFailure()) return;
       }
     }
@@ -226,8 +242,12 @@ TEST(KillSweep, Delete) {
 TEST(KillSweep, Purge) {
   sweep({"purge", with_guest(false), requests::remove("web1", true), has_no_guest,
          is_state(GuestState::stopped)});
+  // Cancelled between the stop and the purge, it stays stopped.
+  const auto is_there = [](const StoreTruth& truth) {
+    return guest_named(truth, "web1") != nullptr;
+  };
   sweep({"purge --stop", with_guest(true), requests::remove("web1", true, true), has_no_guest,
-         is_state(GuestState::running)});
+         is_there});
 }
 
 TEST(KillSweep, Edit) {

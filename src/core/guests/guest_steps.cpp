@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/guests/guest_documents.hpp"
 #include "core/guests/guest_edit.hpp"
 
@@ -109,6 +111,8 @@ Async<void> GuestSteps::revert(const model::Step& step, const StepContext&) {
   const auto id = *guest_of(step);
   const auto hold = co_await parts_.live.hold(id);
   if (is<model::LaunchMachine>(step)) co_await end_process(id);
+  // A process that was ended stays ended, also when the task was cancelled after that.
+  if (is<model::StopMachine>(step) || is<model::ShutdownMachine>(step)) co_await note_end(id);
   if (is<model::RegisterGuest>(step)) {
     if (!parts_.writer.inventory().guests().contains(id.value)) co_return;
     auto& driver = parts_.pool.driver(guest(id).datastore);
@@ -181,14 +185,29 @@ Async<void> GuestSteps::shut_down(const model::ShutdownMachine& step, const Step
 
 // A guest that is not held has ended, or could not be adopted: then it goes on running.
 Async<void> GuestSteps::clear_if_ended(model::GuestId id) {
-  const auto found = co_await parts_.hypervisor.survey();
-  for (const auto& machine : found) {
-    if (machine.guest != id || !machine.alive) continue;
+  const bool alive = co_await has_process(id);
+  if (alive) {
     const auto& name = guest(id).name;
     throw Error(Reason::hypervisor_failed, fmt::format("{} does not answer", name))
         .remedy(fmt::format("pull the plug: ruche vm stop {}", name));
   }
   co_await parts_.hypervisor.clear(id);
+}
+
+Async<bool> GuestSteps::has_process(model::GuestId id) {
+  if (parts_.live.find(id)) co_return true;
+  const auto found = co_await parts_.hypervisor.survey();
+  co_return std::ranges::any_of(found, [id](const ports::FoundMachine& machine) {
+    return machine.guest == id && machine.alive;
+  });
+}
+
+Async<void> GuestSteps::note_end(model::GuestId id) {
+  ended_.erase(id);
+  const bool alive = co_await has_process(id);
+  if (alive) co_return;
+  co_await parts_.hypervisor.clear(id);
+  ended_.insert(id);
 }
 
 Async<void> GuestSteps::wait_for_power_off(model::GuestId id) {
@@ -270,7 +289,7 @@ void GuestSteps::settle(const model::Step& step, Outcome outcome, const Error* w
     if (seen->second.state == MachineState::shut_down) return settle_stopped(draft, id, "");
     settle_alive(draft, id, seen->second);
   } else if (is<model::StopMachine>(step) || is<model::ShutdownMachine>(step)) {
-    if (done) settle_stopped(draft, id, "");
+    if (done || ended_.contains(id)) settle_stopped(draft, id, "");
   } else if (is<model::RecycleGuest>(step)) {
     if (done) recycle(draft, id);
   } else if (is<model::RestoreGuest>(step)) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 
 #include "base/async.hpp"
 #include "core/guests/live_guests.hpp"
@@ -38,6 +39,8 @@ class GuestSteps : public StepHandler {
   Async<void> launch(model::GuestId id);
   Async<void> shut_down(const model::ShutdownMachine& step, const StepContext& context);
   Async<void> clear_if_ended(model::GuestId id);
+  Async<bool> has_process(model::GuestId id);
+  Async<void> note_end(model::GuestId id);
   Async<void> wait_for_power_off(model::GuestId id);
   Async<void> end_process(model::GuestId id);
   Async<void> resume(model::GuestId id);
@@ -46,6 +49,8 @@ class GuestSteps : public StepHandler {
   Parts parts_;
   // What the hypervisor said right after the step; settle() has no time to ask.
   std::map<model::GuestId, ports::MachineStatus> seen_;
+  // Guests whose stop was taken back too late: their process had ended.
+  std::set<model::GuestId> ended_;
 };
 
 // Everything a launch needs, from the documents.
