@@ -185,6 +185,7 @@ class Preparation {
       }
     }
     if (options_.status_fd >= 0) kept.push_back(options_.status_fd);
+    kept.push_back(program_);
     close_all_but(std::move(kept));
   }
 
