@@ -97,6 +97,23 @@ TEST_F(AgentTest, RestartsWithGrowingPauses) {
   cluster_.run_for(seconds(1));
 }
 
+TEST_F(AgentTest, ARestartThatFailsIsTriedAgain) {
+  const auto guest = create("web1", true, model::RestartPolicy::on_crash);
+  for (int i = 0; i < 3; ++i) host_.machines().fail_next_launch("qemu: not now");
+  host_.machines().crash(guest);
+  ASSERT_TRUE(reaches("web1", GuestState::running, minutes(2)));
+  cluster_.run_for(seconds(1));
+}
+
+TEST_F(AgentTest, ARestartOutlastsTheDaemon) {
+  const auto guest = create("web1", true, model::RestartPolicy::on_crash);
+  host_.machines().crash(guest);
+  ASSERT_TRUE(reaches("web1", GuestState::crashed, seconds(1)));
+  host_.kill();
+  host_.start();
+  EXPECT_TRUE(reaches("web1", GuestState::running, seconds(10)));
+}
+
 TEST_F(AgentTest, SomebodyMayDecideOtherwiseDuringThePause) {
   const auto guest = create("web1", true, model::RestartPolicy::on_crash);
   host_.machines().crash(guest);

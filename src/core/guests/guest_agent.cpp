@@ -136,6 +136,11 @@ Async<void> GuestAgent::run() {
   running_ = true;
   for (auto& [name, work] : backlog_) scope_.spawn(name, std::move(work));
   backlog_.clear();
+  // Restarts that an earlier daemon still had to make.
+  for (const auto guest : own_guests()) {
+    const auto& status = own_record(guest)->status;
+    if (status) restart_soon(guest, status->value.crashes);
+  }
   scope_.spawn("follow", follow());
   try {
     while (true) {
@@ -168,15 +173,18 @@ Async<void> GuestAgent::watch(model::GuestId guest, std::shared_ptr<ports::Machi
   bool over = false;
   while (!over) {
     ports::MachineEvent event;
+    bool lost = false;
     try {
       event = co_await machine->next_event();
       over = event.kind == ports::MachineEventKind::ended;
     } catch (const Error& error) {
       // The monitor is lost, not yet the guest: the look will take it over anew.
       event.detail = error.message();
-      over = true;
+      over = lost = true;
       if (parts_.live.find(guest) == machine) parts_.live.remove(guest);
     }
+    // One that is lost again and again shall not keep the host busy.
+    if (lost) co_await sleep_for(parts_.clock, kFirstLook);
     if (event.kind == ports::MachineEventKind::io_error) {
       parts_.log.warning("core", "a guest's disk failed",
                          {{"guest", to_text(guest)}, {"device", event.detail}});
@@ -376,9 +384,7 @@ Async<void> GuestAgent::crashed(model::GuestId guest, std::string last_words) {
     co_return;
   }
   last_words_.erase(guest);
-  if (wants_restart(guest)) {
-    spawn("restart " + to_text(guest), restart_later(guest, crashes));
-  }
+  restart_soon(guest, crashes);
 }
 
 Async<bool> GuestAgent::settle(model::GuestId guest, std::function<void(Draft&)> write) {
@@ -409,15 +415,23 @@ bool GuestAgent::wants_restart(model::GuestId guest) const {
   return known->spec->value.spec.restart_policy == model::RestartPolicy::on_crash;
 }
 
+void GuestAgent::restart_soon(model::GuestId guest, std::uint32_t crashes) {
+  if (!wants_restart(guest) || !restarting_.insert(guest).second) return;
+  spawn("restart " + to_text(guest), restart_later(guest, crashes));
+}
+
 Async<void> GuestAgent::restart_later(model::GuestId guest, std::uint32_t crashes) {
-  // Somebody may start, edit, move or delete it meanwhile.
-  for (std::uint32_t pauses = crashes; wants_restart(guest); ++pauses) {
-    const auto doublings = std::min<std::uint32_t>(pauses > 0 ? pauses - 1 : 0, 6);
+  // Somebody may start, edit, move or delete it meanwhile; and a start that fails leaves it
+  // crashed.
+  for (; wants_restart(guest); ++crashes) {
+    const auto doublings = std::min<std::uint32_t>(crashes > 0 ? crashes - 1 : 0, 6);
     co_await sleep_for(parts_.clock, std::min(kFirstRestart * (1 << doublings), kLongestRestart));
-    if (!wants_restart(guest)) co_return;
+    if (!wants_restart(guest)) break;
     const auto refused = co_await start(guest, crashes);
-    if (!refused || !may_pass(*refused)) co_return;
+    if (refused && !may_pass(*refused)) break;
+    while (is_busy(guest)) co_await parts_.writer.inventory().changed();
   }
+  restarting_.erase(guest);
 }
 
 Async<void> GuestAgent::autostart() {

@@ -66,6 +66,7 @@ class GuestAgent {
   // the time of the commit; false then.
   Async<bool> settle(model::GuestId guest, std::function<void(Draft&)> write);
 
+  void restart_soon(model::GuestId guest, std::uint32_t crashes);
   Async<void> restart_later(model::GuestId guest, std::uint32_t crashes);
   bool wants_restart(model::GuestId guest) const;
   // Nothing when it was accepted.
@@ -80,6 +81,7 @@ class GuestAgent {
   std::map<model::GuestId, Looking> looks_;
   std::map<model::GuestId, std::string> last_words_;  // of processes whose end is not written yet
   std::set<model::GuestId> lost_by_reboot_;
+  std::set<model::GuestId> restarting_;
   std::vector<ports::FoundMachine> unmanaged_;
   std::vector<std::pair<std::string, Async<void>>> backlog_;
   bool running_ = false;

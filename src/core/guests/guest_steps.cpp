@@ -227,6 +227,20 @@ Async<void> GuestSteps::export_configuration(model::GuestId id) {
 
 namespace {
 
+// A restart by policy that failed leaves the guest crashed, so that there is another; a wished
+// start begins to count crashes anew.
+void settle_failed_start(Draft& draft, model::GuestId id, const Error* why) {
+  const std::string words = why ? why->full_message() : "";
+  const bool cancelled = why && why->reason() == Reason::task_cancelled;
+  const auto& guests = draft.inventory().guests();
+  const auto found = guests.find(id.value);
+  const bool restart = !cancelled && found != guests.end() && found->second->status &&
+                       found->second->status->value.crashes > 0;
+  if (!restart) return settle_stopped(draft, id, words);
+  settle_crashed(draft, id, words);
+  if (draft.find_placement(id.value)) ++draft.guest_status(id).crashes;
+}
+
 void recycle(Draft& draft, model::GuestId id) {
   auto& guest = draft.guest(id);
   if (guest.deleted_at) return;
@@ -282,7 +296,7 @@ void GuestSteps::settle(const model::Step& step, Outcome outcome, const Error* w
     auto& status = draft.guest_status(id);
     if (status.state == model::GuestState::provisioning) status.state = model::GuestState::stopped;
   } else if (is<model::LaunchMachine>(step)) {
-    if (!done) settle_stopped(draft, id, why ? why->full_message() : "");
+    if (!done) settle_failed_start(draft, id, why);
   } else if (is<model::ResumeMachine>(step) || is<model::PauseMachine>(step)) {
     const auto seen = seen_.find(id);
     if (!done || seen == seen_.end()) return;

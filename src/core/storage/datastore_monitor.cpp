@@ -29,13 +29,18 @@ Async<void> DatastoreMonitor::look_at_all() {
   for (const auto& [id, record] : writer_.inventory().datastores()) {
     if (record->spec && is_visible(record->spec->value, self_)) mine.push_back({id});
   }
-  for (const auto id : mine) {
-    try {
-      co_await look_at(id);
-    } catch (const Error& error) {
-      log_.warning("core", "looking at a datastore failed",
-                   {{"datastore", to_text(id)}, {"why", error.full_message()}});
-    }
+  // At the same time: one that hangs keeps nobody else waiting.
+  std::vector<Async<void>> looks;
+  for (const auto id : mine) looks.push_back(try_to_look_at(id));
+  co_await all(std::move(looks));
+}
+
+Async<void> DatastoreMonitor::try_to_look_at(model::DatastoreId id) {
+  try {
+    co_await look_at(id);
+  } catch (const Error& error) {
+    log_.warning("core", "looking at a datastore failed",
+                 {{"datastore", to_text(id)}, {"why", error.full_message()}});
   }
 }
 

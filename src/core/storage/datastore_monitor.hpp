@@ -15,6 +15,7 @@ class DatastoreMonitor {
 
  private:
   Async<void> look_at_all();
+  Async<void> try_to_look_at(model::DatastoreId id);
   Async<void> look_at(model::DatastoreId id);
 
   Writer& writer_;
