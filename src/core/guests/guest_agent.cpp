@@ -105,7 +105,9 @@ Async<void> GuestAgent::adopt(ports::FoundMachine found) {
     unmanaged_.push_back(found);
     co_return;
   }
-  const bool other_store = found.store_id != parts_.writer.inventory().store_id();
+  // What has no readable record any more was nobody's.
+  const bool other_store =
+      !found.store_id.empty() && found.store_id != parts_.writer.inventory().store_id();
   if (!is_ours(found) && !other_store) co_await parts_.hypervisor.clear(found.guest);
   if (!is_ours(found)) co_return;
   try {

@@ -124,13 +124,15 @@ Async<void> GuestSteps::launch(model::GuestId id) {
   auto spec = machine_spec(parts_.writer.inventory(), parts_.pool, id);
   std::shared_ptr<ports::Machine> launched = co_await parts_.hypervisor.launch(std::move(spec));
   parts_.live.put(id, launched);
+  fresh_.insert(id);
 }
 
 Async<void> GuestSteps::resume(model::GuestId id) {
   const auto held = machine(id);
-  // After a restart of the daemon it may have run and powered itself off already; that is settled
-  // as what it is.
-  const auto state = co_await state_of(id);
+  // One that an earlier daemon launched may have run and powered itself off already; that is
+  // settled as what it is. On the way of an ordinary start there is nothing to ask.
+  auto state = MachineState::prelaunch;
+  if (fresh_.erase(id) == 0) state = co_await state_of(id);
   if (state != MachineState::shut_down) co_await held->power(PowerAction::resume);
   co_await remember(id, *held);
 }
@@ -148,6 +150,7 @@ Async<void> GuestSteps::end_process(model::GuestId id) {
   const auto held = parts_.live.find(id);
   // Out of the list first: what its events say from now on is no crash.
   parts_.live.remove(id);
+  fresh_.erase(id);
   std::optional<Error> failure;
   if (held) {
     try {

@@ -49,6 +49,7 @@ class GuestSteps : public StepHandler {
   Parts parts_;
   // What the hypervisor said right after the step; settle() has no time to ask.
   std::map<model::GuestId, ports::MachineStatus> seen_;
+  std::set<model::GuestId> fresh_;  // launched here and not resumed yet
   // Guests whose stop was taken back too late: their process had ended.
   std::set<model::GuestId> ended_;
 };
