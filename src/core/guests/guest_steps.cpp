@@ -102,8 +102,8 @@ Async<void> GuestSteps::apply(const model::Step& step, const StepContext& contex
     co_await parts_.hypervisor.clear(id);
   } else if (is<model::ForgetGuest>(step)) {
     co_await parts_.hypervisor.clear(id);
-    auto& driver = parts_.pool.driver(guest(id).datastore);
-    co_await driver.remove_owner(model::ObjectKind::guest, id.value);
+    const auto driver = parts_.pool.driver(guest(id).datastore);
+    co_await driver->remove_owner(model::ObjectKind::guest, id.value);
   }
 }
 
@@ -115,8 +115,8 @@ Async<void> GuestSteps::revert(const model::Step& step, const StepContext&) {
   if (is<model::StopMachine>(step) || is<model::ShutdownMachine>(step)) co_await note_end(id);
   if (is<model::RegisterGuest>(step)) {
     if (!parts_.writer.inventory().guests().contains(id.value)) co_return;
-    auto& driver = parts_.pool.driver(guest(id).datastore);
-    co_await driver.remove_owner(model::ObjectKind::guest, id.value);
+    const auto driver = parts_.pool.driver(guest(id).datastore);
+    co_await driver->remove_owner(model::ObjectKind::guest, id.value);
   }
 }
 
@@ -224,8 +224,8 @@ Async<void> GuestSteps::wait_for_power_off(model::GuestId id) {
 Async<void> GuestSteps::export_configuration(model::GuestId id) {
   const model::Guest exported = guest(id);
   const std::string text = json::encode(exported, {.pretty = true});
-  auto& driver = parts_.pool.driver(exported.datastore);
-  co_await driver.write_note(id, "guest.json", text + "\n");
+  const auto driver = parts_.pool.driver(exported.datastore);
+  co_await driver->write_note(id, "guest.json", text + "\n");
 }
 
 namespace {

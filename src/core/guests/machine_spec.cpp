@@ -10,7 +10,7 @@ std::string layer_path(const Inventory& inventory, DatastorePool& pool, model::L
   const auto layer = inventory.layer(id);
   if (!layer)
     throw Error(Reason::document_unreadable, fmt::format("layer {} is gone", to_text(id)));
-  return pool.driver(layer->value.datastore).file(volume_ref(layer->value)).path;
+  return pool.driver(layer->value.datastore)->file(volume_ref(layer->value)).path;
 }
 
 }  // namespace
@@ -32,7 +32,7 @@ ports::MachineSpec machine_spec(const Inventory& inventory, DatastorePool& pool,
   for (const auto& disk : guest.spec.disks) {
     ports::MachineDisk machine_disk{disk.name, {}};
     for (const auto& layer : chain_of(inventory, disk.layer)) {
-      machine_disk.chain.push_back(pool.driver(layer.datastore).file(volume_ref(layer)));
+      machine_disk.chain.push_back(pool.driver(layer.datastore)->file(volume_ref(layer)));
     }
     spec.disks.push_back(std::move(machine_disk));
   }

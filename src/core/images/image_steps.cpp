@@ -88,14 +88,14 @@ Async<void> ImageSteps::import(const ImportImage& step, const StepContext& conte
   const auto* image = find(step.image);
   if (!image) throw Error(Reason::no_such_object, "the image's document is gone");
   const auto ref = volume_ref(layer(image->disk));
-  auto& driver = parts_.pool.driver(image->datastore);
+  const auto driver = parts_.pool.driver(image->datastore);
   ports::ImportSource source;
   source.path = step.path;
   source.declared_format = step.format;
   const auto progress = [&context](Bytes done, Bytes total) {
     context.progress(done, total, "copying the image");
   };
-  const auto result = co_await driver.import(ref, std::move(source), progress);
+  const auto result = co_await driver->import(ref, std::move(source), progress);
   co_await record(
       step.image, [&](model::Image& i) { i.checksum = result.checksum; }, result.virtual_size);
 }
@@ -108,14 +108,15 @@ Async<void> ImageSteps::build(const BuildImage& step, const StepContext& context
   const auto say = [&context](std::string line) { context.progress({}, {}, std::move(line)); };
   const auto built = co_await parts_.builder.build(step.recipe, directory, say);
 
-  auto& driver = parts_.pool.driver(target.datastore);
-  const auto copy = [&driver, this](
+  const auto driver = parts_.pool.driver(target.datastore);
+  const auto copy = [driver, this](
                         model::LayerId id, std::string path,
                         std::optional<model::DiskFormat> format) -> Async<ports::ImportResult> {
     ports::ImportSource source;
     source.path = std::move(path);
     source.declared_format = format;
-    co_return co_await driver.import(volume_ref(layer(id)), std::move(source), [](Bytes, Bytes) {});
+    co_return co_await driver->import(volume_ref(layer(id)), std::move(source),
+                                      [](Bytes, Bytes) {});
   };
   context.progress({}, {}, "copying the image");
   const auto disk = co_await copy(target.disk, built.disk_path, built.disk_format);
@@ -144,13 +145,13 @@ Async<void> ImageSteps::remove_files(model::ImageId id) {
   const auto* image = find(id);
   if (!image) co_return;
   const model::Image target = *image;
-  auto& driver = parts_.pool.driver(target.datastore);
+  const auto driver = parts_.pool.driver(target.datastore);
   for (const auto layer_id : layers_of(target)) {
     const auto& layers = parts_.writer.inventory().layers();
     const auto found = layers.find(layer_id.value);
-    if (found != layers.end()) co_await driver.remove(volume_ref(found->second->value));
+    if (found != layers.end()) co_await driver->remove(volume_ref(found->second->value));
   }
-  co_await driver.remove_owner(model::ObjectKind::image, id.value);
+  co_await driver->remove_owner(model::ObjectKind::image, id.value);
 }
 
 Async<void> ImageSteps::revert(const model::Step& step, const StepContext&) {

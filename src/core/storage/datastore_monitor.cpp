@@ -49,7 +49,8 @@ Async<void> DatastoreMonitor::look_at(model::DatastoreId id) {
   if (found == writer_.inventory().datastores().end()) co_return;
   const auto before =
       found->second->status ? found->second->status->value : model::DatastoreStatus{};
-  auto after = co_await pool_.driver(id).probe();
+  const auto driver = pool_.driver(id);
+  auto after = co_await driver->probe();
   // File systems that are overfull report less than nothing; a document cannot.
   after.available = std::max(after.available, Bytes{});
   after.used = std::max(after.used, Bytes{});

@@ -12,8 +12,8 @@ bool is_visible(const model::Datastore& datastore, model::HostId host) {
   return datastore.shared || datastore.host == host;
 }
 
-ports::VolumeDriver& DatastorePool::driver(model::DatastoreId id) {
-  if (const auto open = open_.find(id); open != open_.end()) return *open->second;
+std::shared_ptr<ports::VolumeDriver> DatastorePool::driver(model::DatastoreId id) {
+  if (const auto open = open_.find(id); open != open_.end()) return open->second;
   const auto found = inventory_.datastores().find(id.value);
   if (found == inventory_.datastores().end() || !found->second->spec) {
     throw Error(Reason::no_such_object, fmt::format("no datastore {}", to_text(id)));
@@ -23,7 +23,7 @@ ports::VolumeDriver& DatastorePool::driver(model::DatastoreId id) {
     throw Error(Reason::datastore_unavailable,
                 fmt::format("this host does not see the datastore {}", datastore.name));
   }
-  return *open_.emplace(id, drivers_.open(datastore)).first->second;
+  return open_.emplace(id, drivers_.open(datastore)).first->second;
 }
 
 ports::VolumeRef volume_ref(const model::Layer& layer) {

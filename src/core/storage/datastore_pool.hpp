@@ -15,14 +15,15 @@ class DatastorePool {
       : drivers_(drivers), inventory_(inventory), self_(self) {}
 
   // Throws no_such_object, or datastore_unavailable when this host does not see it.
-  ports::VolumeDriver& driver(model::DatastoreId id);
+  // Shared, because a datastore may be forgotten while somebody still asks it something.
+  std::shared_ptr<ports::VolumeDriver> driver(model::DatastoreId id);
   void forget(model::DatastoreId id) { open_.erase(id); }
 
  private:
   ports::VolumeDrivers& drivers_;
   const Inventory& inventory_;
   model::HostId self_;
-  std::map<model::DatastoreId, std::unique_ptr<ports::VolumeDriver>> open_;
+  std::map<model::DatastoreId, std::shared_ptr<ports::VolumeDriver>> open_;
 };
 
 // Whether a host sees a datastore.

@@ -49,7 +49,8 @@ Async<Observation> StorageSteps::observe(const model::Step& step, const StepCont
   const auto id = creates ? std::get<CreateVolume>(step).layer : std::get<DeleteVolume>(step).layer;
   const auto* layer = find(id);
   if (!layer) co_return creates ? Observation::absent : Observation::done;
-  const auto state = co_await pool_.driver(layer->datastore).find(volume_ref(*layer));
+  const auto driver = pool_.driver(layer->datastore);
+  const auto state = co_await driver->find(volume_ref(*layer));
   if (state == ports::VolumeState::partial) co_return Observation::partial;
   const bool there = state == ports::VolumeState::ready;
   co_return there == creates ? Observation::done : Observation::absent;
@@ -67,15 +68,17 @@ Async<void> StorageSteps::apply(const model::Step& step, const StepContext&) {
       }
       request.parent = volume_ref(*parent);
     }
-    auto& driver = pool_.driver(layer->datastore);
-    co_await driver.create(std::move(request));
+    const auto driver = pool_.driver(layer->datastore);
+    co_await driver->create(std::move(request));
   } else if (const auto* remove = std::get_if<DeleteVolume>(&step)) {
     const auto* layer = find(remove->layer);
-    if (layer) co_await pool_.driver(layer->datastore).remove(volume_ref(*layer));
+    if (!layer) co_return;
+    const auto driver = pool_.driver(layer->datastore);
+    co_await driver->remove(volume_ref(*layer));
   } else if (const auto* attach = std::get_if<AttachDatastore>(&step)) {
-    auto& driver = pool_.driver(attach->datastore);
-    co_await driver.prepare();
-    const auto status = co_await driver.probe();
+    const auto driver = pool_.driver(attach->datastore);
+    co_await driver->prepare();
+    const auto status = co_await driver->probe();
     if (status.state == model::DatastoreState::unavailable) {
       throw Error(Reason::datastore_unavailable, status.last_error);
     }
@@ -90,11 +93,12 @@ Async<void> StorageSteps::apply(const model::Step& step, const StepContext&) {
 
 Async<void> StorageSteps::revert(const model::Step& step, const StepContext&) {
   if (const auto* create = std::get_if<CreateVolume>(&step)) {
-    const auto* layer = find(create->layer);
-    if (!layer) co_return;
-    auto& driver = pool_.driver(layer->datastore);
-    co_await driver.remove(volume_ref(*layer));
-    co_await driver.remove_owner(layer->owner_kind, layer->owner);
+    const auto* found = find(create->layer);
+    if (!found) co_return;
+    const model::Layer layer = *found;  // the inventory goes on meanwhile
+    const auto driver = pool_.driver(layer.datastore);
+    co_await driver->remove(volume_ref(layer));
+    co_await driver->remove_owner(layer.owner_kind, layer.owner);
   }
 }
 
