@@ -286,7 +286,7 @@ Async<std::shared_ptr<ports::Machine>> GuestAgent::find_machine(model::GuestId g
   if (!is_ours(*here)) {
     throw Error(Reason::not_owner,
                 fmt::format("a process from epoch {} of this guest runs here", here->epoch))
-        .remedy("look at it: ruche vm adopt");
+        .remedy("look at it, and end it when nothing needs it any more");
   }
   std::shared_ptr<ports::Machine> adopted = co_await parts_.hypervisor.adopt(guest);
   if (adopted) parts_.live.put(guest, adopted);
