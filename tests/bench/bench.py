@@ -263,6 +263,7 @@ def bench_parallel():
     daemon = Daemon().start()
     try:
         daemon.demo_image()
+        daemon.ruche("setting", "set", "--cpu-overcommit", "64")
         begun = time.monotonic()
         running = [subprocess.Popen(
             [os.path.join(BIN, "ruche"), "--socket", daemon.socket, "vm", "create", f"p{n}", "--image",
