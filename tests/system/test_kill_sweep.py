@@ -122,6 +122,18 @@ class KillSweep(SystemTest):
         self.sweep(prepare, lambda name: self.ask("POST", f"/v1/vms/{name}/stop?wait=60s", {}),
                    accept)
 
+    def test_delete(self):
+        def deleted(name):
+            found = self.daemon.api("GET", "/v1/vms?limit=1000&deleted=true", expect=200)
+            return any(vm["name"] == name for vm in found.json["items"])
+
+        def accept(name, died):
+            self.assertNotEqual(self.exists(name), deleted(name))  # here or in the bin, never lost
+            if not died:
+                self.assertTrue(deleted(name))
+
+        self.sweep(self.make, lambda name: self.ask("DELETE", f"/v1/vms/{name}?wait=60s"), accept)
+
     def test_purge(self):
         def prepare(name):
             self.make(name)

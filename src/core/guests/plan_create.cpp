@@ -20,10 +20,6 @@ constexpr Bytes kDefaultDisk = gib(8);
 constexpr std::uint32_t kFirstUid = 0x70000000;
 constexpr std::uint32_t kUidCount = 0x08000000;
 
-void unwrap(std::expected<void, Error> checked) {
-  if (!checked) throw std::move(checked.error());
-}
-
 const model::HostStatus& host_status(const Draft& draft, model::HostId host) {
   const auto found = draft.inventory().hosts().find(host.value);
   if (found == draft.inventory().hosts().end() || !found->second->status) {

@@ -16,10 +16,6 @@ bool changes_hardware(const model::VmSpec& before, model::VmSpec after) {
   return json::encode(before) != json::encode(after);
 }
 
-void unwrap(std::expected<void, Error> checked) {
-  if (!checked) throw std::move(checked.error());
-}
-
 void check_editable(const GuestRecord& record) {
   const auto& guest = record.spec->value;
   if (guest.deleted_at) {

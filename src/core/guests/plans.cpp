@@ -15,10 +15,6 @@ using model::PowerRequest;
 
 namespace {
 
-void unwrap(std::expected<void, Error> checked) {
-  if (!checked) throw std::move(checked.error());
-}
-
 void check_power(PowerRequest request, const GuestRecord& record) {
   const auto& guest = record.spec->value;
   if (guest.deleted_at) {
@@ -45,6 +41,10 @@ bool has_process(GuestState state) {
 }
 
 }  // namespace
+
+void unwrap(std::expected<void, Error> checked) {
+  if (!checked) throw std::move(checked.error());
+}
 
 const GuestRecord& find_guest(const Draft& draft, const std::string& reference, bool deleted) {
   const auto found = draft.inventory().find_guest(reference, deleted);

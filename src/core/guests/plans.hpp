@@ -2,6 +2,8 @@
 // before any effect, writes the wish and the allocations into the draft, and proposes the task.
 #pragma once
 
+#include <expected>
+
 #include "core/inventory/draft.hpp"
 #include "core/tasks/accept.hpp"
 #include "model/requests.hpp"
@@ -27,6 +29,8 @@ Proposal move(Draft& draft, const model::MoveVm& request);
 Proposal edit(Draft& draft, const Site& site, const Caller& caller, const std::string& vm,
               const std::function<void(model::VmEdit&)>& change);
 
+// Throws the refusal of a pure check.
+void unwrap(std::expected<void, Error> checked);
 // The guest that a reference means; no_such_object with a remedy.
 const GuestRecord& find_guest(const Draft& draft, const std::string& reference,
                               bool deleted = false);
