@@ -85,6 +85,8 @@ int http_status(Reason reason) {
     case Reason::body_too_large:
       return 413;
     case Reason::too_many_connections:
+    case Reason::too_many_logins:
+    case Reason::locked_out:
       return 429;
     case Reason::not_enough_space:
       return 507;

@@ -46,10 +46,17 @@ enum class ErrorCode : std::uint8_t {
     "A kernel command line without direct kernel boot.")                                          \
   X(duplicate_device, "duplicate-device", invalid_argument, "Two devices have one name.")         \
   X(duplicate_port, "duplicate-port", invalid_argument, "Two forwards use one host port.")        \
-  X(port_in_use, "port-in-use", failed_precondition, "Another guest forwards this host port.")    \
+  X(port_in_use, "port-in-use", failed_precondition, "Something else has this host port.")        \
   X(too_many_devices, "too-many-devices", invalid_argument, "No PCI slot is left.")               \
   X(disk_too_small, "disk-too-small", invalid_argument, "The disk is smaller than its image.")    \
+  X(bad_user_data, "bad-user-data", invalid_argument, "cloud-init would refuse this data.")       \
+  X(bad_ssh_key, "bad-ssh-key", invalid_argument, "The text is not a public SSH key.")            \
   X(bad_tag, "bad-tag", invalid_argument, "A tag is empty, too long or has strange letters.")     \
+  X(bad_subnet, "bad-subnet", invalid_argument, "The subnet cannot be a network's.")              \
+  X(subnet_in_use, "subnet-in-use", failed_precondition,                                          \
+    "The subnet overlaps with something that this host reaches.")                                 \
+  X(network_full, "network-full", resource_exhausted, "The network has no free address.")         \
+  X(network_unavailable, "network-unavailable", unavailable, "The network does not work here.")   \
   X(needs_shared_storage, "needs-shared-storage", failed_precondition,                            \
     "The target host does not see the guest's datastore.")                                        \
   X(bad_request, "bad-request", invalid_argument, "The request is malformed.")                    \
@@ -57,6 +64,14 @@ enum class ErrorCode : std::uint8_t {
   X(header_too_large, "header-too-large", invalid_argument, "The request's head is too large.")   \
   X(method_not_allowed, "method-not-allowed", invalid_argument, "The path has no such verb.")     \
   X(not_authenticated, "not-authenticated", unauthenticated, "Nobody is logged in.")              \
+  X(bad_credentials, "bad-credentials", unauthenticated, "User and password do not match.")       \
+  X(weak_password, "weak-password", invalid_argument, "The password is too easy to guess.")       \
+  X(locked_out, "locked-out", resource_exhausted, "Too many failed attempts; wait.")              \
+  X(too_many_logins, "too-many-logins", resource_exhausted, "Too many log-ins at once.")          \
+  X(last_administrator, "last-administrator", failed_precondition,                                \
+    "Nobody could administer this any more.")                                                     \
+  X(audit_unavailable, "audit-unavailable", unavailable,                                          \
+    "Changes cannot be recorded at the moment.")                                                  \
   X(not_permitted, "not-permitted", permission_denied, "The role does not allow it.")             \
   X(no_such_route, "no-such-route", not_found, "The path does not exist.")                        \
   X(no_such_object, "no-such-object", not_found, "No object has this id or name.")                \
@@ -80,6 +95,13 @@ enum class ErrorCode : std::uint8_t {
   X(host_cannot, "host-cannot", unsupported, "The host lacks what this needs.")                   \
   X(image_refused, "image-refused", invalid_argument, "The image is not safe or not readable.")   \
   X(format_mismatch, "format-mismatch", invalid_argument, "The image has another format.")        \
+  X(checksum_mismatch, "checksum-mismatch", invalid_argument,                                     \
+    "The file does not have the checksum that was given.")                                        \
+  X(wrong_offset, "wrong-offset", conflict, "The piece does not begin where the upload ends.")    \
+  X(too_many_uploads, "too-many-uploads", resource_exhausted, "Too many uploads are open.")       \
+  X(download_refused, "download-refused", failed_precondition,                                    \
+    "The server does not give the file.")                                                         \
+  X(download_failed, "download-failed", unavailable, "The download broke off too often.")         \
   X(store_unavailable, "store-unavailable", unavailable, "The state store did not answer.")       \
   X(store_outcome_unknown, "store-outcome-unknown", unavailable, "A commit may have happened.")   \
   X(history_compacted, "history-compacted", unavailable, "That revision is gone; list again.")    \
@@ -88,10 +110,22 @@ enum class ErrorCode : std::uint8_t {
   X(hypervisor_failed, "hypervisor-failed", unavailable, "QEMU ended or did not answer.")         \
   X(process_failed, "process-failed", unavailable, "A helper process failed.")                    \
   X(io_failed, "io-failed", unavailable, "The operating system refused an operation.")            \
+  X(bad_certificate, "bad-certificate", invalid_argument,                                         \
+    "The certificate or its key cannot be used.")                                                 \
+  X(untrusted_certificate, "untrusted-certificate", failed_precondition,                          \
+    "The server's certificate is not the trusted one.")                                           \
+  X(tls_failed, "tls-failed", unavailable, "No secure connection came about.")                    \
   X(peer_gone, "peer-gone", unavailable, "The other side closed the connection.")                 \
   X(protocol_violation, "protocol-violation", data_loss, "The other side broke the protocol.")    \
   X(document_unreadable, "document-unreadable", data_loss, "A stored document makes no sense.")   \
   X(deadline, "deadline", deadline_exceeded, "The deadline passed.")                              \
+  X(no_agent, "no-agent", failed_precondition, "The guest has no agent that answers.")            \
+  X(agent_failed, "agent-failed", unavailable, "The guest's agent failed or answered nonsense.")  \
+  X(agent_answer_too_large, "agent-answer-too-large", resource_exhausted,                         \
+    "The guest's agent said more than is taken from it.")                                         \
+  X(command_still_runs, "command-still-runs", deadline_exceeded,                                  \
+    "The command in the guest did not end in time.")                                              \
+  X(no_route, "no-route", failed_precondition, "Nothing leads from here into the guest.")         \
   X(guest_ignored_shutdown, "guest-ignored-shutdown", deadline_exceeded,                          \
     "The guest did not power off in time.")                                                       \
   X(task_cancelled, "task-cancelled", failed_precondition, "The task was cancelled.")             \

@@ -40,7 +40,8 @@ struct FieldOptions {
   std::optional<std::int64_t> min = {};  // numbers, sizes, durations
   std::optional<std::int64_t> max = {};
   std::size_t max_length = 0;  // text: bytes, lists: items; 0 = the kind's default limit
-  std::string_view format = {};  // "name": a Ruche name; "reference": name or id; "path"; …
+  std::string_view format = {};  // "name": a Ruche name; "reference": name or id; "path"; "file":
+                                 // the CLI sends what a file holds; …
   bool read_only = false;  // servers fill it; refused in a request
   std::string_view flag = {};  // CLI flag when it is not derived from the name
   bool positional = false;  // CLI: an argument rather than a flag
