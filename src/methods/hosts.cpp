@@ -1,4 +1,5 @@
 #include "methods/tables.hpp"
+#include "model/host_facts.hpp"
 
 namespace ruche::methods {
 
@@ -13,6 +14,18 @@ std::vector<Method> host_methods() {
       .default_argument = "self",
       .examples = {{"The one you talk to", "ruche host show"},
                    {"Another", "ruche host show host2"}},
+  });
+  Method check = value_of<model::HostRef, model::HostCheck>({
+      .id = "host.check",
+      .path = "/v1/hosts/{host}/check",
+      .summary = "Say what a host can do, and why it matters",
+      .description =
+          "Processor, memory, devices, kernel and QEMU, each ok, degraded or missing, with "
+          "what was found and what to do about it. Nothing is remembered: it is read when "
+          "asked. The command ends with 11 when something is missing that guests need.",
+      .command = "host check",
+      .default_argument = "self",
+      .examples = {{"The one you talk to", "ruche host check"}},
   });
   return {
       list_of<model::HostView>({
@@ -34,6 +47,7 @@ std::vector<Method> host_methods() {
           .list_fields = {"id", "name", "accelerator", "version", "threads", "created_at"},
       }),
       std::move(show),
+      std::move(check),
   };
 }
 

@@ -14,13 +14,14 @@ std::vector<Method> image_methods() {
           .examples = {{"All of them", "ruche image list"}},
           .columns = {{"NAME", "name"},
                       {"STATE", "state"},
+                      {"KIND", "kind"},
                       {"SIZE", "size_bytes"},
                       {"BOOT", "boot"},
                       {"GUESTS", "guests"},
                       {"DATASTORE", "datastore"},
                       {"AGE", "created_at"}},
-          .list_fields = {"id", "name", "description", "datastore", "state", "size_bytes", "boot",
-                          "created_at"},
+          .list_fields = {"id", "name", "description", "datastore", "state", "kind", "size_bytes",
+                          "boot", "created_at"},
       }),
       value_of<model::ImageRef, model::ImageView>({
           .id = "image.show",
@@ -34,14 +35,18 @@ std::vector<Method> image_methods() {
           .id = "image.import",
           .verb = Verb::post,
           .path = "/v1/images",
-          .role = Role::administrator,
+          .role = Role::operator_,
           .summary = "Import an image file",
-          .description = "Reads a qcow2 or raw file of the host, whoever owns it, into a "
-                         "datastore. A raw image must be "
-                         "declared as such; references to other files inside an image are refused.",
+          .description =
+              "Takes a qcow2, raw, VMDK, VHD, VHDX, VDI or ISO file into a datastore: of the host, "
+              "from a URL, or uploaded. The host reads files and URLs itself, so these are for "
+              "administrators. A raw image must be declared; one that refers to other files is "
+              "refused. An ISO becomes a medium for CD-ROM drives.",
           .command = "image import",
           .examples = {{"A qcow2 file", "ruche image import debian /var/tmp/debian-12.qcow2",
                         R"({"name": "debian", "path": "/var/tmp/debian-12.qcow2"})"},
+                       {"From a URL", "ruche image import debian https://example.org/debian.qcow2",
+                        R"({"name": "debian", "url": "https://example.org/debian.qcow2"})"},
                        {"A raw disk", "ruche image import old /var/tmp/old.img --format raw"}},
       }),
       task_of<model::BuildImageRequest>({

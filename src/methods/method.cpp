@@ -43,8 +43,10 @@ std::vector<std::string_view> Method::path_parameters() const {
 const std::vector<Method>& all() {
   static const std::vector<Method> methods = [] {
     std::vector<Method> joined;
-    for (const auto& table : {vm_methods(), image_methods(), datastore_methods(), task_methods(),
-                              host_methods(), setting_methods(), event_methods(), meta_methods()}) {
+    for (const auto& table :
+         {vm_methods(), image_methods(), upload_methods(), datastore_methods(), network_methods(),
+          task_methods(), host_methods(), certificate_methods(), setting_methods(), event_methods(),
+          identity_methods(), audit_methods(), meta_methods()}) {
       joined.insert(joined.end(), table.begin(), table.end());
     }
     return joined;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/reflect.hpp"
+#include "model/role.hpp"
 
 namespace ruche::methods {
 
@@ -16,7 +17,7 @@ enum class Verb { get, post, patch, put, delete_ };
 std::string_view to_string(Verb verb);  // GET, POST, …
 
 // What a caller must at least be; each role may do what the ones before it may.
-enum class Role { viewer, operator_, administrator };
+using Role = model::Role;
 std::string_view to_string(Role role);
 
 enum class Answer {
@@ -26,6 +27,7 @@ enum class Answer {
   event_stream,  // server-sent events, or a WebSocket of the same objects
   websocket,  // a WebSocket whose frames the description explains
   document,  // 200 with a JSON document that no type table describes
+  bytes,  // 200 with the bytes of a file of the type `media`
 };
 
 struct Example {
@@ -45,6 +47,7 @@ struct Method {
   Verb verb = Verb::get;
   std::string_view path;  // /v1/vms/{vm}/start
   Role role = Role::viewer;
+  bool anonymous = false;  // also for those who have not said who they are: the log-in alone
   Answer answer = Answer::value;
   // Path parameters, the query (GET, DELETE) or the body (others) make one object of this type;
   // null: the method takes nothing but its path.
@@ -53,6 +56,8 @@ struct Method {
   const TypeInfo& (*page)() = nullptr;  // of a list: Page<Item>, for clients that decode it
   bool patch = false;  // the body is a merge patch (RFC 7396) into the request type
   bool waits = false;  // takes ?wait= although it makes no task
+  std::string_view media = {};  // of an answer of bytes: image/png
+  bool raw_body = false;  // the body is bytes; the request type is made of path and query
   std::string_view summary;
   std::string_view description;
   std::string_view command;  // CLI words, "vm create"; empty: not a command of its own
@@ -61,7 +66,8 @@ struct Method {
   std::vector<Column> columns = {};  // of a list
   std::vector<std::string_view> list_fields = {};  // what filter and sort know; the API checks it
 
-  bool has_body() const { return verb != Verb::get && verb != Verb::delete_; }
+  // A body that is JSON of the request type.
+  bool has_body() const { return verb != Verb::get && verb != Verb::delete_ && !raw_body; }
   // The names in braces, in the path's order.
   std::vector<std::string_view> path_parameters() const;
   bool takes_wait() const { return waits || answer == Answer::task; }

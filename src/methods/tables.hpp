@@ -10,11 +10,16 @@ namespace ruche::methods {
 
 std::vector<Method> vm_methods();
 std::vector<Method> image_methods();
+std::vector<Method> upload_methods();
 std::vector<Method> datastore_methods();
+std::vector<Method> network_methods();
 std::vector<Method> task_methods();
 std::vector<Method> host_methods();
+std::vector<Method> certificate_methods();
 std::vector<Method> setting_methods();
 std::vector<Method> event_methods();
+std::vector<Method> identity_methods();
+std::vector<Method> audit_methods();
 std::vector<Method> meta_methods();
 
 struct ListVms {
@@ -64,6 +69,52 @@ constexpr auto describe(Type<FollowEvents>) {
       field<&FollowEvents::object>("object", "Only about this object: name or id."));
 }
 
+struct SetCertificate {
+  std::string host;
+  std::string certificate;
+  Secret<std::string> key;
+};
+constexpr auto describe(Type<SetCertificate>) {
+  return structure<SetCertificate>(
+      "SetCertificate", "What a host shows to HTTPS clients.",
+      field<&SetCertificate::host>("host", "Name or id; `self` is the one you talk to.",
+                                   {.required = true, .format = "reference", .positional = true}),
+      field<&SetCertificate::certificate>(
+          "certificate", "PEM: the host's own certificate, then those up to its authority.",
+          {.required = true, .max_length = 256 << 10, .format = "file"}),
+      field<&SetCertificate::key>("key", "PEM: its private key, not encrypted.",
+                                  {.required = true, .max_length = 64 << 10, .format = "file"}));
+}
+
+struct ListAudit {
+  std::int64_t limit = kDefaultPage;
+  std::string cursor;
+  std::string filter;
+};
+constexpr auto describe(Type<ListAudit>) {
+  return structure<ListAudit>(
+      "ListAudit", "A page of the audit log, the newest first.",
+      field<&ListAudit::limit>("limit", "Records in a page.", {.min = 1, .max = kLargestPage}),
+      field<&ListAudit::cursor>("cursor", "`next` of the page before."),
+      field<&ListAudit::filter>("filter", "Conditions, joined by commas: user=alice,method~vm.",
+                                {.max_length = 4096, .example = "user=alice"}));
+}
+
+struct VmHistory {
+  std::string vm;
+  std::int64_t limit = kDefaultPage;
+  std::string cursor;
+};
+constexpr auto describe(Type<VmHistory>) {
+  return structure<VmHistory>(
+      "VmHistory", "A page of what was done to a VM, the newest first.",
+      field<&VmHistory::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&VmHistory::limit>("limit", "Records in a page.", {.min = 1, .max = kLargestPage}),
+      field<&VmHistory::cursor>("cursor", "`next` of the page before."));
+}
+
 // What /v1 answers.
 struct ApiInfo {
   std::string product;
@@ -72,6 +123,7 @@ struct ApiInfo {
   std::string store_id;
   std::int64_t revision = 0;
   bool stale = false;
+  std::optional<model::HttpsView> https;
   std::vector<std::string> features;
 };
 constexpr auto describe(Type<ApiInfo>) {
@@ -83,6 +135,7 @@ constexpr auto describe(Type<ApiInfo>) {
       field<&ApiInfo::store_id>("store_id", "Changes when revisions restart."),
       field<&ApiInfo::revision>("revision", "The newest state that answers are made from."),
       field<&ApiInfo::stale>("stale", "The store does not answer; reads may be old."),
+      field<&ApiInfo::https>("https", "How it is reached over the network."),
       field<&ApiInfo::features>(
           "features", "Methods and abilities, for clients that talk to several versions."));
 }

@@ -58,6 +58,38 @@ std::vector<Method> reading() {
   };
 }
 
+std::vector<Method> screens() {
+  return {
+      {
+          .id = "vm.vnc",
+          .path = "/v1/vms/{vm}/vnc",
+          .role = Role::operator_,
+          .answer = Answer::websocket,
+          .request = &type_of<model::VmRef>,
+          .summary = "Open the screen",
+          .description =
+              "A WebSocket whose binary frames are the RFB protocol (RFC 6143) in both directions, "
+              "cut anywhere: what noVNC speaks. There is no password, because nobody else reaches "
+              "the guest's VNC server. Whoever reads slowly gets fewer pictures; the guest never "
+              "waits.",
+          .command = {},
+          .examples = {},
+      },
+      {
+          .id = "vm.screenshot",
+          .path = "/v1/vms/{vm}/screenshot",
+          .role = Role::operator_,
+          .answer = Answer::bytes,
+          .request = &type_of<model::VmRef>,
+          .media = "image/png",
+          .summary = "Take a picture of the screen",
+          .description = "A PNG of what the guest shows now; also of a paused guest.",
+          .command = "vm screenshot",
+          .examples = {{"Into a file", "ruche vm screenshot web1 -o web1.png"}},
+      },
+  };
+}
+
 std::vector<Method> life() {
   return {
       task_of<model::CreateVm>({
@@ -77,6 +109,12 @@ std::vector<Method> life() {
                 R"("memory_bytes": 268435456, "start": true})"},
                {"With a second disk and a forwarded port",
                 "ruche vm create db1 --image demo --disk size=4GiB,bus=sata --forward 8080:80"},
+               {"A real system that lets you in, ready when the command ends",
+                "ruche vm create db1 --image debian12 --memory 1GiB --ssh-key "
+                "~/.ssh/id_ed25519.pub "
+                "--start --wait agent"},
+               {"Through UEFI, from an installation medium",
+                "ruche vm create win1 --boot uefi --cdrom installer --disk-size 40GiB --start"},
                {"Only look what would happen", "ruche vm create web2 --image demo --dry-run"}},
       }),
       {
@@ -162,8 +200,9 @@ std::vector<Method> power() {
           .role = Role::operator_,
           .summary = "Shut a virtual machine down in order",
           .description =
-              "Presses the power button (ACPI) and waits. A guest that does not power off "
-              "in time stays as it is and the task says so, unless `then_stop` is given.",
+              "Asks its agent, or presses the power button (ACPI) where none answers, and waits. A "
+              "guest that does not power off in time stays as it is and the task says so, unless "
+              "`then_stop` is given.",
           .command = "vm shutdown",
           .examples = {{"Give it two minutes, then stop it",
                         "ruche vm shutdown web1 --timeout 2m --then-stop",
@@ -215,11 +254,54 @@ std::vector<Method> power() {
   };
 }
 
+std::vector<Method> agent() {
+  return {
+      value_of<model::ExecVm, model::ExecResult>({
+          .id = "vm.exec",
+          .verb = Verb::post,
+          .path = "/v1/vms/{vm}/exec",
+          .role = Role::operator_,
+          .summary = "Run a command inside a virtual machine",
+          .description =
+              "Through the guest's agent, as the agent's user, without a shell. Answers when the "
+              "command has ended. The agent keeps the first 16 MiB of each stream and says when it "
+              "cut one off; both together may have about 18 MiB here.",
+          .command = {},
+          .examples = {{"Which kernel", "ruche vm exec web1 -- uname -a",
+                        R"({"command": ["uname", "-a"]})"}},
+      }),
+      task_of<model::FreezeVm>({
+          .id = "vm.freeze",
+          .verb = Verb::post,
+          .path = "/v1/vms/{vm}/freeze",
+          .role = Role::operator_,
+          .summary = "Freeze a virtual machine's file systems",
+          .description =
+              "Flushes them and holds their writes, through the guest's agent, so that a "
+              "copy of the disks is consistent. They are thawed by `thaw`, and by "
+              "themselves after `hold`, whatever happened to whoever asked.",
+          .command = "vm freeze",
+          .examples = {{"For at most ten seconds", "ruche vm freeze web1 --hold 10s",
+                        R"({"hold_ms": 10000})"}},
+      }),
+      task_of<model::VmRef>({
+          .id = "vm.thaw",
+          .verb = Verb::post,
+          .path = "/v1/vms/{vm}/thaw",
+          .role = Role::operator_,
+          .summary = "Thaw a virtual machine's file systems",
+          .description = "Not frozen is not an error.",
+          .command = "vm thaw",
+          .examples = {{"Go on writing", "ruche vm thaw web1"}},
+      }),
+  };
+}
+
 }  // namespace
 
 std::vector<Method> vm_methods() {
   std::vector<Method> methods = reading();
-  for (const auto& part : {life(), ending_and_moving(), power()})
+  for (const auto& part : {screens(), life(), ending_and_moving(), power(), agent()})
     methods.insert(methods.end(), part.begin(), part.end());
   return methods;
 }

@@ -20,6 +20,7 @@ struct EventResource {
   std::optional<VmView> vm;
   std::optional<ImageView> image;
   std::optional<DatastoreView> datastore;
+  std::optional<NetworkView> network;
   std::optional<HostView> host;
   std::optional<TaskView> task;
 };
@@ -28,6 +29,7 @@ constexpr auto describe(Type<EventResource>) {
                                   field<&EventResource::vm>("vm", "A virtual machine."),
                                   field<&EventResource::image>("image", "An image."),
                                   field<&EventResource::datastore>("datastore", "A datastore."),
+                                  field<&EventResource::network>("network", "A network."),
                                   field<&EventResource::host>("host", "A host."),
                                   field<&EventResource::task>("task", "A task."));
 }

@@ -79,6 +79,22 @@ constexpr auto describe(Type<DiskSpec>) {
                              {.read_only = true}));
 }
 
+struct CdromSpec {
+  std::string name;  // cdrom0, cdrom1, …
+  ImageId image;
+  LayerId layer;  // of the image
+  std::uint32_t slot = 0;
+};
+constexpr auto describe(Type<CdromSpec>) {
+  return structure<CdromSpec>(
+      "CdromSpec", "A CD-ROM drive with a medium in it.",
+      field<&CdromSpec::name>("name", "The drive's name in this guest.", {.format = "name"}),
+      field<&CdromSpec::image>("image", "The image in the drive.", {.read_only = true}),
+      field<&CdromSpec::layer>("layer", "Layer of the image.", {.read_only = true}),
+      field<&CdromSpec::slot>("slot", "Its SATA port, assigned once and kept.",
+                              {.read_only = true}));
+}
+
 struct PortForward {
   std::uint16_t host_port = 0;
   std::uint16_t guest_port = 0;
@@ -92,11 +108,12 @@ constexpr auto describe(Type<PortForward>) {
                                                                 {.required = true, .min = 1}));
 }
 
-enum class NicKind { user };
+enum class NicKind { user, network };
 constexpr auto describe(Type<NicKind>) {
   return enumeration<NicKind>(
       "NicKind", "What a network adapter is plugged into.",
-      value(NicKind::user, "user", "QEMU's own NAT; needs no host network."));
+      value(NicKind::user, "user", "QEMU's own NAT; needs no host network."),
+      value(NicKind::network, "network", "A network of the host."));
 }
 
 struct NicSpec {
@@ -105,30 +122,36 @@ struct NicSpec {
   std::string mac;  // 52:54:00:xx:xx:xx, assigned at creation
   std::vector<PortForward> forwards;
   std::uint32_t slot = 0;
+  std::optional<NetworkId> network;  // of kind network
+  std::string address;  // on its network: known before the guest boots, and its own until purged
 };
 constexpr auto describe(Type<NicSpec>) {
   return structure<NicSpec>(
       "NicSpec", "A network adapter.",
       field<&NicSpec::name>("name", "The adapter's name in this guest.", {.format = "name"}),
       field<&NicSpec::kind>("kind", "What it is plugged into."),
+      field<&NicSpec::network>("network", "The network it is plugged into.", {.read_only = true}),
       field<&NicSpec::mac>("mac", "Hardware address.", {.read_only = true}),
+      field<&NicSpec::address>("address", "IPv4 address on its network.", {.read_only = true}),
       field<&NicSpec::forwards>("forwards", "Host ports that lead into the guest.",
                                 {.max_length = 64}),
       field<&NicSpec::slot>("slot", "PCI device number on the root bus.", {.read_only = true}));
 }
 
-enum class BootKind { bios, direct_kernel };
+enum class BootKind { bios, direct_kernel, uefi };
 constexpr auto describe(Type<BootKind>) {
   return enumeration<BootKind>(
       "BootKind", "What the guest starts with.",
       value(BootKind::bios, "bios", "The first disk, through SeaBIOS."),
-      value(BootKind::direct_kernel, "direct-kernel", "A kernel and initramfs of an image."));
+      value(BootKind::direct_kernel, "direct-kernel", "A kernel and initramfs of an image."),
+      value(BootKind::uefi, "uefi", "The first disk, or the image's kernel, through OVMF."));
 }
 
 struct BootSpec {
   BootKind kind = BootKind::bios;
   std::optional<LayerId> kernel;
   std::optional<LayerId> initrd;
+  std::optional<LayerId> uefi_vars;
   std::string command_line;
 };
 constexpr auto describe(Type<BootSpec>) {
@@ -137,6 +160,8 @@ constexpr auto describe(Type<BootSpec>) {
       field<&BootSpec::kind>("kind", "Firmware or direct kernel."),
       field<&BootSpec::kernel>("kernel", "Layer that holds the kernel.", {.read_only = true}),
       field<&BootSpec::initrd>("initrd", "Layer that holds the initramfs.", {.read_only = true}),
+      field<&BootSpec::uefi_vars>("uefi_vars", "Layer that holds the firmware's variables.",
+                                  {.read_only = true}),
       field<&BootSpec::command_line>("command_line", "Kernel command line.", {.max_length = 2048}));
 }
 
@@ -153,6 +178,36 @@ constexpr auto describe(Type<CpuTopology>) {
       field<&CpuTopology::threads>("threads", "Threads in a core.", {.min = 1, .max = 8}));
 }
 
+enum class DisplayKind { none, vga };
+constexpr auto describe(Type<DisplayKind>) {
+  return enumeration<DisplayKind>(
+      "DisplayKind", "The screen the guest sees, with a tablet that points on it.",
+      value(DisplayKind::none, "none", "None: a serial console only."),
+      value(DisplayKind::vga, "vga", "A standard VGA adapter; every system has a driver."));
+}
+
+// What the guest is told about itself at its first boot, without what is secret (GuestSeed).
+struct CloudInit {
+  std::string user;
+  std::string host_name;
+  std::vector<std::string> ssh_keys;
+  std::vector<std::string> packages;
+  bool has_password = false;
+  std::uint32_t user_data_length = 0;
+  std::uint32_t vendor_data_length = 0;
+};
+constexpr auto describe(Type<CloudInit>) {
+  return structure<CloudInit>(
+      "CloudInit", "What the guest is told at its first boot (cloud-init, NoCloud).",
+      field<&CloudInit::user>("user", "Name of its first user."),
+      field<&CloudInit::host_name>("host_name", "Its host name."),
+      field<&CloudInit::ssh_keys>("ssh_keys", "Public keys that may log in as that user."),
+      field<&CloudInit::packages>("packages", "Packages to install."),
+      field<&CloudInit::has_password>("has_password", "The user has a password."),
+      field<&CloudInit::user_data_length>("user_data_length", "Bytes of its own user-data."),
+      field<&CloudInit::vendor_data_length>("vendor_data_length", "Bytes of its vendor-data."));
+}
+
 struct VmSpec {
   std::uint32_t cpus = 1;
   std::optional<CpuTopology> topology;  // absent: one socket, cpus cores
@@ -164,7 +219,11 @@ struct VmSpec {
   std::string machine_type;  // pinned at creation: pc-q35-10.0
   std::vector<DiskSpec> disks;
   std::vector<NicSpec> nics;
+  std::vector<CdromSpec> cdroms;
   bool serial = true;
+  DisplayKind display = DisplayKind::none;
+  std::string generation_id;  // changes whenever the guest goes back in time or is copied
+  std::optional<CloudInit> cloud_init;
   bool autostart = false;
   RestartPolicy restart_policy = RestartPolicy::never;
 };
@@ -183,9 +242,32 @@ constexpr auto describe(Type<VmSpec>) {
                                    {.read_only = true}),
       field<&VmSpec::disks>("disks", "Disks, in boot order.", {.max_length = 16}),
       field<&VmSpec::nics>("nics", "Network adapters.", {.max_length = 8}),
+      field<&VmSpec::cdroms>("cdroms", "CD-ROM drives, in boot order after the disks.",
+                             {.max_length = 4}),
       field<&VmSpec::serial>("serial", "A serial console."),
+      field<&VmSpec::display>("display", "The screen."),
+      field<&VmSpec::generation_id>("generation_id", "VM generation id, for the guest to see.",
+                                    {.format = "uuid", .read_only = true}),
+      field<&VmSpec::cloud_init>("cloud_init", "What the guest is told at its first boot.",
+                                 {.read_only = true}),
       field<&VmSpec::autostart>("autostart", "Start it after a boot of the host."),
       field<&VmSpec::restart_policy>("restart_policy", "What happens after a crash."));
+}
+
+// The part of a guest's seed that no answer and no export shows: it can be written, never read.
+struct GuestSeed {
+  std::string password_hash;  // crypt(5)
+  std::string user_data;
+  std::string vendor_data;
+};
+constexpr auto describe(Type<GuestSeed>) {
+  return structure<GuestSeed>(
+      "GuestSeed", "What is secret of a guest's seed.",
+      field<&GuestSeed::password_hash>("password_hash", "Hash of the user's password (crypt(5))."),
+      field<&GuestSeed::user_data>("user_data", "The user-data as it was given.",
+                                   {.max_length = 65536}),
+      field<&GuestSeed::vendor_data>("vendor_data", "The vendor-data as it was given.",
+                                     {.max_length = 65536}));
 }
 
 // The stored wish: guests/<id>/spec. Its revision is the ETag.
@@ -200,6 +282,7 @@ struct Guest {
   std::optional<ImageId> image;
   std::uint32_t uid = 0;    // unprivileged user of its process, cluster-wide unique
   VmSpec spec;
+  std::optional<GuestSeed> seed;
   Timestamp created_at;
   std::optional<Timestamp> deleted_at;  // in the recycle bin since
 };
@@ -215,6 +298,7 @@ constexpr auto describe(Type<Guest>) {
       field<&Guest::image>("image", "The image it came from."),
       field<&Guest::uid>("uid", "User id of its process."),
       field<&Guest::spec>("spec", "Hardware."),
+      field<&Guest::seed>("seed", "What is secret of its seed."),
       field<&Guest::created_at>("created_at", "When it was created."),
       field<&Guest::deleted_at>("deleted_at", "In the recycle bin since."));
 }
@@ -242,6 +326,29 @@ constexpr auto describe(Type<DiskStatus>) {
                                field<&DiskStatus::path>("path", "File of its top layer."));
 }
 
+// What the guest agent last said; present once it has answered, since the guest's start.
+struct AgentStatus {
+  bool connected = false;
+  std::string version;
+  std::string host_name;
+  std::string os;      // "Debian GNU/Linux 12 (bookworm)"
+  std::string kernel;  // "6.1.0-40-cloud-amd64"
+  bool initialized = false;
+  std::vector<std::string> ssh_host_keys;
+  friend bool operator==(const AgentStatus&, const AgentStatus&) = default;
+};
+constexpr auto describe(Type<AgentStatus>) {
+  return structure<AgentStatus>(
+      "AgentStatus", "What the agent inside the guest says; not to be trusted.",
+      field<&AgentStatus::connected>("connected", "It answers."),
+      field<&AgentStatus::version>("version", "Version of the agent."),
+      field<&AgentStatus::host_name>("host_name", "Host name."),
+      field<&AgentStatus::os>("os", "Operating system."),
+      field<&AgentStatus::kernel>("kernel", "Kernel release."),
+      field<&AgentStatus::initialized>("initialized", "cloud-init has done all of its work."),
+      field<&AgentStatus::ssh_host_keys>("ssh_host_keys", "Public keys of its SSH server."));
+}
+
 // guests/<id>/status: written by the owner only, comparing the placement's epoch.
 struct GuestStatus {
   GuestState state = GuestState::provisioning;
@@ -255,6 +362,8 @@ struct GuestStatus {
   std::string last_error;
   std::optional<Timestamp> started_at;
   std::uint32_t crashes = 0;  // since the last wished start; paces the restart policy
+  std::optional<AgentStatus> agent;
+  std::optional<Timestamp> thaw_at;  // its file systems are frozen until then at the latest
 };
 constexpr auto describe(Type<GuestStatus>) {
   return structure<GuestStatus>(
@@ -269,7 +378,9 @@ constexpr auto describe(Type<GuestStatus>) {
       field<&GuestStatus::last_error>("last_error",
                                       "Why it crashed or is broken, or why a start failed."),
       field<&GuestStatus::started_at>("started_at", "When its CPUs first ran."),
-      field<&GuestStatus::crashes>("crashes", "Crashes since the last wished start."));
+      field<&GuestStatus::crashes>("crashes", "Crashes since the last wished start."),
+      field<&GuestStatus::agent>("agent", "What its agent says."),
+      field<&GuestStatus::thaw_at>("thaw_at", "Its file systems are frozen, at most until then."));
 }
 
 }  // namespace ruche::model

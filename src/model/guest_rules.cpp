@@ -35,7 +35,8 @@ Check check_boot(const VmSpec& spec) {
   if (boot.kind == BootKind::direct_kernel && !boot.kernel) {
     return refuse(Reason::kernel_missing, "direct kernel boot needs a kernel", "/boot/kernel");
   }
-  if (boot.kind == BootKind::bios && !boot.command_line.empty()) {
+  const bool uses_kernel = boot.kernel && boot.kind != BootKind::bios;
+  if (!uses_kernel && !boot.command_line.empty()) {
     return refuse(Reason::kernel_not_used,
                   "a kernel command line has an effect with direct kernel boot only",
                   "/boot/command_line");
@@ -50,6 +51,13 @@ Check check_names(const VmSpec& spec) {
       return refuse(Reason::duplicate_device,
                     fmt::format("two devices are called {}", spec.disks[i].name),
                     fmt::format("/disks/{}/name", i));
+    }
+  }
+  for (std::size_t i = 0; i < spec.cdroms.size(); ++i) {
+    if (!seen.insert(spec.cdroms[i].name).second) {
+      return refuse(Reason::duplicate_device,
+                    fmt::format("two devices are called {}", spec.cdroms[i].name),
+                    fmt::format("/cdroms/{}/name", i));
     }
   }
   for (std::size_t i = 0; i < spec.nics.size(); ++i) {

@@ -71,6 +71,10 @@ std::expected<void, Error> each_device(VmSpec& spec, AllPlaces& places, Visit vi
       return ok;
     }
   }
+  for (std::size_t i = 0; i < spec.cdroms.size(); ++i) {
+    const auto field = fmt::format("/cdroms/{}/slot", i);
+    if (auto ok = visit(places.sata, spec.cdroms[i].slot, field); !ok) return ok;
+  }
   for (std::size_t i = 0; i < spec.nics.size(); ++i) {
     if (auto ok = visit(places.pci, spec.nics[i].slot, fmt::format("/nics/{}/slot", i)); !ok) {
       return ok;

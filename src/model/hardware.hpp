@@ -4,11 +4,14 @@
 //
 // Version 1. Every PCI device sits behind a root port of its own; a root port's device number on
 // the root bus is the `slot`. Number 0 is the host bridge and 31 the chipset; 1 and 2 are kept for
-// the random number generator and the SCSI controller. What `slot` means for
-//   a virtio-blk disk, a NIC: the root port's number, 3 to 30;
-//   a virtio-scsi disk:       SCSI target + 1;
-//   a SATA disk:              port + 1, at most 6.
-// 0 means "not assigned yet".
+// the random number generator and the SCSI controller, 28 to 30 for the display (which is on the
+// root bus itself), the USB controller and the agent's channel. What `slot` means for
+//   a virtio-blk disk, a NIC:    the root port's number, 3 to 27;
+//   a virtio-scsi disk:          SCSI target + 1;
+//   a SATA disk, a CD-ROM drive: port + 1, 1 to 5.
+// The seed is the last target of the SCSI controller.
+// 0 means "not assigned yet". Beside the root ports in use a guest starts with kSparePorts empty
+// ones, the lowest that are free, so that devices can be added while it runs.
 #pragma once
 
 #include <cstdint>
@@ -24,9 +27,14 @@ namespace ruche::model {
 inline constexpr std::uint32_t kRandomSlot = 1;
 inline constexpr std::uint32_t kScsiSlot = 2;
 inline constexpr std::uint32_t kFirstFreeSlot = 3;
-inline constexpr std::uint32_t kLastFreeSlot = 30;
+inline constexpr std::uint32_t kLastFreeSlot = 27;
+inline constexpr std::uint32_t kDisplaySlot = 28;
+inline constexpr std::uint32_t kUsbSlot = 29;
+inline constexpr std::uint32_t kChannelSlot = 30;
+inline constexpr std::uint32_t kSparePorts = 4;
 inline constexpr std::uint32_t kMostScsiTargets = 255;
-inline constexpr std::uint32_t kSataPorts = 6;
+inline constexpr std::uint32_t kSataPorts = 5;
+inline constexpr std::uint32_t kSeedTarget = 255;
 
 // Gives a slot to every disk and NIC that has none and checks those that have one. Fails with
 // bad_spec (two devices in one place, no place left, a place outside the limits) at the device's

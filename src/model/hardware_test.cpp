@@ -58,8 +58,8 @@ TEST(AssignSlots, says_when_a_bus_is_full_and_changes_nothing) {
   auto spec = with_disks(std::vector<DiskBus>(7, DiskBus::sata));
   const auto result = assign_slots(spec);
   ASSERT_FALSE(result);
-  EXPECT_EQ(result.error().message(), "there are only 6 SATA ports");
-  EXPECT_EQ(result.error().field(), "/disks/6/slot");
+  EXPECT_EQ(result.error().message(), "there are only 5 SATA ports");
+  EXPECT_EQ(result.error().field(), "/disks/5/slot");
   EXPECT_EQ(spec.disks[0].slot, 0U);
 }
 

@@ -90,6 +90,8 @@ struct Settings {
   Bytes host_memory_reserve = mib(512);  // kept for the host itself
   Duration recycle_bin = std::chrono::hours(24 * 7);
   Bytes datastore_low_space = mib(512);  // below this nothing new is allocated
+  Bytes image_size_limit = gib(1024);    // of an image's file and of its disk
+  Duration upload_expiry = std::chrono::hours(24);
 };
 constexpr auto describe(Type<Settings>) {
   return structure<Settings>(
@@ -100,7 +102,12 @@ constexpr auto describe(Type<Settings>) {
                                             "Memory kept for the host itself."),
       field<&Settings::recycle_bin>("recycle_bin_ms", "How long deleted guests are kept."),
       field<&Settings::datastore_low_space>("datastore_low_space_bytes",
-                                            "Free space below which nothing new is allocated."));
+                                            "Free space below which nothing new is allocated."),
+      field<&Settings::image_size_limit>("image_size_limit_bytes",
+                                         "Largest image: its file and its disk.", {.min = 1 << 20}),
+      field<&Settings::upload_expiry>("upload_expiry_ms",
+                                      "How long an upload may stand still before it is given up.",
+                                      {.min = 60'000}));
 }
 
 }  // namespace ruche::model

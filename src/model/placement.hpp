@@ -10,13 +10,16 @@
 
 namespace ruche::model {
 
-enum class ObjectKind { guest, image, datastore, host, task };
+enum class ObjectKind { guest, image, datastore, network, host, task, user, token };
 constexpr auto describe(Type<ObjectKind>) {
   return enumeration<ObjectKind>(
       "ObjectKind", "Kinds of object.", value(ObjectKind::guest, "vm", "A guest."),
       value(ObjectKind::image, "image", "An image."),
       value(ObjectKind::datastore, "datastore", "A datastore."),
-      value(ObjectKind::host, "host", "A host."), value(ObjectKind::task, "task", "A task."));
+      value(ObjectKind::network, "network", "A network."),
+      value(ObjectKind::host, "host", "A host."), value(ObjectKind::task, "task", "A task."),
+      value(ObjectKind::user, "user", "A user."),
+      value(ObjectKind::token, "token", "An API token."));
 }
 
 struct ObjectRef {

@@ -41,7 +41,18 @@ struct CreateVm {
   DiskBus disk_bus = DiskBus::virtio_blk;
   std::vector<NewDisk> disks;  // further disks
   bool no_nic = false;
+  std::string network;  // name or id, or `user`; empty: the default one where it works
   std::vector<PortForward> forwards;
+  std::vector<std::string> cdroms;  // images: names or ids
+  std::optional<BootKind> boot;     // absent: as the image says, else bios
+  DisplayKind display = DisplayKind::vga;
+  std::string user;
+  std::vector<std::string> ssh_keys;
+  Secret<std::string> password;
+  std::string host_name;
+  std::vector<std::string> packages;
+  std::string user_data;
+  std::string vendor_data;
   bool autostart = false;
   RestartPolicy restart_policy = RestartPolicy::never;
   bool start = false;
@@ -68,8 +79,32 @@ constexpr auto describe(Type<CreateVm>) {
       field<&CreateVm::disk_bus>("disk_bus", "Controller of the first disk."),
       field<&CreateVm::disks>("disks", "Further disks.", {.max_length = 15, .flag = "disk"}),
       field<&CreateVm::no_nic>("no_nic", "Without a network adapter."),
+      field<&CreateVm::network>("network",
+                                "Network of its adapter: name or id; `user` is QEMU's own NAT.",
+                                {.format = "reference", .example = "default"}),
       field<&CreateVm::forwards>("forwards", "Host ports that lead into the guest.",
                                  {.max_length = 64, .flag = "forward"}),
+      field<&CreateVm::cdroms>("cdroms", "Image of kind iso to put into a CD-ROM drive.",
+                               {.max_length = 4, .format = "reference", .flag = "cdrom"}),
+      field<&CreateVm::boot>("boot", "What it starts with; as its image says when absent."),
+      field<&CreateVm::display>("display", "The screen."),
+      field<&CreateVm::user>("user",
+                             "Name of the guest's first user (cloud-init); `ruche` when "
+                             "only its keys or its password are given.",
+                             {.max_length = 32}),
+      field<&CreateVm::ssh_keys>("ssh_keys", "Public SSH key that may log in as that user.",
+                                 {.max_length = 64, .format = "ssh-key", .flag = "ssh-key"}),
+      field<&CreateVm::password>(
+          "password", "Password of that user; kept as a hash only.",
+          {.max_length = 512, .format = "secret-file", .flag = "password-file"}),
+      field<&CreateVm::host_name>("host_name", "The guest's host name; its own name when absent.",
+                                  {.max_length = 253}),
+      field<&CreateVm::packages>("packages", "Package to install at the first boot.",
+                                 {.max_length = 256, .flag = "package"}),
+      field<&CreateVm::user_data>("user_data", "cloud-init user-data.",
+                                  {.max_length = 65536, .format = "file"}),
+      field<&CreateVm::vendor_data>("vendor_data", "cloud-init vendor-data.",
+                                    {.max_length = 65536, .format = "file"}),
       field<&CreateVm::autostart>("autostart", "Start it after a boot of the host."),
       field<&CreateVm::restart_policy>("restart_policy", "What happens after a crash."),
       field<&CreateVm::start>("start", "Start it when it is there."));
@@ -135,6 +170,43 @@ constexpr auto describe(Type<ShutdownVm>) {
       field<&ShutdownVm::then_stop>("then_stop", "Stop it the hard way after that."));
 }
 
+// Freezing every file system of a guest, for a copy of its disks from outside.
+struct FreezeVm {
+  std::string vm;
+  Duration hold{30'000};
+};
+constexpr auto describe(Type<FreezeVm>) {
+  return structure<FreezeVm>(
+      "FreezeVm", "A freeze of a guest's file systems.",
+      field<&FreezeVm::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&FreezeVm::hold>("hold_ms", "Thaw after this time, whatever happens.",
+                             {.min = 1000, .max = 600'000}));
+}
+
+struct ExecVm {
+  std::string vm;
+  std::vector<std::string> command;
+  std::vector<std::string> environment;
+  std::string input_base64;
+  Duration timeout{60'000};
+};
+constexpr auto describe(Type<ExecVm>) {
+  return structure<ExecVm>(
+      "ExecVm", "A command to run inside a guest.",
+      field<&ExecVm::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&ExecVm::command>("command", "Program and arguments; no shell reads them.",
+                              {.required = true, .max_length = 1024}),
+      field<&ExecVm::environment>("environment", "NAME=value for the command; it has no other.",
+                                  {.max_length = 256, .flag = "env"}),
+      field<&ExecVm::input_base64>("input_base64", "Its standard input.", {.max_length = 1 << 20}),
+      field<&ExecVm::timeout>("timeout_ms", "How long it may take.",
+                              {.min = 1000, .max = 3'600'000}));
+}
+
 struct StopVm {
   std::string vm;
   bool force = false;  // cancel whatever task holds its power state
@@ -191,21 +263,32 @@ constexpr auto describe(Type<MoveVm>) {
                            {.required = true, .format = "reference"}));
 }
 
+// Exactly one of path, url and upload is given.
 struct ImportImageRequest {
   std::string name;
   std::string description;
   std::string path;
-  std::optional<DiskFormat> format;
+  std::string url;
+  std::string upload;
+  std::string checksum;
+  std::optional<ImageFormat> format;
   std::string datastore;
 };
 constexpr auto describe(Type<ImportImageRequest>) {
   return structure<ImportImageRequest>(
-      "ImportImageRequest", "An image file of the host to import.",
+      "ImportImageRequest", "An image file to import: of the host, from a URL or uploaded.",
       field<&ImportImageRequest::name>("name", "Unique name.",
                                        {.required = true, .format = "name", .positional = true}),
       field<&ImportImageRequest::description>("description", "Notes.", {.max_length = 4096}),
       field<&ImportImageRequest::path>("path", "Absolute path on the host.",
-                                       {.required = true, .format = "path", .positional = true}),
+                                       {.format = "path", .positional = true}),
+      field<&ImportImageRequest::url>(
+          "url", "Where to download it from: http or https.",
+          {.max_length = 4096, .example = "https://example.org/debian.qcow2"}),
+      field<&ImportImageRequest::upload>("upload", "Id of a complete upload.",
+                                         {.format = "reference", .flag = "upload-id"}),
+      field<&ImportImageRequest::checksum>(
+          "checksum", "What the file must have: sha256:<64 hex digits>.", {.max_length = 71}),
       field<&ImportImageRequest::format>("format", "Declared format; raw must be declared."),
       field<&ImportImageRequest::datastore>("datastore", "Datastore: name or id.",
                                             {.format = "reference"}));
@@ -219,7 +302,7 @@ struct BuildImageRequest {
 constexpr auto describe(Type<BuildImageRequest>) {
   return structure<BuildImageRequest>(
       "BuildImageRequest", "An image to build from packages.",
-      field<&BuildImageRequest::recipe>("recipe", "What to build: demo.",
+      field<&BuildImageRequest::recipe>("recipe", "What to build: demo or debian.",
                                         {.required = true, .format = "name", .positional = true}),
       field<&BuildImageRequest::name>("name", "Unique name; the recipe's when absent.",
                                       {.format = "name"}),
@@ -235,6 +318,48 @@ constexpr auto describe(Type<ImageRef>) {
       "ImageRef", "An image.",
       field<&ImageRef::image>("image", "Name or id.",
                               {.required = true, .format = "reference", .positional = true}));
+}
+
+struct CreateUpload {
+  std::string name;
+  Bytes size;
+  std::string checksum;
+  std::string datastore;
+};
+constexpr auto describe(Type<CreateUpload>) {
+  return structure<CreateUpload>(
+      "CreateUpload", "A file to send in pieces.",
+      field<&CreateUpload::name>("name", "Name for people.", {.max_length = 200}),
+      field<&CreateUpload::size>("size_bytes", "Size of the whole file.",
+                                 {.required = true, .min = 1}),
+      field<&CreateUpload::checksum>("checksum", "Of the whole file: sha256:<64 hex digits>.",
+                                     {.required = true, .max_length = 71}),
+      field<&CreateUpload::datastore>("datastore", "Datastore: name or id.",
+                                      {.format = "reference"}));
+}
+
+struct UploadRef {
+  std::string upload;
+};
+constexpr auto describe(Type<UploadRef>) {
+  return structure<UploadRef>(
+      "UploadRef", "An upload.",
+      field<&UploadRef::upload>("upload", "Id.",
+                                {.required = true, .format = "reference", .positional = true}));
+}
+
+struct WriteUpload {
+  std::string upload;
+  Bytes offset;
+};
+constexpr auto describe(Type<WriteUpload>) {
+  return structure<WriteUpload>(
+      "WriteUpload", "The next piece of an upload.",
+      field<&WriteUpload::upload>("upload", "Id.",
+                                  {.required = true, .format = "reference", .positional = true}),
+      field<&WriteUpload::offset>("offset_bytes",
+                                  "Where the piece begins: how much is there already.",
+                                  {.required = true, .min = 0}));
 }
 
 struct CreateDatastore {

@@ -9,6 +9,7 @@
 
 #include "base/reflect.hpp"
 #include "model/ids.hpp"
+#include "model/network.hpp"
 #include "model/requests.hpp"
 #include "model/storage.hpp"
 
@@ -32,6 +33,18 @@ struct DeleteVolume {
 constexpr auto describe(Type<DeleteVolume>) {
   return structure<DeleteVolume>("DeleteVolume", "Removes a volume for good.",
                                  field<&DeleteVolume::layer>("layer", "The layer."));
+}
+
+// The variables of a guest's UEFI firmware, as they are before its first boot.
+struct CreateUefiVariables {
+  LayerId layer;
+  std::string path;  // what they are copied from
+};
+constexpr auto describe(Type<CreateUefiVariables>) {
+  return structure<CreateUefiVariables>(
+      "CreateUefiVariables", "Gives a guest firmware variables of its own.",
+      field<&CreateUefiVariables::layer>("layer", "The new layer."),
+      field<&CreateUefiVariables::path>("path", "The file to copy."));
 }
 
 struct RegisterGuest {
@@ -108,6 +121,24 @@ constexpr auto describe(Type<StopMachine>) {
                                 field<&StopMachine::guest>("guest", "The guest."));
 }
 
+struct FreezeGuest {
+  GuestId guest;
+  Duration hold{30'000};  // then it is thawed, whatever happens
+};
+constexpr auto describe(Type<FreezeGuest>) {
+  return structure<FreezeGuest>("FreezeGuest", "Freezes the guest's file systems.",
+                                field<&FreezeGuest::guest>("guest", "The guest."),
+                                field<&FreezeGuest::hold>("hold_ms", "Thawed after that."));
+}
+
+struct ThawGuest {
+  GuestId guest;
+};
+constexpr auto describe(Type<ThawGuest>) {
+  return structure<ThawGuest>("ThawGuest", "Thaws the guest's file systems.",
+                              field<&ThawGuest::guest>("guest", "The guest."));
+}
+
 struct RecycleGuest {
   GuestId guest;
 };
@@ -144,17 +175,31 @@ constexpr auto describe(Type<MoveGuest>) {
                               field<&MoveGuest::to>("to", "The new owner."));
 }
 
+struct DownloadImage {
+  ImageId image;
+  std::string url;
+};
+constexpr auto describe(Type<DownloadImage>) {
+  return structure<DownloadImage>("DownloadImage", "Fetches an image file to the datastore.",
+                                  field<&DownloadImage::image>("image", "The new image."),
+                                  field<&DownloadImage::url>("url", "Where it comes from."));
+}
+
 struct ImportImage {
   ImageId image;
-  std::string path;
-  std::optional<DiskFormat> format;
+  std::string path;  // of this host; empty: what came in
+  std::optional<UploadId> upload;  // what came in by an upload, not by a download
+  std::optional<ImageFormat> format;
+  std::string checksum;  // empty: any
 };
 constexpr auto describe(Type<ImportImage>) {
   return structure<ImportImage>("ImportImage",
                                 "Checks an image file and copies it into the library.",
                                 field<&ImportImage::image>("image", "The new image."),
                                 field<&ImportImage::path>("path", "The file on this host."),
-                                field<&ImportImage::format>("format", "Its declared format."));
+                                field<&ImportImage::upload>("upload", "The upload it is."),
+                                field<&ImportImage::format>("format", "Its declared format."),
+                                field<&ImportImage::checksum>("checksum", "What it must have."));
 }
 
 struct BuildImage {
@@ -193,9 +238,29 @@ constexpr auto describe(Type<DetachDatastore>) {
       field<&DetachDatastore::datastore>("datastore", "The datastore."));
 }
 
-using Step = std::variant<CreateVolume, DeleteVolume, RegisterGuest, ExportConfiguration,
-                          LaunchMachine, ResumeMachine, PauseMachine, ResetMachine, ShutdownMachine,
-                          StopMachine, RecycleGuest, RestoreGuest, ForgetGuest, MoveGuest,
-                          ImportImage, BuildImage, ForgetImage, AttachDatastore, DetachDatastore>;
+struct ApplyNetwork {
+  NetworkId network;
+  std::optional<Network> before;  // of a change: to go back to; absent: the network is new
+};
+constexpr auto describe(Type<ApplyNetwork>) {
+  return structure<ApplyNetwork>("ApplyNetwork", "Makes a network on its host what it shall be.",
+                                 field<&ApplyNetwork::network>("network", "The network."),
+                                 field<&ApplyNetwork::before>("before", "What it was."));
+}
+
+struct RemoveNetwork {
+  NetworkId network;
+};
+constexpr auto describe(Type<RemoveNetwork>) {
+  return structure<RemoveNetwork>("RemoveNetwork", "Takes a network away.",
+                                  field<&RemoveNetwork::network>("network", "The network."));
+}
+
+using Step =
+    std::variant<CreateVolume, DeleteVolume, CreateUefiVariables, RegisterGuest,
+                 ExportConfiguration, LaunchMachine, ResumeMachine, PauseMachine, ResetMachine,
+                 ShutdownMachine, StopMachine, FreezeGuest, ThawGuest, RecycleGuest, RestoreGuest,
+                 ForgetGuest, MoveGuest, ImportImage, BuildImage, ForgetImage, DownloadImage,
+                 AttachDatastore, DetachDatastore, ApplyNetwork, RemoveNetwork>;
 
 }  // namespace ruche::model

@@ -68,12 +68,13 @@ constexpr auto describe(Type<DatastoreStatus>) {
 }
 
 // What a layer holds: disk data, or a file that a guest boots from.
-enum class LayerContent { disk, kernel, initrd };
+enum class LayerContent { disk, kernel, initrd, uefi_vars };
 constexpr auto describe(Type<LayerContent>) {
-  return enumeration<LayerContent>("LayerContent", "What a layer holds.",
-                                   value(LayerContent::disk, "disk", "Disk data."),
-                                   value(LayerContent::kernel, "kernel", "A Linux kernel."),
-                                   value(LayerContent::initrd, "initrd", "An initramfs."));
+  return enumeration<LayerContent>(
+      "LayerContent", "What a layer holds.", value(LayerContent::disk, "disk", "Disk data."),
+      value(LayerContent::kernel, "kernel", "A Linux kernel."),
+      value(LayerContent::initrd, "initrd", "An initramfs."),
+      value(LayerContent::uefi_vars, "uefi-vars", "The variables of a guest's firmware."));
 }
 
 enum class LayerState { creating, ready };
@@ -109,6 +110,28 @@ constexpr auto describe(Type<Layer>) {
       field<&Layer::references>("references", "Layers and guests that stand on it."));
 }
 
+// What an image file may be when it comes from outside.
+enum class ImageFormat { qcow2, raw, vmdk, vhd, vhdx, vdi, iso };
+constexpr auto describe(Type<ImageFormat>) {
+  return enumeration<ImageFormat>(
+      "ImageFormat", "Format of a foreign image file.",
+      value(ImageFormat::qcow2, "qcow2", "QEMU's own."),
+      value(ImageFormat::raw, "raw", "Nothing but the disk's bytes."),
+      value(ImageFormat::vmdk, "vmdk", "VMware: a single sparse or stream-optimized file."),
+      value(ImageFormat::vhd, "vhd", "Virtual PC and older Hyper-V, fixed or dynamic."),
+      value(ImageFormat::vhdx, "vhdx", "Hyper-V."),
+      value(ImageFormat::vdi, "vdi", "VirtualBox, dynamic or fixed."),
+      value(ImageFormat::iso, "iso", "ISO 9660 or UDF: a CD or DVD."));
+}
+
+enum class ImageKind { disk, iso };
+constexpr auto describe(Type<ImageKind>) {
+  return enumeration<ImageKind>(
+      "ImageKind", "What guests use an image for.",
+      value(ImageKind::disk, "disk", "Guests are created from it."),
+      value(ImageKind::iso, "iso", "A read-only medium for a CD-ROM drive."));
+}
+
 enum class ImageState { preparing, ready };
 constexpr auto describe(Type<ImageState>) {
   return enumeration<ImageState>(
@@ -123,7 +146,8 @@ struct Image {
   std::string name;
   std::string description;
   DatastoreId datastore;
-  LayerId disk;
+  ImageKind kind = ImageKind::disk;
+  LayerId disk;  // of an iso: a raw layer that holds the file as it came
   Bytes size;  // virtual size of the disk
   BootSpec boot;
   ImageState state = ImageState::preparing;
@@ -137,6 +161,7 @@ constexpr auto describe(Type<Image>) {
                           field<&Image::name>("name", "Unique name.", {.format = "name"}),
                           field<&Image::description>("description", "Notes.", {.max_length = 4096}),
                           field<&Image::datastore>("datastore", "Where it is."),
+                          field<&Image::kind>("kind", "What it is for."),
                           field<&Image::disk>("disk", "Its disk layer."),
                           field<&Image::size>("size_bytes", "Virtual size of its disk."),
                           field<&Image::boot>("boot", "How guests made from it boot."),
@@ -144,6 +169,34 @@ constexpr auto describe(Type<Image>) {
                           field<&Image::source>("source", "What it was made from."),
                           field<&Image::checksum>("checksum", "Checksum of the source."),
                           field<&Image::created_at>("created_at", "When it was added."));
+}
+
+// uploads/<id>: a file that a client sends in pieces. How much of it is there is known to the
+// datastore alone; the document says whose it is and what it must become.
+struct Upload {
+  UploadId id;
+  std::string name;  // for people: the file's name where it comes from
+  std::string user;
+  HostId host;  // which receives it
+  DatastoreId datastore;
+  Bytes size;
+  std::string checksum;  // sha256:<hex> of the whole file
+  std::optional<TaskId> task;  // the import that uses it
+  Timestamp created_at;
+  Timestamp expires_at;  // abandoned then; moves while bytes come
+};
+constexpr auto describe(Type<Upload>) {
+  return structure<Upload>("Upload", "A file on its way from a client.",
+                           field<&Upload::id>("id", "Immutable id."),
+                           field<&Upload::name>("name", "Name for people."),
+                           field<&Upload::user>("user", "Who sends it."),
+                           field<&Upload::host>("host", "Which host receives it."),
+                           field<&Upload::datastore>("datastore", "Where it is."),
+                           field<&Upload::size>("size_bytes", "Size of the whole file."),
+                           field<&Upload::checksum>("checksum", "Checksum of the whole file."),
+                           field<&Upload::task>("task", "The import that uses it."),
+                           field<&Upload::created_at>("created_at", "When it was begun."),
+                           field<&Upload::expires_at>("expires_at", "When it is given up."));
 }
 
 }  // namespace ruche::model

@@ -8,6 +8,8 @@
 #include "base/reflect.hpp"
 #include "model/guest.hpp"
 #include "model/host.hpp"
+#include "model/host_facts.hpp"
+#include "model/network.hpp"
 #include "model/placement.hpp"
 #include "model/storage.hpp"
 #include "model/task.hpp"
@@ -63,6 +65,24 @@ constexpr auto describe(Type<VmView>) {
                            field<&VmView::deleted_at>("deleted_at", "In the recycle bin since."));
 }
 
+struct ExecResult {
+  std::int32_t exit_code = 0;
+  std::string output_base64;
+  std::string error_output_base64;
+  bool output_cut = false;
+  bool error_output_cut = false;
+};
+constexpr auto describe(Type<ExecResult>) {
+  return structure<ExecResult>(
+      "ExecResult", "How a command inside a guest ended.",
+      field<&ExecResult::exit_code>("exit_code", "Its exit code; 128 + the signal that ended it."),
+      field<&ExecResult::output_base64>("output_base64", "Its standard output."),
+      field<&ExecResult::error_output_base64>("error_output_base64", "Its standard error."),
+      field<&ExecResult::output_cut>("output_cut", "The agent cut the output off."),
+      field<&ExecResult::error_output_cut>("error_output_cut",
+                                           "The agent cut the standard error off."));
+}
+
 struct DatastoreView {
   DatastoreId id;
   std::string name;
@@ -92,6 +112,7 @@ struct ImageView {
   std::string name;
   std::string description;
   std::string datastore;  // name
+  ImageKind kind = ImageKind::disk;
   Bytes size;
   BootKind boot = BootKind::bios;
   std::string command_line;
@@ -108,6 +129,7 @@ constexpr auto describe(Type<ImageView>) {
       field<&ImageView::name>("name", "Unique name."),
       field<&ImageView::description>("description", "Notes."),
       field<&ImageView::datastore>("datastore", "Where it is."),
+      field<&ImageView::kind>("kind", "What it is for."),
       field<&ImageView::size>("size_bytes", "Virtual size of its disk."),
       field<&ImageView::boot>("boot", "How guests made from it boot."),
       field<&ImageView::command_line>("command_line", "Kernel command line (direct kernel boot)."),
@@ -119,6 +141,129 @@ constexpr auto describe(Type<ImageView>) {
       field<&ImageView::created_at>("created_at", "When it was added."));
 }
 
+// How a host is reached over the network.
+struct HttpsView {
+  std::string url;
+  std::string fingerprint;
+};
+constexpr auto describe(Type<HttpsView>) {
+  return structure<HttpsView>(
+      "Https", "How a host is reached over the network.",
+      field<&HttpsView::url>("url", "URL of its API."),
+      field<&HttpsView::fingerprint>("fingerprint",
+                                     "SHA-256 of its certificate; what `ruche login` shows."));
+}
+
+struct CertificateView {
+  std::string url;
+  std::string fingerprint;
+  std::string subject;
+  std::vector<std::string> names;
+  bool self_signed = false;
+  Timestamp not_before;
+  Timestamp not_after;
+  std::string certificate;
+};
+constexpr auto describe(Type<CertificateView>) {
+  return structure<CertificateView>(
+      "Certificate", "What a host shows of itself over HTTPS.",
+      field<&CertificateView::url>("url", "URL of its API."),
+      field<&CertificateView::fingerprint>("fingerprint", "SHA-256 of the certificate."),
+      field<&CertificateView::subject>("subject", "Whom it is about."),
+      field<&CertificateView::names>("names", "Host names and addresses it is valid for."),
+      field<&CertificateView::self_signed>("self_signed", "No authority vouches for it."),
+      field<&CertificateView::not_before>("not_before", "Valid from."),
+      field<&CertificateView::not_after>("not_after", "Valid until."),
+      field<&CertificateView::certificate>("certificate", "The certificate itself (PEM)."));
+}
+
+struct UploadView {
+  UploadId id;
+  std::string name;
+  std::string user;
+  std::string datastore;  // name
+  Bytes offset;
+  Bytes size;
+  std::string checksum;
+  std::optional<TaskId> task;
+  Timestamp created_at;
+  Timestamp expires_at;
+};
+constexpr auto describe(Type<UploadView>) {
+  return structure<UploadView>(
+      "Upload", "A file on its way from a client.", field<&UploadView::id>("id", "Immutable id."),
+      field<&UploadView::name>("name", "Name for people."),
+      field<&UploadView::user>("user", "Who sends it."),
+      field<&UploadView::datastore>("datastore", "Where it is."),
+      field<&UploadView::offset>("offset_bytes", "How much is on the disk for good."),
+      field<&UploadView::size>("size_bytes", "Size of the whole file."),
+      field<&UploadView::checksum>("checksum", "What the whole file must have."),
+      field<&UploadView::task>("task", "The import that uses it."),
+      field<&UploadView::created_at>("created_at", "When it was begun."),
+      field<&UploadView::expires_at>("expires_at", "When it is given up."));
+}
+
+struct ForwardView {
+  Protocol protocol = Protocol::tcp;
+  std::string host_address;
+  std::uint16_t host_port = 0;
+  std::string vm;  // name
+  GuestId vm_id;
+  std::string address;  // of the guest on the network
+  std::uint16_t guest_port = 0;
+};
+constexpr auto describe(Type<ForwardView>) {
+  return structure<ForwardView>(
+      "Forward", "A port of the host that leads to a guest.",
+      field<&ForwardView::protocol>("protocol", "Protocol."),
+      field<&ForwardView::host_address>("host_address", "At this address only; empty: at all."),
+      field<&ForwardView::host_port>("host_port", "Port on the host."),
+      field<&ForwardView::vm>("vm", "Name of the guest."),
+      field<&ForwardView::vm_id>("vm_id", "The guest."),
+      field<&ForwardView::address>("address", "The guest's address."),
+      field<&ForwardView::guest_port>("guest_port", "Port in the guest."));
+}
+
+struct NetworkView {
+  NetworkId id;
+  std::string name;
+  std::string description;
+  NetworkKind kind = NetworkKind::nat;
+  std::string subnet;
+  std::string gateway;
+  bool dhcp = true;
+  std::string domain;
+  std::uint32_t mtu = 1500;
+  bool private_answers = false;
+  std::vector<ForwardView> forwards;
+  std::uint32_t vms = 0;
+  std::string host;  // name
+  NetworkStatus status;
+  std::string etag;
+  Timestamp created_at;
+};
+constexpr auto describe(Type<NetworkView>) {
+  return structure<NetworkView>(
+      "Network", "A network that guests are plugged into.",
+      field<&NetworkView::id>("id", "Immutable id."),
+      field<&NetworkView::name>("name", "Unique name."),
+      field<&NetworkView::description>("description", "Notes."),
+      field<&NetworkView::kind>("kind", "How it is joined to the rest of the world."),
+      field<&NetworkView::subnet>("subnet", "IPv4 subnet."),
+      field<&NetworkView::gateway>("gateway", "The host's address; DHCP and DNS answer there."),
+      field<&NetworkView::dhcp>("dhcp", "Guests learn their address by DHCP."),
+      field<&NetworkView::domain>("domain", "Guests are called <name>.<domain>."),
+      field<&NetworkView::mtu>("mtu", "Largest packet."),
+      field<&NetworkView::private_answers>("private_answers",
+                                           "DNS answers with private addresses pass."),
+      field<&NetworkView::forwards>("forwards", "Host ports that lead to guests."),
+      field<&NetworkView::vms>("vms", "Guests plugged into it."),
+      field<&NetworkView::host>("host", "The host that looks after it."),
+      field<&NetworkView::status>("status", "What was last seen of it."),
+      field<&NetworkView::etag>("etag", "For If-Match."),
+      field<&NetworkView::created_at>("created_at", "When it was added."));
+}
+
 struct HostView {
   HostId id;
   std::string name;
@@ -127,16 +272,24 @@ struct HostView {
   std::uint32_t guests = 0;
   std::uint32_t running = 0;
   bool is_self = false;
+  std::optional<HttpsView> https;
+  std::optional<HostFacts> facts;  // read when asked: of the host that answers, not in lists
+  std::vector<Reduced> reduced;
 };
 constexpr auto describe(Type<HostView>) {
-  return structure<HostView>("Host", "A machine that runs ruched.",
-                             field<&HostView::id>("id", "Immutable id."),
-                             field<&HostView::name>("name", "Unique name."),
-                             field<&HostView::status>("status", "What it says of itself."),
-                             field<&HostView::ledger>("ledger", "What it has promised."),
-                             field<&HostView::guests>("guests", "Guests placed here."),
-                             field<&HostView::running>("running", "Guests that run here."),
-                             field<&HostView::is_self>("is_self", "The host that answered."));
+  return structure<HostView>(
+      "Host", "A machine that runs ruched.", field<&HostView::id>("id", "Immutable id."),
+      field<&HostView::name>("name", "Unique name."),
+      field<&HostView::status>("status", "What it says of itself."),
+      field<&HostView::ledger>("ledger", "What it has promised."),
+      field<&HostView::guests>("guests", "Guests placed here."),
+      field<&HostView::running>("running", "Guests that run here."),
+      field<&HostView::is_self>("is_self", "The host that answered."),
+      field<&HostView::https>("https", "How it is reached over the network."),
+      field<&HostView::facts>("facts",
+                              "What it is, read just now; only of the host that answered, and not "
+                              "in lists."),
+      field<&HostView::reduced>("reduced", "What guests do without here."));
 }
 
 struct Progress {

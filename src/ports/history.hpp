@@ -43,6 +43,8 @@ struct HistoryLimits {
   Timestamp oldest;  // entries before this time go
 };
 
+class AuditLog;
+
 class History {
  public:
   virtual ~History() = default;
@@ -52,6 +54,9 @@ class History {
   virtual Async<std::vector<HistoryEntry>> query(HistoryQuery query) = 0;
   // How many entries went. Throws io_failed.
   virtual Async<std::size_t> prune(HistoryLimits limits) = 0;
+
+  // The audit records beside it, in the same file; lives as long as the history.
+  virtual AuditLog& audit() = 0;
 };
 
 }  // namespace ruche::ports

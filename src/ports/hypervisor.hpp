@@ -11,8 +11,16 @@
 #include "base/async.hpp"
 #include "model/guest.hpp"
 #include "model/host.hpp"
+#include "ports/networks.hpp"
 
 namespace ruche::ports {
+
+// UEFI for guests: the program, which all share, and what a guest's own variables begin as.
+struct UefiFirmware {
+  std::string code_path;
+  std::string variables_path;
+  Bytes variables_size;
+};
 
 struct EngineCapabilities {
   model::Accelerator accelerator = model::Accelerator::tcg;
@@ -21,6 +29,7 @@ struct EngineCapabilities {
   std::string machine_type;        // what a new guest is pinned to
   Bytes overhead;  // memory of a guest's process besides the guest's own (measured)
   std::vector<std::string> features;
+  std::optional<UefiFirmware> uefi;  // absent: no guest boots through UEFI here
 };
 
 // One file of a disk's chain, top first; only the first is written to.
@@ -33,6 +42,17 @@ struct MachineDisk {
   std::vector<ImageFile> chain;
 };
 
+struct MachineCdrom {
+  std::string name;
+  std::string path;  // a raw file
+};
+
+// A file of the medium that tells the guest about itself (cloud-init's NoCloud).
+struct SeedFile {
+  std::string name;
+  std::string content;
+};
+
 // Everything that a launch needs, complete: the engine reads no store and no configuration.
 struct MachineSpec {
   model::GuestId guest;
@@ -42,8 +62,13 @@ struct MachineSpec {
   std::uint32_t uid = 0;  // 0: the daemon's own user
   model::VmSpec spec;
   std::vector<MachineDisk> disks;  // as spec.disks, in order
+  // Of the adapters on a network. Whoever launches lets go of them when the process runs.
+  std::vector<AttachedPort> ports;
   std::string kernel_path;  // direct kernel boot
   std::string initrd_path;
+  std::vector<MachineCdrom> cdroms;  // as spec.cdroms, in order
+  std::string uefi_vars_path;  // UEFI boot: a raw file, written to
+  std::vector<SeedFile> seed;  // none: no medium
 };
 
 enum class MachineState {
@@ -66,7 +91,8 @@ struct MachineStatus {
 };
 
 // What happened, in order. After Ended nothing follows.
-enum class MachineEventKind { resumed, paused, reset, shut_down, io_error, panicked, ended };
+// agent: the guest's agent came or went (GuestAgents::connected).
+enum class MachineEventKind { resumed, paused, reset, shut_down, io_error, panicked, agent, ended };
 struct MachineEvent {
   MachineEventKind kind = MachineEventKind::ended;
   std::string detail;  // QEMU's last words for `ended`; the device for io_error
@@ -100,6 +126,67 @@ class Consoles {
   virtual Async<std::unique_ptr<ConsoleSession>> open() = 0;
 };
 
+// A guest's screen, for those that have a display device.
+class ScreenSession {
+ public:
+  virtual ~ScreenSession() = default;
+  // What the guest's VNC server says next (RFB, RFC 6143); empty: it has ended. One that is not
+  // read stops the server's sending, never the guest.
+  virtual Async<std::string> read() = 0;
+  virtual Async<void> write(std::string data) = 0;
+};
+class Screens {
+ public:
+  virtual ~Screens() = default;
+  virtual Async<std::unique_ptr<ScreenSession>> open() = 0;
+  // A picture of the screen as it is now (PNG), also of a paused guest.
+  virtual Async<std::string> screenshot() = 0;
+};
+
+// What the agent inside a guest says of it: foreign text of bounded length.
+struct AgentFacts {
+  std::string version;
+  std::string host_name;
+  std::string os;
+  std::string kernel;
+  std::vector<std::string> addresses;  // without loopback and link-local ones
+  std::vector<std::string> ssh_host_keys;
+  bool initialized = false;  // cloud-init has done all of its work
+};
+struct AgentCommand {
+  std::vector<std::string> argv;         // looked up in the guest's PATH
+  std::vector<std::string> environment;  // NAME=value, beside the agent's own
+  std::string input;
+  Duration limit{60'000};
+};
+struct AgentCommandResult {
+  int exit_code = 0;  // 128 + the signal that ended it
+  std::string output;
+  std::string error_output;
+  bool output_cut = false;  // the agent keeps only the first 16 MiB
+  bool error_output_cut = false;
+};
+
+// The agent inside a guest. The guest is hostile: whatever the agent says or withholds costs no
+// more than its own answer. Methods throw no_agent when nothing answers in time and agent_failed
+// for a refusal or an answer that makes no sense. One command is under way at a time.
+class GuestAgents {
+ public:
+  virtual ~GuestAgents() = default;
+  // Something in the guest holds the channel open. Costs nothing.
+  virtual bool connected() const = 0;
+  virtual Async<AgentFacts> facts() = 0;
+  // Returns when the agent was told; the guest goes down in its own time.
+  virtual Async<void> shut_down() = 0;
+  // Flushes and stops writing of every file system; while frozen only frozen() and thaw() are
+  // answered. A partial freeze is undone.
+  virtual Async<void> freeze() = 0;
+  virtual Async<void> thaw() = 0;  // not frozen is not an error
+  virtual Async<bool> frozen() = 0;
+  // Throws command_still_runs when the limit passes, and agent_answer_too_large.
+  virtual Async<AgentCommandResult> run(AgentCommand command) = 0;
+};
+
 // A handle on a launched guest. Dropping it never touches the guest. Methods throw
 // hypervisor_failed when the process is gone, hangs past its deadline, or lies.
 class Machine {
@@ -109,6 +196,8 @@ class Machine {
   virtual Async<void> power(PowerAction action) = 0;
   virtual Async<MachineEvent> next_event() = 0;
   virtual Consoles* consoles() { return nullptr; }
+  virtual Screens* screens() { return nullptr; }
+  virtual GuestAgents* agents() { return nullptr; }
 };
 
 // What the local runtime record and the process table say about one guest.

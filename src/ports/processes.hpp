@@ -22,6 +22,12 @@ struct ProcessIdentity {
   friend bool operator==(const ProcessIdentity&, const ProcessIdentity&) = default;
 };
 
+// Ids of the host that a process has as its own 0, 1, 2, …
+struct IdRange {
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;
+};
+
 // What the process may do. Empty lists allow nothing of that kind.
 struct Confinement {
   std::uint32_t user = 0;   // 0: stay the daemon's user (only when the daemon is not root)
@@ -30,7 +36,13 @@ struct Confinement {
   std::vector<std::string> write_paths;  // readable and writable below these
   std::vector<std::string> execute_paths;
   bool landlock = true;
-  std::string cgroup;               // name below the instance's cgroup root; empty: none
+  // The process is root where it lives, and nobody outside: in a user namespace with these ids, in
+  // process, mount and IPC namespaces of its own, where the paths above are all that there is (and
+  // files of `write_paths` may be executed too). It may mount and change owners in there. Needs a
+  // daemon that is root; `user`, `group` and `landlock` mean nothing then. When the process ends,
+  // so does everything that it started.
+  std::optional<IdRange> own_root;
+  std::string cgroup;  // name below the instance's cgroup root; empty: none
   // Enters the cgroup while the program starts, not before: the kernel takes 5 to 15 ms for it. For
   // programs that start no other process meanwhile. spawn() returns when it is done all the same.
   bool late_cgroup = false;

@@ -40,12 +40,35 @@ enum class VolumeState { absent, partial, ready };
 
 struct ImportSource {
   std::string path;  // on this host; opened once, never by name again
-  std::optional<model::DiskFormat> declared_format;  // must match; raw only when declared
-  Bytes size_limit = gib(1024);
+  std::optional<Uuid> incoming;  // instead of a path: what came in under this id
+  std::optional<model::ImageFormat> declared_format;  // must match; raw only when declared
+  std::string checksum;  // sha256:<hex> that it must have; empty: any
+  Bytes size_limit = gib(1024);  // of the file, and of the disk in it
 };
 struct ImportResult {
   Bytes virtual_size;
   std::string checksum;  // sha256:<hex> of the source
+};
+
+// Files on their way in, uploads and downloads, each under the id of what it is for. They belong to
+// no owner yet, and become a volume by import(), which leaves them where they are.
+class IncomingFiles {
+ public:
+  virtual ~IncomingFiles() = default;
+  // How much is there for good: flushed to the disk before this returns. 0 when there is nothing.
+  virtual Async<Bytes> flush(Uuid id) = 0;
+  // Writes at the end of the file, which `offset` must be (wrong_offset). Flushed only by flush().
+  // not_enough_space when the datastore is low; what fitted is there, and the file goes on from it.
+  virtual Async<void> append(Uuid id, Bytes offset, std::string bytes) = 0;
+  // The file for a download, made when it is absent, and how much the datastore can take.
+  struct Place {
+    std::string path;
+    Bytes room;
+  };
+  virtual Async<Place> open(Uuid id) = 0;
+  // With all that lies beside it under the same id; absent is not an error.
+  virtual Async<void> remove(Uuid id) = 0;
+  virtual Async<std::vector<Uuid>> list() = 0;
 };
 
 class VolumeDriver {
@@ -66,12 +89,16 @@ class VolumeDriver {
   virtual Async<void> copy(VolumeRef volume, VolumeRef source, ProgressSink progress) = 0;
   // Absent is not an error. A volume that is open elsewhere throws in_use.
   virtual Async<void> remove(VolumeRef volume) = 0;
+  // Says what a foreign image is, by the same judge and with the same errors as import().
+  virtual Async<model::ImageFormat> inspect(ImportSource source) = 0;
   // Copies a foreign image into a new qcow2 layer, after our own header parser has judged it and
-  // with qemu-img confined; or a kernel or initramfs verbatim. Cancellable; a partial result is
-  // invisible (find says partial) until it is complete. Throws image_refused, format_mismatch or
-  // not_enough_space. A volume that is ready already is left alone and told about once more.
+  // with qemu-img confined; an ISO into a raw layer, or a kernel or initramfs, verbatim.
+  // Cancellable; a partial result is invisible (find says partial) until it is complete. Throws
+  // image_refused, format_mismatch, checksum_mismatch or not_enough_space. A volume that is ready
+  // already is left alone and told about once more.
   virtual Async<ImportResult> import(VolumeRef volume, ImportSource source,
                                      ProgressSink progress) = 0;
+  virtual IncomingFiles& incoming() = 0;
   // The file that a hypervisor opens.
   virtual ImageFile file(const VolumeRef& volume) const = 0;
   // Files that belong to a guest beside its volumes (its exported configuration): durable replace
@@ -91,10 +118,14 @@ class VolumeDrivers {
 };
 
 // Builds ready-made guests from the machine's own package mirror (`ruche image build demo`).
+struct ImageRecipe {
+  std::string name;
+  bool direct_kernel = false;  // gives a kernel and an initramfs beside the disk
+};
 struct BuiltImage {
   std::string disk_path;  // raw or qcow2, declared below
   model::DiskFormat disk_format = model::DiskFormat::raw;
-  std::string kernel_path;
+  std::string kernel_path;  // of a recipe with direct_kernel, else empty
   std::string initrd_path;
   std::string command_line;
   std::string source;  // for people: package names and versions
@@ -102,8 +133,9 @@ struct BuiltImage {
 class ImageBuilder {
  public:
   virtual ~ImageBuilder() = default;
-  virtual std::vector<std::string> recipes() const = 0;
-  // Builds in `directory` (created, owned by the caller). Lines of what happens go to `say`.
+  virtual std::vector<ImageRecipe> recipes() const = 0;
+  // Builds in `directory` (created, owned by the caller). Lines of what happens go to `say`. May
+  // take minutes; cancelled, it ends what it started.
   virtual Async<BuiltImage> build(std::string recipe, std::string directory,
                                   std::function<void(std::string)> say) = 0;
   // Removes what a build left in its directory; nothing there is not an error.

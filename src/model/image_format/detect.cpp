@@ -2,10 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
+#include "model/image_format/iso.hpp"
 #include "model/image_format/qcow2.hpp"
 #include "model/image_format/raw.hpp"
+#include "model/image_format/vdi.hpp"
+#include "model/image_format/vhd.hpp"
+#include "model/image_format/vhdx.hpp"
+#include "model/image_format/vmdk.hpp"
 
 namespace ruche::model::image_format {
 
@@ -75,15 +81,57 @@ std::string_view remedy_for(Kind kind) {
   }
 }
 
-std::string_view name_of(DiskFormat format) { return format == DiskFormat::raw ? "raw" : "qcow2"; }
+std::string_view name_of(ImageFormat format) {
+  switch (format) {
+    case ImageFormat::raw:
+      return "raw";
+    case ImageFormat::qcow2:
+      return name_of(Kind::qcow2);
+    case ImageFormat::vmdk:
+      return name_of(Kind::vmdk);
+    case ImageFormat::vhd:
+      return name_of(Kind::vhd);
+    case ImageFormat::vhdx:
+      return name_of(Kind::vhdx);
+    case ImageFormat::vdi:
+      return name_of(Kind::vdi);
+    case ImageFormat::iso:
+      return name_of(Kind::iso);
+  }
+  return "unknown";
+}
 
-Error mismatch(Kind found, DiskFormat declared) {
+using Parser = std::expected<ImageInfo, Error> (*)(const Sample& sample, Bytes size_limit);
+struct Readable {
+  Kind kind;
+  ImageFormat format;
+  Parser parse;
+};
+constexpr std::array kReadable{
+    Readable{Kind::qcow2, ImageFormat::qcow2, read_qcow2},
+    Readable{Kind::vmdk, ImageFormat::vmdk, read_vmdk},
+    Readable{Kind::vhd, ImageFormat::vhd, read_vhd},
+    Readable{Kind::vhdx, ImageFormat::vhdx, read_vhdx},
+    Readable{Kind::vdi, ImageFormat::vdi, read_vdi},
+    Readable{Kind::iso, ImageFormat::iso, read_iso},
+};
+
+Error mismatch(Kind found, const Readable* readable, ImageFormat declared) {
+  std::string remedy = "Check that this is the file you mean.";
+  if (readable != nullptr) {
+    remedy = fmt::format("Declare {}, or declare nothing.", enum_name(readable->format));
+  }
   return Error(Reason::format_mismatch,
                fmt::format("the image is declared {} but its contents are {}", name_of(declared),
                            found == Kind::unmarked ? "not" : name_of(found)))
       .at("/format")
-      .remedy(found == Kind::qcow2 ? "Declare qcow2, or declare nothing."
-                                   : "Check that this is the file you mean.");
+      .remedy(std::move(remedy));
+}
+
+Error ambiguous(const std::vector<Kind>& kinds) {
+  return Error(Reason::image_refused, fmt::format("the file could be read as {} and as {}",
+                                                  name_of(kinds[0]), name_of(kinds[1])))
+      .remedy("Convert it to qcow2 where you know which of them it is.");
 }
 
 }  // namespace
@@ -138,26 +186,41 @@ std::string_view name_of(Kind kind) {
   return "unknown";
 }
 
-Kind detect(const Sample& sample) {
+std::vector<Kind> detect_all(const Sample& sample) {
+  std::vector<Kind> kinds;
+  const Magic* last = nullptr;
   for (const Magic& magic : kMagics) {
     const bool there = magic.at_end ? sample.tail_has(magic.offset, magic.bytes)
                                     : sample.head_has(magic.offset, magic.bytes);
-    if (there) return magic.kind;
+    if (!there) continue;
+    // One place can hold the marks of one format: the more exact ones come first.
+    if (last != nullptr && last->offset == magic.offset && last->at_end == magic.at_end) continue;
+    last = &magic;
+    if (std::find(kinds.begin(), kinds.end(), magic.kind) == kinds.end()) {
+      kinds.push_back(magic.kind);
+    }
   }
-  return Kind::unmarked;
+  return kinds;
+}
+
+Kind detect(const Sample& sample) {
+  const auto kinds = detect_all(sample);
+  return kinds.empty() ? Kind::unmarked : kinds.front();
 }
 
 std::expected<ImageInfo, Error> judge(const Sample& sample, const Rules& rules) {
-  const Kind kind = detect(sample);
-  if (kind == Kind::qcow2) {
-    if (rules.declared == DiskFormat::raw) return std::unexpected(mismatch(kind, DiskFormat::raw));
-    return read_qcow2(sample, rules.size_limit);
-  }
-  if (rules.declared == DiskFormat::qcow2) {
-    return std::unexpected(mismatch(kind, DiskFormat::qcow2));
-  }
+  const auto kinds = detect_all(sample);
+  const Kind kind = kinds.empty() ? Kind::unmarked : kinds.front();
+  const auto* readable =
+      std::find_if(kReadable.begin(), kReadable.end(), [&](auto& r) { return r.kind == kind; });
+  if (readable == kReadable.end()) readable = nullptr;
+  const bool agrees =
+      !rules.declared || (readable ? *rules.declared == readable->format
+                                   : kind == Kind::unmarked && rules.declared == ImageFormat::raw);
+  if (!agrees) return std::unexpected(mismatch(kind, readable, *rules.declared));
+  if (kinds.size() > 1) return std::unexpected(ambiguous(kinds));
+  if (readable) return readable->parse(sample, rules.size_limit);
   if (kind != Kind::unmarked) {
-    if (rules.declared) return std::unexpected(mismatch(kind, *rules.declared));
     return std::unexpected(
         Error(Reason::image_refused, fmt::format("{} images cannot be imported", name_of(kind)))
             .remedy(std::string(remedy_for(kind))));

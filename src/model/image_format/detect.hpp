@@ -1,10 +1,11 @@
-// Which format a disk image file has, by its magic numbers alone, and whether it may be imported.
+// Which format a foreign image file has, by its contents, and whether it may be imported.
 #pragma once
 
 #include <expected>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.hpp"
 #include "base/units.hpp"
@@ -41,10 +42,13 @@ std::string_view name_of(Kind kind);  // for people: "qcow2", "VMDK"
 
 // The first format whose magic number is there.
 Kind detect(const Sample& sample);
+// All of them: a file that has two could be read as either.
+std::vector<Kind> detect_all(const Sample& sample);
 
 struct ImageInfo {
-  DiskFormat format = DiskFormat::raw;
+  ImageFormat format = ImageFormat::raw;
   Bytes virtual_size;
+  bool bootable = false;  // iso: it has an El Torito boot record
   // qcow2 only.
   std::uint32_t version = 0;
   std::uint32_t cluster_bits = 0;
@@ -56,8 +60,8 @@ struct ImageInfo {
 };
 
 struct Rules {
-  std::optional<DiskFormat> declared;  // raw is believed only when declared
-  Bytes size_limit = gib(1024);        // of the virtual disk
+  std::optional<ImageFormat> declared;  // raw is believed only when declared
+  Bytes size_limit = gib(1024);         // of the virtual disk
 };
 
 // Judges a foreign image. Errors: image_refused (unsafe, damaged, unsupported or too large) and

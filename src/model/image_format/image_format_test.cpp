@@ -49,7 +49,7 @@ std::string refusal(const Image& image, Rules rules = {}) {
 TEST(ImageFormat, OwnQcow2IsAcceptedAndDescribed) {
   const auto verdict = judge(good_qcow2().sample(), {});
   ASSERT_TRUE(verdict) << verdict.error().message();
-  EXPECT_EQ(verdict->format, DiskFormat::qcow2);
+  EXPECT_EQ(verdict->format, ImageFormat::qcow2);
   EXPECT_EQ(verdict->virtual_size, mib(64));
   EXPECT_EQ(verdict->version, 3u);
   EXPECT_EQ(verdict->cluster_bits, 16u);
@@ -68,17 +68,17 @@ TEST(ImageFormat, BackingFileIsReadBackFromOwnLayersAndRefusedFromOthers) {
 }
 
 TEST(ImageFormat, DeclaredFormatMustMatchAndBothAreNamed) {
-  EXPECT_EQ(refusal(good_qcow2(), {.declared = DiskFormat::raw}),
+  EXPECT_EQ(refusal(good_qcow2(), {.declared = ImageFormat::raw}),
             "format-mismatch: the image is declared raw but its contents are qcow2");
   Image vhd;
   vhd.bytes.resize(4096);
   vhd.put(4096 - 512, "conectix"sv);
-  EXPECT_EQ(refusal(vhd, {.declared = DiskFormat::raw}),
+  EXPECT_EQ(refusal(vhd, {.declared = ImageFormat::raw}),
             "format-mismatch: the image is declared raw but its contents are VHD");
-  EXPECT_EQ(refusal(vhd), "image-refused: VHD images cannot be imported");
+  EXPECT_EQ(refusal(vhd), "image-refused: the VHD image has a wrong checksum in its footer");
   Image plain;
   plain.bytes.resize(4096);
-  EXPECT_EQ(refusal(plain, {.declared = DiskFormat::qcow2}),
+  EXPECT_EQ(refusal(plain, {.declared = ImageFormat::qcow2}),
             "format-mismatch: the image is declared qcow2 but its contents are not");
 }
 
@@ -86,13 +86,14 @@ TEST(ImageFormat, RawOnlyWhenDeclared) {
   Image plain;
   plain.bytes.resize(1000);
   EXPECT_NE(refusal(plain).find("image-refused: the file has no marks"), std::string::npos);
-  const auto verdict = judge(plain.sample(), {.declared = DiskFormat::raw});
+  const auto verdict = judge(plain.sample(), {.declared = ImageFormat::raw});
   ASSERT_TRUE(verdict);
   EXPECT_EQ(verdict->virtual_size, Bytes{1024});
-  EXPECT_NE(refusal({}, {.declared = DiskFormat::raw}).find("empty"), std::string::npos);
+  EXPECT_NE(refusal({}, {.declared = ImageFormat::raw}).find("empty"), std::string::npos);
   plain.file_size = 1u << 30;
-  EXPECT_NE(refusal(plain, {.declared = DiskFormat::raw, .size_limit = mib(1)}).find("larger than"),
-            std::string::npos);
+  EXPECT_NE(
+      refusal(plain, {.declared = ImageFormat::raw, .size_limit = mib(1)}).find("larger than"),
+      std::string::npos);
 }
 
 struct Marked {
@@ -134,7 +135,7 @@ TEST(ImageFormat, EveryKnownMagicIsSeenAndNeverTakenForRaw) {
     image.bytes.resize(65536);
     image.put(marked.offset, marked.magic);
     EXPECT_EQ(detect(image.sample()), marked.kind) << name_of(marked.kind);
-    EXPECT_TRUE(refusal(image, {.declared = DiskFormat::raw}).starts_with("format-mismatch"))
+    EXPECT_TRUE(refusal(image, {.declared = ImageFormat::raw}).starts_with("format-mismatch"))
         << name_of(marked.kind);
     EXPECT_TRUE(refusal(image).starts_with("image-refused")) << name_of(marked.kind);
   }

@@ -213,7 +213,7 @@ std::expected<Header, Error> parse_header(const Sample& sample) {
 
 ImageInfo info_of(const Header& header) {
   ImageInfo info;
-  info.format = DiskFormat::qcow2;
+  info.format = ImageFormat::qcow2;
   info.virtual_size = Bytes{static_cast<std::int64_t>(header.size)};
   info.version = header.version;
   info.cluster_bits = header.cluster_bits;

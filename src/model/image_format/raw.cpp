@@ -16,7 +16,7 @@ std::expected<ImageInfo, Error> read_raw(const Sample& sample, Bytes size_limit)
             .remedy("Raise the size limit of this import, if the disk really is that large."));
   }
   ImageInfo info;
-  info.format = DiskFormat::raw;
+  info.format = ImageFormat::raw;
   const std::uint64_t sectors = (sample.file_size + kSector - 1) / kSector;
   info.virtual_size = Bytes{static_cast<std::int64_t>(sectors * kSector)};
   return info;

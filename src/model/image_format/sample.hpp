@@ -1,31 +1,60 @@
-// What a disk image file is judged by: its beginning, its end and its size. The parsers of this
-// folder are pure, read nothing else and trust nothing.
+// What a disk image file is judged by: its beginning, its end, its size, and what a header points
+// to. The parsers of this folder are pure, read nothing else and trust nothing.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace ruche::model::image_format {
 
 // Whoever reads the file gives this much of it, or all of it when it is shorter. The head covers a
 // qcow2 header with its extensions (one cluster, at most 2 MiB) and ISO 9660's descriptor (32 KiB).
 constexpr std::size_t kHeadBytes = std::size_t{2} << 20;
-constexpr std::size_t kTailBytes = 512;
+// Three sectors: the footer of a stream-optimized VMDK lies between two markers.
+constexpr std::size_t kTailBytes = 1536;
+// The most that a parser asks for at once.
+constexpr std::size_t kMostBytes = std::size_t{1} << 20;
+
+// Reads from `offset` on; gives how much there was.
+using ReadMore = std::function<std::size_t(std::uint64_t offset, std::span<std::uint8_t> into)>;
 
 struct Sample {
   std::span<const std::uint8_t> head;
   std::span<const std::uint8_t> tail;
   std::uint64_t file_size = 0;
+  ReadMore more = {};
+
+  // Anywhere in the file; absent when not all of it is there, or it is more than kMostBytes.
+  std::optional<std::vector<std::uint8_t>> bytes_at(std::uint64_t offset,
+                                                    std::uint64_t length) const {
+    if (length > kMostBytes || offset > file_size || length > file_size - offset) {
+      return std::nullopt;
+    }
+    std::vector<std::uint8_t> bytes(static_cast<std::size_t>(length));
+    if (offset + length <= head.size()) {
+      std::memcpy(bytes.data(), head.data() + offset, bytes.size());
+      return bytes;
+    }
+    if (offset >= file_size - tail.size()) {
+      std::memcpy(bytes.data(), tail.data() + (offset - (file_size - tail.size())), bytes.size());
+      return bytes;
+    }
+    if (!more || more(offset, bytes) != bytes.size()) return std::nullopt;
+    return bytes;
+  }
 
   bool head_has(std::uint64_t offset, std::string_view magic) const {
     return has(head, offset, magic);
   }
+  // Counted in the last 512 bytes.
   bool tail_has(std::uint64_t offset, std::string_view magic) const {
-    return has(tail, offset, magic);
+    return has(tail.last(tail.size() < 512 ? tail.size() : 512), offset, magic);
   }
   // Big-endian numbers of the head; absent beyond its end.
   std::optional<std::uint32_t> be32(std::uint64_t offset) const {
