@@ -26,14 +26,17 @@ bool is_idempotent(std::string_view method) {
          method == "OPTIONS";
 }
 
-std::string request_text(const HttpRequest& request, const std::string& authority) {
+std::string request_text(const HttpRequest& request, const HttpClientOptions& options) {
   const auto plain = [](char c) { return c > 0x20 && c < 0x7f; };
   if (!std::ranges::all_of(request.method, plain) || !std::ranges::all_of(request.target, plain)) {
     throw Error(Reason::internal_error, "the request's method or target is not encoded");
   }
   std::string head = fmt::format("{} {} HTTP/1.1\r\n", request.method, request.target);
-  if (!request.headers.has("Host")) append_field(head, "Host", authority);
+  if (!request.headers.has("Host")) append_field(head, "Host", options.authority);
   append_fields(head, request.headers);
+  for (const auto& [name, value] : options.fields) {
+    if (!request.headers.has(name)) append_field(head, name, value);
+  }
   const bool has_body = !request.body.empty() || request.method == "POST" ||
                         request.method == "PUT" || request.method == "PATCH";
   if (has_body) append_field(head, "Content-Length", std::to_string(request.body.size()));
@@ -197,7 +200,7 @@ Async<void> HttpClient::State::exchange(const HttpRequest& request, HttpResponse
 Async<bool> HttpClient::State::try_once(const HttpRequest& request, HttpResponse& response,
                                         bool& sent, bool fresh) {
   Connection connection = fresh ? co_await connect() : co_await take();
-  std::string head = request_text(request, options.authority);
+  std::string head = request_text(request, options);
   head += "\r\n";
   sent = true;
   std::optional<Error> broken;
@@ -321,7 +324,7 @@ Async<std::unique_ptr<HttpStream>> HttpClient::open(HttpRequest request, Duratio
 Async<void> HttpClient::State::open(const HttpRequest& request, std::unique_ptr<HttpStream>& stream,
                                     bool& sent) {
   Connection connection = co_await connect();
-  std::string head = request_text(request, options.authority);
+  std::string head = request_text(request, options);
   head += "Connection: close\r\n\r\n";
   sent = true;
   co_await connection.stream->write_all(head, request.body);
@@ -345,7 +348,7 @@ Async<void> HttpClient::State::upgrade(const HttpRequest& request, WebSocketOpti
                                        Upgraded& upgraded, bool& sent) {
   Connection connection = co_await connect();
   const std::string key = websocket_key(random);
-  std::string head = request_text(request, options.authority);
+  std::string head = request_text(request, options);
   append_field(head, "Sec-WebSocket-Key", key);
   head += "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
   sent = true;

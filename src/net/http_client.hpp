@@ -31,6 +31,7 @@ class RequestFailed : public Error {
 
 struct HttpClientOptions {
   std::string authority = "localhost";  // the Host field
+  Headers fields = {};                  // of every request that does not have them itself
   std::size_t max_header = 64 << 10;    // of an answer
   std::size_t max_body = 64 << 20;      // of an answer to request()
   std::size_t max_idle = 8;             // connections kept for reuse

@@ -18,6 +18,9 @@ std::string response_head(HttpServerContext& context, int status, const Headers&
   append_field(head, "Server", context.options.server_name);
   append_field(head, "Date", context.date());
   append_fields(head, headers);
+  for (const auto& [name, value] : context.options.fields) {
+    if (!headers.has(name)) append_field(head, name, value);
+  }
   return head;
 }
 

@@ -6,6 +6,7 @@
 #include <set>
 #include <vector>
 
+#include "net/handshake_gate.hpp"
 #include "net/http_connection.hpp"
 
 namespace ruche::net {
@@ -13,12 +14,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kAcceptPause{100};
 constexpr std::size_t kMostRefusals = 64;  // connections that are being told to go away
-
-// Whose connections count together.
-std::string user_of(const Peer& peer) {
-  if (peer.credentials) return fmt::format("uid {}", peer.credentials->uid);
-  return peer.address.substr(0, peer.address.rfind(':'));
-}
 
 template <class F>
 class AtEnd {
@@ -37,6 +32,7 @@ class AtEnd {
 struct HttpServer::State : HttpServerContext {
   State(HttpServerContext shared)
       : HttpServerContext(std::move(shared)),
+        gate(options.max_handshakes),
         acceptors(executor, "http listeners"),
         connections(executor, "http connections") {}
 
@@ -45,6 +41,7 @@ struct HttpServer::State : HttpServerContext {
   std::map<std::string, std::size_t> users;
   std::size_t admitted = 0;  // connections being served, also before their coroutine has begun
   std::size_t refusals = 0;
+  HandshakeGate gate;
   bool running = false;
   Signal never;
   Scope acceptors;
@@ -52,6 +49,8 @@ struct HttpServer::State : HttpServerContext {
 
   void start(Listener& listener) { acceptors.spawn("http listener", accept_loop(listener)); }
   Async<void> accept_loop(Listener& listener);
+  void receive(std::unique_ptr<Stream> stream);
+  Async<void> greet(std::unique_ptr<Stream> stream);
   void admit(std::unique_ptr<Stream> stream);
   Async<void> serve(std::unique_ptr<Stream> stream, std::string user);
   Async<void> refuse(std::unique_ptr<Stream> stream);
@@ -104,11 +103,30 @@ Async<void> HttpServer::State::accept_loop(Listener& listener) {
     }
     if (stream) {
       warned = false;
-      admit(std::move(stream));
+      receive(std::move(stream));
     } else {
       co_await sleep_for(clock, kAcceptPause);
     }
   }
+}
+
+void HttpServer::State::receive(std::unique_ptr<Stream> stream) {
+  if (!stream->needs_handshake()) return admit(std::move(stream));
+  connections.spawn("handshake", greet(std::move(stream)));
+}
+
+// Only who has shaken hands counts as a connection.
+Async<void> HttpServer::State::greet(std::unique_ptr<Stream> stream) {
+  try {
+    const HandshakeGate::Place place(gate, user_of(stream->peer()), *stream);
+    co_await with_deadline(clock, options.handshake_timeout, "the handshake", stream->handshake());
+  } catch (const Error& failure) {
+    ++statistics.failed_handshakes;
+    log.debug("net", "a handshake failed",
+              {{"peer", stream->peer().address}, {"why", failure.full_message()}});
+    co_return;
+  }
+  if (!draining) admit(std::move(stream));
 }
 
 void HttpServer::State::admit(std::unique_ptr<Stream> stream) {
@@ -166,6 +184,7 @@ Async<void> HttpServer::State::drain() {
   acceptors.cancel(CancelReason::shutdown);
   co_await acceptors.join();
   listeners.clear();
+  gate.close_all();
   const auto told = living;
   for (HttpConnection* connection : told) connection->drain();
   Timer grace(clock, [this] { connections.cancel(CancelReason::shutdown); });

@@ -67,7 +67,9 @@ struct HttpServerOptions {
   std::size_t max_header = 16 << 10;  // bytes of request line and fields; beyond: 431
   std::size_t max_body = 4 << 20;  // of read_body without a limit of its own; beyond: 413
   std::size_t max_connections = 512;  // beyond: 503 at once
-  std::size_t max_connections_per_user = 128;  // by uid, or by address on TCP
+  std::size_t max_connections_per_user = 128;  // by uid, or by address (IPv6: its /64) on TCP
+  std::size_t max_handshakes = 128;  // unfinished ones; beyond, the oldest of the greediest go
+  Duration handshake_timeout{10'000};  // then the connection is cut
   Duration header_timeout{10'000};  // from the first byte to the end of the head; then 408
   Duration idle_timeout{120'000};  // between requests; then a silent close
   Duration body_timeout{20'000};  // plus one second for each min_body_rate bytes received
@@ -76,6 +78,7 @@ struct HttpServerOptions {
   Duration shutdown_grace{2'000};  // running handlers may end by themselves; then cancelled
   Duration linger{1'000};  // how long an early answer waits for the rest of a request
   std::string server_name = "ruche";
+  Headers fields;  // of every answer that does not have them itself
   // Called for every answer that was made from an exception; `request` is null when the request
   // could not even be parsed. For logs and metrics; must not throw.
   std::function<void(const HttpRequest* request, int status, const std::exception& failure)>
@@ -92,7 +95,7 @@ class HttpServer {
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
-  // Before or during run(); several listeners (unix, TCP, later TLS) feed one server.
+  // Before or during run(); several listeners (unix, TCP, TLS) feed one server.
   void add_listener(std::unique_ptr<Listener> listener);
   // Serves until cancelled. Then: no new connections, idle ones close, streams and WebSockets are
   // cancelled, other handlers have shutdown_grace; returns (by the cancellation) when all have
@@ -103,6 +106,7 @@ class HttpServer {
     std::size_t connections = 0;  // now
     std::uint64_t accepted = 0;
     std::uint64_t refused = 0;  // by a connection limit
+    std::uint64_t failed_handshakes = 0;
     std::uint64_t requests = 0;
   };
   Statistics statistics() const;

@@ -110,18 +110,8 @@ Error rebuild(Reason reason, const std::string& detail, const std::string& where
 }  // namespace
 
 int http_status_of(Reason reason) {
-  switch (reason) {
-    case Reason::method_not_allowed:
-      return 405;
-    case Reason::revision_mismatch:
-      return 412;
-    case Reason::body_too_large:
-      return 413;
-    case Reason::header_too_large:
-      return 431;
-    default:
-      return http_status(reason_info(reason).code);
-  }
+  // A request's head is HTTP's own business; all else is in the one table of reasons.
+  return reason == Reason::header_too_large ? 431 : http_status(reason);
 }
 
 Problem to_problem(const Error& error, int status) {

@@ -14,6 +14,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -72,9 +73,14 @@ Peer peer_of(int descriptor) {
   if (length > endpoint.capacity()) return peer;
   std::memcpy(endpoint.data(), &address, length);
   endpoint.resize(length);
-  const auto host = endpoint.address().to_string();
-  peer.address = endpoint.address().is_v6() ? fmt::format("[{}]:{}", host, endpoint.port())
-                                            : fmt::format("{}:{}", host, endpoint.port());
+  auto address_of_peer = endpoint.address();
+  // A socket for both families shows an IPv4 peer as ::ffff:192.0.2.1.
+  if (address_of_peer.is_v6() && address_of_peer.to_v6().is_v4_mapped()) {
+    address_of_peer = asio::ip::make_address_v4(asio::ip::v4_mapped, address_of_peer.to_v6());
+  }
+  const auto host = address_of_peer.to_string();
+  peer.address = address_of_peer.is_v6() ? fmt::format("[{}]:{}", host, endpoint.port())
+                                         : fmt::format("{}:{}", host, endpoint.port());
   return peer;
 }
 
@@ -124,6 +130,12 @@ class SocketStream : public Stream {
       sent = try_send(bytes, descriptors);
     }
     co_await write_all(bytes.substr(*sent));
+  }
+
+  bool write_now(std::string_view bytes) override {
+    if (closed_ || bytes.empty()) return bytes.empty();
+    const ssize_t count = ::send(native(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    return count == static_cast<ssize_t>(bytes.size());
   }
 
   void shutdown_write() override {
@@ -503,6 +515,8 @@ std::unique_ptr<Listener> listen_tcp(Executor executor, TcpListenOptions options
   const asio::ip::tcp::endpoint endpoint(address, options.port);
   acceptor.open(endpoint.protocol(), failed);
   if (!failed) acceptor.set_option(asio::ip::tcp::acceptor::reuse_address(true), failed);
+  // "::" is every address of both families, whatever the system's default.
+  if (!failed && address.is_v6()) acceptor.set_option(asio::ip::v6_only(false), failed);
   if (!failed) acceptor.bind(endpoint, failed);
   if (!failed) acceptor.listen(options.backlog, failed);
   if (failed) {

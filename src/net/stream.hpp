@@ -1,6 +1,6 @@
 // Byte streams over unix and TCP sockets. Everything above (HTTP, WebSocket, QMP) speaks to a
-// Stream and gets one from a Connector or a Listener, so another transport (TLS) only adds those
-// two.
+// Stream and gets one from a Connector or a Listener, so another transport only adds those two
+// (TLS: tls.hpp).
 #pragma once
 
 #include <cstdint>
@@ -34,6 +34,10 @@ struct Peer {
 class Stream {
  public:
   virtual ~Stream() = default;
+  // What must come before the first byte (TLS); without it reading and writing fail. A server calls
+  // it once for each connection that needs_handshake(), under a deadline. Throws Error(tls_failed).
+  virtual bool needs_handshake() const { return false; }
+  virtual Async<void> handshake() { co_return; }
   // Waits for at least one byte; 0 means that the peer will send no more. A cancelled read has
   // consumed nothing. Throws Error(peer_gone) on a reset and after close().
   virtual Async<std::size_t> read_some(std::span<char> into) = 0;
@@ -45,6 +49,9 @@ class Stream {
   // caller keeps its copies. Throws Error(host_cannot) where the transport has no such thing.
   virtual Async<void> write_with_descriptors(std::string_view bytes,
                                              std::span<const int> descriptors) = 0;
+  // Sends what the kernel takes without waiting, for a last word before the end; false when that
+  // was not everything. Not while a write waits.
+  virtual bool write_now(std::string_view bytes) { return bytes.empty(); }
   // Tells the peer that nothing more comes; reading goes on.
   virtual void shutdown_write() = 0;
   // Ends both directions now; waiting calls throw Error(peer_gone).
