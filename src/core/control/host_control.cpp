@@ -19,26 +19,37 @@ HostControl::HostControl(Ports ports, Identity identity)
       identity_(std::move(identity)),
       inventory_(ports_.store, ports_.clock, ports_.log),
       writer_(ports_.store, inventory_, ports_.clock, ports_.random),
+      agents_({writer_, live_, ports_.clock, ports_.log, ports_.executor, identity_.id}),
       pool_(ports_.volumes, inventory_, identity_.id),
+      host_networks_({writer_, ports_.networks, ports_.clock, ports_.log, identity_.id}),
       storage_steps_(pool_, inventory_),
-      image_steps_({writer_, pool_, ports_.builder, identity_.build_directory}),
-      guest_steps_({writer_, pool_, ports_.hypervisor, live_, ports_.clock}),
+      network_steps_(host_networks_, inventory_),
+      image_steps_({writer_, pool_, ports_.builder, ports_.downloads, identity_.build_directory}),
+      guest_steps_(
+          {writer_, pool_, ports_.hypervisor, live_, host_networks_, agents_, ports_.clock}),
       engine_(writer_, ports_.clock, ports_.log, progress_),
       dispatcher_(ports_.executor, writer_, engine_, ports_.log, identity_.id),
       agent_({writer_,
               ports_.hypervisor,
               live_,
+              agents_,
               ports_.clock,
               ports_.log,
-              {identity_.id, ports_.hypervisor.capabilities()},
+              {identity_.id, ports_.hypervisor.capabilities(), ports_.networks.capabilities()},
               ports_.executor}),
       monitor_(writer_, pool_, ports_.clock, ports_.log, identity_.id),
       task_service_(writer_),
-      guest_service_({writer_, identity_.id, ports_.hypervisor.capabilities()}),
+      guest_service_({writer_, identity_.id, ports_.hypervisor.capabilities(), ports_.networks}),
       image_service_({writer_, identity_.id, ports_.builder.recipes()}),
+      upload_service_({writer_, pool_, ports_.log, identity_.id}),
       datastore_service_({writer_, identity_.id}),
-      settings_service_(writer_) {
+      network_service_({writer_, ports_.networks, identity_.id}),
+      settings_service_(writer_, identity_.id),
+      identity_service_({writer_, ports_.passwords, identity_.id}),
+      audit_keeper_({writer_, ports_.history.audit(), ports_.log, identity_.id}),
+      host_service_(ports_.host_info, ports_.hypervisor.capabilities()) {
   engine_.add(storage_steps_);
+  engine_.add(network_steps_);
   engine_.add(image_steps_);
   engine_.add(guest_steps_);
 }
@@ -61,18 +72,23 @@ Async<void> HostControl::work() {
   co_await register_host();
   co_await agent_.adopt_all(rebooted_);
 
-  Janitor janitor({writer_, ports_.store, ports_.history, ports_.clock, ports_.log, identity_.id});
+  Janitor janitor({writer_, ports_.store, ports_.history, identity_service_, ports_.clock,
+                   ports_.log, identity_.id, upload_service_});
   Scope scope(ports_.executor, "agents");
   scope.spawn("guest agent", agent_.run());
+  scope.spawn("agent watch", agents_.run());
   scope.spawn("dispatcher", dispatcher_.run());
   scope.spawn("datastore monitor", monitor_.run());
+  scope.spawn("networks", host_networks_.run());
   scope.spawn("janitor", janitor.run());
+  scope.spawn("audit", audit_keeper_.run());
   scope.spawn("beginning", begin());
   co_await scope.join();
 }
 
 Async<void> HostControl::begin() {
   co_await add_default_datastore();
+  co_await add_default_network();
   started_ = true;
   started_signal_.notify();
   if (rebooted_) {
@@ -152,6 +168,21 @@ Async<void> HostControl::add_default_datastore() {
   }
   // Whoever waits for the start may use it at once.
   while (attaches_datastore()) co_await inventory_.changed();
+}
+
+Async<void> HostControl::add_default_network() {
+  if (identity_.default_network.empty()) co_return;
+  std::optional<Error> failure;
+  try {
+    co_await network_service_.add_default(identity_.default_network);
+  } catch (const Error& error) {
+    failure = error;
+  }
+  // Another host that starts at the same time may have made it.
+  if (failure && failure->reason() != Reason::name_in_use) {
+    ports_.log.warning("core", "the default network could not be added",
+                       {{"why", failure->full_message()}});
+  }
 }
 
 bool HostControl::sees_datastore() const {

@@ -8,8 +8,14 @@
 #include "core/guests/guest_agent.hpp"
 #include "core/guests/guest_service.hpp"
 #include "core/guests/guest_steps.hpp"
+#include "core/identity/audit_keeper.hpp"
+#include "core/identity/identity_service.hpp"
 #include "core/images/image_service.hpp"
 #include "core/images/image_steps.hpp"
+#include "core/images/upload_service.hpp"
+#include "core/networks/network_service.hpp"
+#include "core/networks/network_steps.hpp"
+#include "core/placement/host_service.hpp"
 #include "core/placement/settings_service.hpp"
 #include "core/storage/datastore_monitor.hpp"
 #include "core/storage/datastore_service.hpp"
@@ -27,9 +33,12 @@ class HostControl {
     ports::StateStore& store;
     ports::HypervisorEngine& hypervisor;
     ports::VolumeDrivers& volumes;
+    ports::NetworkDriver& networks;
     ports::ImageBuilder& builder;
+    ports::Downloads& downloads;
     ports::HostInfo& host_info;
     ports::History& history;
+    ports::Passwords& passwords;
     Clock& clock;
     Random& random;
     Log& log;
@@ -39,6 +48,7 @@ class HostControl {
     model::HostId id;
     std::string name;               // as wished; numbered when another host has it
     std::string default_datastore;  // root of the datastore "local"; empty: none is made
+    std::string default_network;    // name of the network made at first; empty: none
     std::string build_directory;    // scratch space of image builds
   };
   HostControl(Ports ports, Identity identity);
@@ -54,12 +64,18 @@ class HostControl {
   Inventory& inventory() { return inventory_; }
   Writer& writer() { return writer_; }
   LiveGuests& live() { return live_; }
+  AgentWatch& agents() { return agents_; }
   ProgressBoard& progress() { return progress_; }
   TaskService& tasks() { return task_service_; }
   GuestService& guests() { return guest_service_; }
   ImageService& images() { return image_service_; }
+  NetworkService& networks() { return network_service_; }
+  UploadService& uploads() { return upload_service_; }
   SettingsService& settings() { return settings_service_; }
+  IdentityService& identity() { return identity_service_; }
+  AuditKeeper& audit() { return audit_keeper_; }
   DatastoreService& datastores() { return datastore_service_; }
+  HostService& hosts() { return host_service_; }
   const GuestAgent& agent() const { return agent_; }
   model::HostId self() const { return identity_.id; }
 
@@ -69,6 +85,7 @@ class HostControl {
   Async<void> begin();
   Async<void> add_default_datastore();
   Async<void> create_default_datastore();
+  Async<void> add_default_network();
   bool sees_datastore() const;
   bool attaches_datastore() const;
   model::HostStatus describe_host(model::HostStatus facts) const;
@@ -79,8 +96,11 @@ class HostControl {
   Writer writer_;
   ProgressBoard progress_;
   LiveGuests live_;
+  AgentWatch agents_;
   DatastorePool pool_;
+  HostNetworks host_networks_;
   StorageSteps storage_steps_;
+  NetworkSteps network_steps_;
   ImageSteps image_steps_;
   GuestSteps guest_steps_;
   Engine engine_;
@@ -90,8 +110,13 @@ class HostControl {
   TaskService task_service_;
   GuestService guest_service_;
   ImageService image_service_;
+  UploadService upload_service_;
   DatastoreService datastore_service_;
+  NetworkService network_service_;
   SettingsService settings_service_;
+  IdentityService identity_service_;
+  AuditKeeper audit_keeper_;
+  HostService host_service_;
   bool rebooted_ = false;
   bool started_ = false;
   Signal started_signal_;

@@ -30,9 +30,12 @@ Async<void> Janitor::run() {
 }
 
 Async<void> Janitor::clean() {
-  if (trusts_the_time()) co_await purge_recycled();
+  const bool trusted = trusts_the_time();
+  if (trusted) co_await purge_recycled();
   co_await retire_tasks();
+  if (trusted) co_await parts_.uploads.clean();
   co_await drop_idempotency_records();
+  co_await parts_.identity.clean();
   const Timestamp oldest{parts_.clock.wall().unix_ms - kHistoryMs};
   co_await parts_.history.prune({kHistoryEntries, oldest});
 }

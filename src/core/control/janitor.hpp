@@ -1,7 +1,10 @@
 // Keeps the store small: empties the recycle bin, moves ended tasks beyond the last thousand into
-// the history, drops idempotency records that are a day old and whose task is gone.
+// the history, drops idempotency records that are a day old and whose task is gone, and gives up
+// uploads that stand still.
 #pragma once
 
+#include "core/identity/identity_service.hpp"
+#include "core/images/upload_service.hpp"
 #include "core/inventory/writer.hpp"
 #include "ports/history.hpp"
 
@@ -13,9 +16,11 @@ class Janitor {
     Writer& writer;
     ports::StateStore& store;
     ports::History& history;
+    IdentityService& identity;
     Clock& clock;
     Log& log;
     model::HostId self;
+    UploadService& uploads;
   };
   explicit Janitor(Parts parts) : parts_(std::move(parts)) {}
   Async<void> run();  // until cancelled

@@ -29,6 +29,7 @@ TEST(Keys, RoundTrip) {
       Case{keys::name("vm", "web1"), DocumentKind::name, {}, "vm/web1"},
       Case{keys::layer({kId}), DocumentKind::layer, kId, ""},
       Case{keys::image({kId}), DocumentKind::image, kId, ""},
+      Case{keys::upload({kId}), DocumentKind::upload, kId, ""},
       Case{keys::datastore_spec({kId}), DocumentKind::datastore_spec, kId, ""},
       Case{keys::datastore_status({kId}), DocumentKind::datastore_status, kId, ""},
       Case{keys::host_spec({kId}), DocumentKind::host_spec, kId, ""},
@@ -41,6 +42,11 @@ TEST(Keys, RoundTrip) {
            DocumentKind::idempotency,
            {},
            "idempotency/root/a/b/c"},
+      Case{keys::user({kId}), DocumentKind::user, kId, ""},
+      Case{keys::token({kId}), DocumentKind::token, kId, ""},
+      Case{keys::session({kId}), DocumentKind::session, kId, ""},
+      Case{keys::audit(kHost, kId), DocumentKind::audit, kId, ""},
+      Case{keys::audit_head(kHost), DocumentKind::audit_head, kHost.value, ""},
       Case{std::string(keys::kSettings), DocumentKind::settings, {}, ""},
   };
   for (const auto& [key, kind, id, name] : cases) {

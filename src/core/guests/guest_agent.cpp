@@ -191,7 +191,11 @@ Async<void> GuestAgent::watch(model::GuestId guest, std::shared_ptr<ports::Machi
       parts_.log.warning("core", "a guest's disk failed",
                          {{"guest", to_text(guest)}, {"device", event.detail}});
     }
-    if (event.kind == ports::MachineEventKind::reset) continue;
+    if (event.kind == ports::MachineEventKind::agent) parts_.agents.wake(guest);
+    if (event.kind == ports::MachineEventKind::agent ||
+        event.kind == ports::MachineEventKind::reset) {
+      continue;
+    }
     look_soon(guest);
   }
   const auto watched = watched_.find(guest);

@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "core/guests/agent_watch.hpp"
 #include "core/guests/live_guests.hpp"
 #include "core/guests/plans.hpp"
 #include "core/inventory/writer.hpp"
@@ -22,6 +23,7 @@ class GuestAgent {
     Writer& writer;
     ports::HypervisorEngine& hypervisor;
     LiveGuests& live;
+    AgentWatch& agents;
     Clock& clock;
     Log& log;
     plans::Site site;

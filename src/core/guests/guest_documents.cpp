@@ -1,5 +1,8 @@
 #include "core/guests/guest_documents.hpp"
 
+#include <algorithm>
+
+#include "core/networks/addresses.hpp"
 #include "core/placement/admission.hpp"
 #include "core/storage/layers.hpp"
 
@@ -27,7 +30,20 @@ model::GuestStatus& clear_process(Draft& draft, model::GuestId guest) {
   status.qemu_argv.clear();
   status.addresses.clear();
   status.cgroup.clear();
+  status.agent.reset();
+  status.thaw_at.reset();
   return status;
+}
+
+void unplug_for_good(Draft& draft, model::GuestId guest, const model::NicSpec& nic) {
+  draft.free_name("mac", nic.mac);
+  if (!nic.network) return;
+  free_address(draft, *nic.network, nic.address);
+  const auto found = draft.inventory().networks().find(nic.network->value);
+  if (found == draft.inventory().networks().end() || !found->second->spec) return;
+  const auto leads_here = [&](const auto& forward) { return forward.guest == guest; };
+  if (std::ranges::none_of(found->second->spec->value.forwards, leads_here)) return;
+  std::erase_if(draft.network(*nic.network).forwards, leads_here);
 }
 
 }  // namespace
@@ -57,10 +73,15 @@ void settle_alive(Draft& draft, model::GuestId guest, const ports::MachineStatus
   const bool runs = machine.state == ports::MachineState::running;
   status.state = runs ? model::GuestState::running : model::GuestState::paused;
   if (!status.started_at || status.pid != machine.pid) status.started_at = draft.now();
+  // What the agent of this very process has said stays.
+  if (status.pid != machine.pid) {
+    status.agent.reset();
+    status.thaw_at.reset();
+  }
+  if (!status.agent) status.addresses = machine.addresses;
   status.pid = machine.pid;
   status.qemu_argv = machine.argv;
   status.accelerator = machine.accelerator;
-  status.addresses = machine.addresses;
   status.disks = machine.disks;
   status.cgroup = machine.cgroup;
   status.last_error.clear();
@@ -82,9 +103,11 @@ void forget_guest(Draft& draft, model::GuestId id) {
     for (const auto& disk : guest.spec.disks) remove_layer(draft, disk.layer);
     if (guest.spec.boot.kernel) count_user(draft, *guest.spec.boot.kernel, -1);
     if (guest.spec.boot.initrd) count_user(draft, *guest.spec.boot.initrd, -1);
+    if (guest.spec.boot.uefi_vars) remove_layer(draft, *guest.spec.boot.uefi_vars);
+    for (const auto& cdrom : guest.spec.cdroms) count_user(draft, cdrom.layer, -1);
     if (!guest.deleted_at) draft.free_name("vm", guest.name);
     draft.free_name("uid", std::to_string(guest.uid));
-    for (const auto& nic : guest.spec.nics) draft.free_name("mac", nic.mac);
+    for (const auto& nic : guest.spec.nics) unplug_for_good(draft, guest.id, nic);
   }
   if (draft.find_placement(id.value)) {
     auto& placement = draft.placement(id.value);

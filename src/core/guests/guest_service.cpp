@@ -30,6 +30,14 @@ Async<Accepted> GuestService::resume(Caller caller, model::VmRef request) {
   co_return co_await accept(parts_.writer, std::move(caller),
                             [&](Draft& draft) { return plans::resume(draft, request); });
 }
+Async<Accepted> GuestService::freeze(Caller caller, model::FreezeVm request) {
+  co_return co_await accept(parts_.writer, std::move(caller),
+                            [&](Draft& draft) { return plans::freeze(draft, request); });
+}
+Async<Accepted> GuestService::thaw(Caller caller, model::VmRef request) {
+  co_return co_await accept(parts_.writer, std::move(caller),
+                            [&](Draft& draft) { return plans::thaw(draft, request); });
+}
 Async<Accepted> GuestService::remove(Caller caller, model::DeleteVm request) {
   // A dry run of a running guest shows the whole way, and says what the real one needs.
   const bool assume_stop = caller.dry_run && !request.stop;

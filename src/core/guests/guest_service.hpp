@@ -19,6 +19,7 @@ class GuestService {
     Writer& writer;
     model::HostId self;
     ports::EngineCapabilities capabilities;
+    ports::NetworkDriver& networks;
   };
   explicit GuestService(Parts parts) : parts_(std::move(parts)) {}
 
@@ -29,6 +30,8 @@ class GuestService {
   Async<Accepted> reset(Caller caller, model::VmRef request);
   Async<Accepted> pause(Caller caller, model::VmRef request);
   Async<Accepted> resume(Caller caller, model::VmRef request);
+  Async<Accepted> freeze(Caller caller, model::FreezeVm request);
+  Async<Accepted> thaw(Caller caller, model::VmRef request);
   Async<Accepted> remove(Caller caller, model::DeleteVm request);
   Async<Accepted> undelete(Caller caller, model::UndeleteVm request);
   Async<Accepted> move(Caller caller, model::MoveVm request);
@@ -37,7 +40,9 @@ class GuestService {
   Async<Accepted> edit(Caller caller, std::string vm, std::function<void(model::VmEdit&)> change);
 
  private:
-  plans::Site site() const { return {parts_.self, parts_.capabilities}; }
+  plans::Site site() const {
+    return {parts_.self, parts_.capabilities, parts_.networks.capabilities()};
+  }
 
   Parts parts_;
 };

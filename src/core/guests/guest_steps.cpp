@@ -37,8 +37,10 @@ bool GuestSteps::handles(const model::Step& step) const { return guest_of(step).
 bool GuestSteps::is_pivot(const model::Step&) const { return false; }
 
 bool GuestSteps::found_by_name(const model::Step& step) const {
-  // A reset and a pressed power button leave nothing to be found by.
-  return !is<model::ResetMachine>(step) && !is<model::ShutdownMachine>(step);
+  // A reset and a pressed power button leave nothing to be found by. A freeze does, but whoever
+  // begins one promises its end, so it is written down first.
+  return !is<model::ResetMachine>(step) && !is<model::ShutdownMachine>(step) &&
+         !is<model::FreezeGuest>(step);
 }
 
 const model::Guest& GuestSteps::guest(model::GuestId id) const {
@@ -76,6 +78,13 @@ Async<Observation> GuestSteps::observe(const model::Step& step, const StepContex
     const auto state = co_await state_of(id);
     co_return as(state != MachineState::gone);
   }
+  if (const auto* freeze = std::get_if<model::FreezeGuest>(&step)) {
+    const auto said = co_await is_frozen(id);
+    const bool frozen = said.value_or(false);
+    // An earlier daemon froze it; this one ends it.
+    if (frozen) parts_.agents.hold_frozen(id, freeze->hold);
+    co_return as(frozen);
+  }
   co_return Observation::absent;
 }
 
@@ -98,6 +107,10 @@ Async<void> GuestSteps::apply(const model::Step& step, const StepContext& contex
     co_await shut_down(std::get<model::ShutdownMachine>(step), context);
   } else if (is<model::StopMachine>(step)) {
     co_await end_process(id);
+  } else if (is<model::FreezeGuest>(step)) {
+    co_await freeze(std::get<model::FreezeGuest>(step));
+  } else if (is<model::ThawGuest>(step)) {
+    co_await thaw(id);
   } else if (is<model::MoveGuest>(step)) {
     co_await parts_.hypervisor.clear(id);
   } else if (is<model::ForgetGuest>(step)) {
@@ -111,6 +124,8 @@ Async<void> GuestSteps::revert(const model::Step& step, const StepContext&) {
   const auto id = *guest_of(step);
   const auto hold = co_await parts_.live.hold(id);
   if (is<model::LaunchMachine>(step)) co_await end_process(id);
+  if (is<model::FreezeGuest>(step)) co_await thaw(id);
+  if (is<model::ThawGuest>(step)) co_await note_thaw(id);
   // A process that was ended stays ended, also when the task was cancelled after that.
   if (is<model::StopMachine>(step) || is<model::ShutdownMachine>(step)) co_await note_end(id);
   if (is<model::RegisterGuest>(step)) {
@@ -122,6 +137,7 @@ Async<void> GuestSteps::revert(const model::Step& step, const StepContext&) {
 
 Async<void> GuestSteps::launch(model::GuestId id) {
   auto spec = machine_spec(parts_.writer.inventory(), parts_.pool, id);
+  spec.ports = co_await parts_.networks.plug(id);
   std::shared_ptr<ports::Machine> launched = co_await parts_.hypervisor.launch(std::move(spec));
   parts_.live.put(id, launched);
   fresh_.insert(id);
@@ -160,6 +176,7 @@ Async<void> GuestSteps::end_process(model::GuestId id) {
     }
   }
   co_await parts_.hypervisor.clear(id);
+  co_await parts_.networks.unplug(id);
 }
 
 Async<void> GuestSteps::shut_down(const model::ShutdownMachine& step, const StepContext& context) {
@@ -167,7 +184,7 @@ Async<void> GuestSteps::shut_down(const model::ShutdownMachine& step, const Step
   if (!held) co_return co_await clear_if_ended(step.guest);
   const auto before = co_await state_of(step.guest);
   const bool hears = before != MachineState::gone && before != MachineState::shut_down;
-  if (hears) co_await held->power(PowerAction::shutdown);
+  if (hears) co_await ask_to_power_off(step.guest, held);
   context.progress({}, {}, fmt::format("waiting for {} to power off", guest(step.guest).name));
   bool late = false;
   try {
@@ -184,6 +201,68 @@ Async<void> GuestSteps::shut_down(const model::ShutdownMachine& step, const Step
         .remedy(fmt::format("wait longer (--timeout), or pull the plug: ruche vm stop {}", name));
   }
   co_await end_process(step.guest);
+}
+
+// Through its agent when that answers: a guest may ignore a power button, and knows who asked it.
+// A frozen guest could not write what a shutdown writes.
+Async<void> GuestSteps::ask_to_power_off(model::GuestId id, std::shared_ptr<ports::Machine> held) {
+  auto* agents = held->agents();
+  bool told = false;
+  if (agents != nullptr && agents->connected()) {
+    try {
+      if (parts_.agents.is_frozen(id)) co_await agents->thaw();
+      co_await agents->shut_down();
+      told = true;
+    } catch (const Error& error) {
+      if (error.reason() != Reason::no_agent && error.reason() != Reason::agent_failed) throw;
+    }
+  }
+  if (!told) co_await held->power(PowerAction::shutdown);
+}
+
+Async<void> GuestSteps::freeze(const model::FreezeGuest& step) {
+  const auto held = machine(step.guest);
+  auto* agents = held->agents();
+  if (agents == nullptr || !agents->connected()) {
+    throw Error(Reason::no_agent,
+                fmt::format("{} has no agent that answers", guest(step.guest).name))
+        .remedy("install qemu-guest-agent in it, or pause it in place of freezing");
+  }
+  // The promise first: a freeze that is half done must end too.
+  parts_.agents.hold_frozen(step.guest, step.hold);
+  co_await agents->freeze();
+}
+
+// Nothing when nobody says so.
+Async<std::optional<bool>> GuestSteps::is_frozen(model::GuestId id) {
+  const auto held = parts_.live.find(id);
+  auto* agents = held ? held->agents() : nullptr;
+  if (agents == nullptr || !agents->connected()) co_return std::nullopt;
+  std::optional<bool> frozen;
+  try {
+    frozen = co_await agents->frozen();
+  } catch (const Error& error) {
+    if (error.reason() != Reason::no_agent && error.reason() != Reason::agent_failed) throw;
+  }
+  co_return frozen;
+}
+
+// A thaw is not taken back: the document then says what is.
+Async<void> GuestSteps::note_thaw(model::GuestId id) {
+  thawed_.erase(id);
+  const auto frozen = co_await is_frozen(id);
+  if (frozen.value_or(true)) co_return;
+  thawed_.insert(id);
+  parts_.agents.release(id);
+}
+
+// What has no process or no agent any more is not frozen.
+Async<void> GuestSteps::thaw(model::GuestId id) {
+  const auto held = parts_.live.find(id);
+  auto* agents = held ? held->agents() : nullptr;
+  if (agents != nullptr && agents->connected()) co_await agents->thaw();
+  parts_.agents.release(id);
+  parts_.agents.wake(id);
 }
 
 // A guest that is not held has ended, or could not be adopted: then it goes on running.
@@ -222,7 +301,8 @@ Async<void> GuestSteps::wait_for_power_off(model::GuestId id) {
 }
 
 Async<void> GuestSteps::export_configuration(model::GuestId id) {
-  const model::Guest exported = guest(id);
+  model::Guest exported = guest(id);
+  exported.seed.reset();  // what is secret stays in the store
   const std::string text = json::encode(exported, {.pretty = true});
   const auto driver = parts_.pool.driver(exported.datastore);
   co_await driver->write_note(id, "guest.json", text + "\n");
@@ -307,6 +387,12 @@ void GuestSteps::settle(const model::Step& step, Outcome outcome, const Error* w
     settle_alive(draft, id, seen->second);
   } else if (is<model::StopMachine>(step) || is<model::ShutdownMachine>(step)) {
     if (done || ended_.contains(id)) settle_stopped(draft, id, "");
+  } else if (is<model::FreezeGuest>(step)) {
+    if (!done) return;
+    const auto hold = std::get<model::FreezeGuest>(step).hold;
+    draft.guest_status(id).thaw_at = Timestamp{draft.now().unix_ms + hold.count()};
+  } else if (is<model::ThawGuest>(step)) {
+    if (done || thawed_.contains(id)) draft.guest_status(id).thaw_at.reset();
   } else if (is<model::RecycleGuest>(step)) {
     if (done) recycle(draft, id);
   } else if (is<model::RestoreGuest>(step)) {

@@ -5,7 +5,9 @@
 #include <set>
 
 #include "base/async.hpp"
+#include "core/guests/agent_watch.hpp"
 #include "core/guests/live_guests.hpp"
+#include "core/networks/host_networks.hpp"
 #include "core/storage/datastore_pool.hpp"
 #include "core/tasks/engine.hpp"
 #include "ports/hypervisor.hpp"
@@ -19,6 +21,8 @@ class GuestSteps : public StepHandler {
     DatastorePool& pool;
     ports::HypervisorEngine& hypervisor;
     LiveGuests& live;
+    HostNetworks& networks;
+    AgentWatch& agents;
     Clock& clock;
   };
   explicit GuestSteps(Parts parts) : parts_(std::move(parts)) {}
@@ -41,6 +45,11 @@ class GuestSteps : public StepHandler {
   Async<void> clear_if_ended(model::GuestId id);
   Async<bool> has_process(model::GuestId id);
   Async<void> note_end(model::GuestId id);
+  Async<void> ask_to_power_off(model::GuestId id, std::shared_ptr<ports::Machine> held);
+  Async<void> freeze(const model::FreezeGuest& step);
+  Async<void> thaw(model::GuestId id);
+  Async<std::optional<bool>> is_frozen(model::GuestId id);
+  Async<void> note_thaw(model::GuestId id);
   Async<void> wait_for_power_off(model::GuestId id);
   Async<void> end_process(model::GuestId id);
   Async<void> resume(model::GuestId id);
@@ -52,6 +61,7 @@ class GuestSteps : public StepHandler {
   std::set<model::GuestId> fresh_;  // launched here and not resumed yet
   // Guests whose stop was taken back too late: their process had ended.
   std::set<model::GuestId> ended_;
+  std::set<model::GuestId> thawed_;  // the same of a thaw
 };
 
 // Everything a launch needs, from the documents.

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "core/guests/cloud_init.hpp"
 #include "core/guests/guest_steps.hpp"
 
 namespace ruche::core {
@@ -40,6 +41,12 @@ ports::MachineSpec machine_spec(const Inventory& inventory, DatastorePool& pool,
     spec.kernel_path = layer_path(inventory, pool, *guest.spec.boot.kernel);
   if (guest.spec.boot.initrd)
     spec.initrd_path = layer_path(inventory, pool, *guest.spec.boot.initrd);
+  if (guest.spec.boot.uefi_vars)
+    spec.uefi_vars_path = layer_path(inventory, pool, *guest.spec.boot.uefi_vars);
+  for (const auto& cdrom : guest.spec.cdroms) {
+    spec.cdroms.push_back({cdrom.name, layer_path(inventory, pool, cdrom.layer)});
+  }
+  spec.seed = render_seed(guest);
   return spec;
 }
 

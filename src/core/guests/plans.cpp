@@ -124,6 +124,44 @@ Proposal resume(Draft& draft, const model::VmRef& request) {
                  {model::ResumeMachine{record.spec->value.id}});
 }
 
+namespace {
+
+// Its agent can only be asked while it runs.
+const GuestRecord& find_running(const Draft& draft, const std::string& reference) {
+  const auto& record = find_guest(draft, reference);
+  const auto& guest = record.spec->value;
+  if (state_of(record) != GuestState::running) {
+    throw Error(Reason::wrong_state,
+                fmt::format("{} is {}", guest.name, enum_name(state_of(record))))
+        .remedy("only the file systems of a VM that runs can be frozen or thawed");
+  }
+  return record;
+}
+
+}  // namespace
+
+Proposal freeze(Draft& draft, const model::FreezeVm& request) {
+  const auto& record = find_running(draft, request.vm);
+  const auto& guest = record.spec->value;
+  const auto& status = record.status->value;
+  if (status.thaw_at) {
+    throw Error(Reason::wrong_state, fmt::format("{} is frozen already", guest.name))
+        .remedy(fmt::format("thaw it first: ruche vm thaw {}", guest.name));
+  }
+  if (!status.agent || !status.agent->connected) {
+    throw Error(Reason::no_agent, fmt::format("{} has no agent that answers", guest.name))
+        .remedy("install qemu-guest-agent in it, or pause it in place of freezing");
+  }
+  return propose(record, "vm.freeze", "Freeze", {Facet::power},
+                 {model::FreezeGuest{guest.id, request.hold}});
+}
+
+Proposal thaw(Draft& draft, const model::VmRef& request) {
+  const auto& record = find_running(draft, request.vm);
+  return propose(record, "vm.thaw", "Thaw", {Facet::power},
+                 {model::ThawGuest{record.spec->value.id}});
+}
+
 Proposal remove(Draft& draft, const model::DeleteVm& request) {
   const auto& record = find_guest(draft, request.vm, request.purge);
   const auto& guest = record.spec->value;

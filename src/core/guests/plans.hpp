@@ -14,6 +14,7 @@ namespace ruche::core::plans {
 struct Site {
   model::HostId self;  // who plans
   ports::EngineCapabilities capabilities;
+  ports::NetworkCapabilities networks;
 };
 
 Proposal create(Draft& draft, const Site& site, const model::CreateVm& request);
@@ -23,6 +24,8 @@ Proposal stop(Draft& draft, const model::StopVm& request);
 Proposal reset(Draft& draft, const model::VmRef& request);
 Proposal pause(Draft& draft, const model::VmRef& request);
 Proposal resume(Draft& draft, const model::VmRef& request);
+Proposal freeze(Draft& draft, const model::FreezeVm& request);
+Proposal thaw(Draft& draft, const model::VmRef& request);
 Proposal remove(Draft& draft, const model::DeleteVm& request);
 Proposal undelete(Draft& draft, const model::UndeleteVm& request);
 Proposal move(Draft& draft, const model::MoveVm& request);

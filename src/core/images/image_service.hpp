@@ -4,6 +4,7 @@
 #include "core/inventory/writer.hpp"
 #include "core/tasks/request.hpp"
 #include "model/requests.hpp"
+#include "ports/volumes.hpp"
 
 namespace ruche::core {
 
@@ -12,7 +13,7 @@ class ImageService {
   struct Parts {
     Writer& writer;
     model::HostId self;
-    std::vector<std::string> recipes;  // what can be built here
+    std::vector<ports::ImageRecipe> recipes;  // what can be built here
   };
   explicit ImageService(Parts parts) : parts_(std::move(parts)) {}
 
@@ -23,5 +24,8 @@ class ImageService {
  private:
   Parts parts_;
 };
+
+// Throws bad_format at /checksum.
+void check_checksum(const std::string& checksum);
 
 }  // namespace ruche::core

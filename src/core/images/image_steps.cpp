@@ -7,6 +7,7 @@
 namespace ruche::core {
 
 using model::BuildImage;
+using model::DownloadImage;
 using model::ForgetImage;
 using model::ImportImage;
 
@@ -14,6 +15,7 @@ namespace {
 
 model::ImageId image_of(const model::Step& step) {
   if (const auto* import = std::get_if<ImportImage>(&step)) return import->image;
+  if (const auto* download = std::get_if<DownloadImage>(&step)) return download->image;
   if (const auto* build = std::get_if<BuildImage>(&step)) return build->image;
   return std::get<ForgetImage>(step).image;
 }
@@ -32,6 +34,19 @@ void forget(Draft& draft, model::ImageId id) {
   }
 }
 
+// An upload has done its work, is no good, or may be used once more: with another format declared.
+void settle_upload(Draft& draft, model::UploadId id, Outcome outcome, const Error* why) {
+  const auto& uploads = draft.inventory().uploads();
+  const auto found = uploads.find(id.value);
+  if (found == uploads.end()) return;
+  const bool damaged = why != nullptr && why->reason() == Reason::checksum_mismatch;
+  if (outcome == Outcome::done || damaged) return draft.erase(keys::upload(id));
+  auto& upload = draft.upload(id);
+  upload.task.reset();
+  upload.expires_at =
+      Timestamp{draft.now().unix_ms + draft.inventory().settings().upload_expiry.count()};
+}
+
 }  // namespace
 
 std::vector<model::LayerId> layers_of(const model::Image& image) {
@@ -43,7 +58,7 @@ std::vector<model::LayerId> layers_of(const model::Image& image) {
 
 bool ImageSteps::handles(const model::Step& step) const {
   return std::holds_alternative<ImportImage>(step) || std::holds_alternative<BuildImage>(step) ||
-         std::holds_alternative<ForgetImage>(step);
+         std::holds_alternative<ForgetImage>(step) || std::holds_alternative<DownloadImage>(step);
 }
 bool ImageSteps::is_pivot(const model::Step& step) const {
   return std::holds_alternative<ForgetImage>(step);
@@ -65,7 +80,16 @@ const model::Layer& ImageSteps::layer(model::LayerId id) const {
   return found->second->value;
 }
 
+model::Image ImageSteps::copy_of(model::ImageId id) const {
+  const auto* image = find(id);
+  if (!image) throw Error(Reason::no_such_object, "the image's document is gone");
+  return *image;
+}
+
 Async<Observation> ImageSteps::observe(const model::Step& step, const StepContext&) {
+  if (const auto* download = std::get_if<DownloadImage>(&step)) {
+    co_return co_await observe_download(*download);
+  }
   const auto* image = find(image_of(step));
   if (std::holds_alternative<ForgetImage>(step)) {
     co_return image ? Observation::partial : Observation::done;
@@ -77,6 +101,8 @@ Async<Observation> ImageSteps::observe(const model::Step& step, const StepContex
 Async<void> ImageSteps::apply(const model::Step& step, const StepContext& context) {
   if (const auto* importing = std::get_if<ImportImage>(&step)) {
     co_await import(*importing, context);
+  } else if (const auto* downloading = std::get_if<DownloadImage>(&step)) {
+    co_await download(*downloading, context);
   } else if (const auto* building = std::get_if<BuildImage>(&step)) {
     co_await build(*building, context);
   } else {
@@ -84,26 +110,8 @@ Async<void> ImageSteps::apply(const model::Step& step, const StepContext& contex
   }
 }
 
-Async<void> ImageSteps::import(const ImportImage& step, const StepContext& context) {
-  const auto* image = find(step.image);
-  if (!image) throw Error(Reason::no_such_object, "the image's document is gone");
-  const auto ref = volume_ref(layer(image->disk));
-  const auto driver = parts_.pool.driver(image->datastore);
-  ports::ImportSource source;
-  source.path = step.path;
-  source.declared_format = step.format;
-  const auto progress = [&context](Bytes done, Bytes total) {
-    context.progress(done, total, "copying the image");
-  };
-  const auto result = co_await driver->import(ref, std::move(source), progress);
-  co_await record(
-      step.image, [&](model::Image& i) { i.checksum = result.checksum; }, result.virtual_size);
-}
-
 Async<void> ImageSteps::build(const BuildImage& step, const StepContext& context) {
-  const auto* image = find(step.image);
-  if (!image) throw Error(Reason::no_such_object, "the image's document is gone");
-  const model::Image target = *image;
+  const model::Image target = copy_of(step.image);
   const std::string directory = parts_.build_directory + "/" + to_text(step.image);
   const auto say = [&context](std::string line) { context.progress({}, {}, std::move(line)); };
   const auto built = co_await parts_.builder.build(step.recipe, directory, say);
@@ -111,7 +119,7 @@ Async<void> ImageSteps::build(const BuildImage& step, const StepContext& context
   const auto driver = parts_.pool.driver(target.datastore);
   const auto copy = [driver, this](
                         model::LayerId id, std::string path,
-                        std::optional<model::DiskFormat> format) -> Async<ports::ImportResult> {
+                        std::optional<model::ImageFormat> format) -> Async<ports::ImportResult> {
     ports::ImportSource source;
     source.path = std::move(path);
     source.declared_format = format;
@@ -119,9 +127,11 @@ Async<void> ImageSteps::build(const BuildImage& step, const StepContext& context
                                       [](Bytes, Bytes) {});
   };
   context.progress({}, {}, "copying the image");
-  const auto disk = co_await copy(target.disk, built.disk_path, built.disk_format);
-  co_await copy(*target.boot.kernel, built.kernel_path, std::nullopt);
-  co_await copy(*target.boot.initrd, built.initrd_path, std::nullopt);
+  const bool raw = built.disk_format == model::DiskFormat::raw;
+  const auto disk = co_await copy(target.disk, built.disk_path,
+                                  raw ? model::ImageFormat::raw : model::ImageFormat::qcow2);
+  if (target.boot.kernel) co_await copy(*target.boot.kernel, built.kernel_path, std::nullopt);
+  if (target.boot.initrd) co_await copy(*target.boot.initrd, built.initrd_path, std::nullopt);
   const auto fill = [&](model::Image& i) {
     i.boot.command_line = built.command_line;
     i.source = built.source;
@@ -156,13 +166,25 @@ Async<void> ImageSteps::remove_files(model::ImageId id) {
 
 Async<void> ImageSteps::revert(const model::Step& step, const StepContext&) {
   if (std::holds_alternative<ForgetImage>(step)) co_return;
+  if (std::holds_alternative<DownloadImage>(step)) {
+    const auto* image = find(image_of(step));
+    if (!image) co_return;
+    const auto id = image->id;
+    const auto driver = parts_.pool.driver(image->datastore);
+    co_await driver->incoming().remove(id.value);
+    co_return;
+  }
   if (std::holds_alternative<BuildImage>(step)) {
     co_await parts_.builder.clean(parts_.build_directory + "/" + to_text(image_of(step)));
   }
   co_await remove_files(image_of(step));
 }
 
-void ImageSteps::settle(const model::Step& step, Outcome outcome, const Error*, Draft& draft) {
+void ImageSteps::settle(const model::Step& step, Outcome outcome, const Error* why, Draft& draft) {
+  if (std::holds_alternative<DownloadImage>(step)) return;  // the import settles for both
+  if (const auto* import = std::get_if<ImportImage>(&step); import && import->upload) {
+    settle_upload(draft, *import->upload, outcome, why);
+  }
   const auto id = image_of(step);
   const bool forgets = std::holds_alternative<ForgetImage>(step);
   if (forgets != (outcome == Outcome::done)) {

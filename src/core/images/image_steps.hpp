@@ -1,10 +1,11 @@
-// The steps of images: import, build, removal.
+// The steps of images: download, import, build, removal.
 #pragma once
 
 #include <string>
 
 #include "core/storage/datastore_pool.hpp"
 #include "core/tasks/engine.hpp"
+#include "ports/downloads.hpp"
 #include "ports/volumes.hpp"
 
 namespace ruche::core {
@@ -15,6 +16,7 @@ class ImageSteps : public StepHandler {
     Writer& writer;
     DatastorePool& pool;
     ports::ImageBuilder& builder;
+    ports::Downloads& downloads;
     std::string build_directory;  // scratch space of builds, one folder an image
   };
   explicit ImageSteps(Parts parts) : parts_(std::move(parts)) {}
@@ -30,7 +32,13 @@ class ImageSteps : public StepHandler {
  private:
   const model::Image* find(model::ImageId id) const;
   const model::Layer& layer(model::LayerId id) const;
+  model::Image copy_of(model::ImageId id) const;  // the inventory goes on meanwhile
+  Async<Observation> observe_download(const model::DownloadImage& step);
+  Async<void> download(const model::DownloadImage& step, const StepContext& context);
   Async<void> import(const model::ImportImage& step, const StepContext& context);
+  ports::ImportSource source_of(const model::ImportImage& step) const;
+  Async<void> settle_kind(model::ImageId id, ports::VolumeDriver& driver,
+                          const ports::ImportSource& source);
   Async<void> build(const model::BuildImage& step, const StepContext& context);
   Async<void> record(model::ImageId id, std::function<void(model::Image&)> change, Bytes size);
   Async<void> remove_files(model::ImageId id);

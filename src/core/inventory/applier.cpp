@@ -27,6 +27,7 @@ void store(Records<T>& records, Uuid id, std::shared_ptr<T> record, bool exists)
 
 bool exists(const GuestRecord& r) { return r.spec || r.status || r.placement; }
 bool exists(const DatastoreRecord& r) { return r.spec || r.status || r.placement; }
+bool exists(const NetworkRecord& r) { return r.spec || r.status || r.placement; }
 bool exists(const ImageRecord& r) { return r.spec || r.placement; }
 bool exists(const HostRecord& r) { return r.spec || r.status || r.ledger; }
 
@@ -129,8 +130,12 @@ void Applier::put_placement(const keys::Parsed& parsed, const std::string& key,
       return place(inventory_.images_, ObjectKind::image);
     case ObjectKind::datastore:
       return place(inventory_.datastores_, ObjectKind::datastore);
+    case ObjectKind::network:
+      return place(inventory_.networks_, ObjectKind::network);
     case ObjectKind::host:
     case ObjectKind::task:
+    case ObjectKind::user:
+    case ObjectKind::token:
       inventory_.broken_[key] = "a placement of something that has none";
       inventory_.broken_revisions_[key] = revision;
   }
@@ -143,6 +148,100 @@ void Applier::put_image(const keys::Parsed& parsed, const std::string& key,
   put_record_part(key, parsed.kind, value, record->spec, revision);
   inventory_.images_[parsed.id] = std::move(record);
   changed(ObjectKind::image, parsed.id, existed, true);
+}
+
+template <class T>
+void Applier::put_by_id(const keys::Parsed& parsed, const std::string& key,
+                        const std::string& value, StoredById<T>& records,
+                        ports::Revision revision) {
+  std::optional<Stored<T>> record;
+  put_record_part(key, parsed.kind, value, record, revision);
+  // One that cannot be read gives nobody any rights.
+  records.erase(parsed.id);
+  if (record) records[parsed.id] = std::make_shared<const Stored<T>>(std::move(*record));
+}
+
+void Applier::put_identity(const keys::Parsed& parsed, const std::string& key,
+                           const std::string& value, ports::Revision revision) {
+  switch (parsed.kind) {
+    case DocumentKind::user:
+      return put_by_id(parsed, key, value, inventory_.users_, revision);
+    case DocumentKind::token:
+      return put_by_id(parsed, key, value, inventory_.tokens_, revision);
+    case DocumentKind::session:
+      return put_by_id(parsed, key, value, inventory_.sessions_, revision);
+    case DocumentKind::audit_head:
+      return put_by_id(parsed, key, value, inventory_.audit_heads_, revision);
+    case DocumentKind::audit: {
+      std::optional<Stored<model::AuditRecord>> record;
+      put_record_part(key, parsed.kind, value, record, revision);
+      if (!record) return;
+      inventory_.audits_[key] =
+          std::make_shared<const Stored<model::AuditRecord>>(std::move(*record));
+      return;
+    }
+    default:
+      inventory_.other_revisions_[key] = revision;
+  }
+}
+
+void Applier::erase_identity(const keys::Parsed& parsed, const std::string& key) {
+  switch (parsed.kind) {
+    case DocumentKind::user:
+      inventory_.users_.erase(parsed.id);
+      return;
+    case DocumentKind::token:
+      inventory_.tokens_.erase(parsed.id);
+      return;
+    case DocumentKind::session:
+      inventory_.sessions_.erase(parsed.id);
+      return;
+    case DocumentKind::audit_head:
+      inventory_.audit_heads_.erase(parsed.id);
+      return;
+    case DocumentKind::audit:
+      inventory_.audits_.erase(key);
+      return;
+    default:
+      inventory_.other_revisions_.erase(key);
+  }
+}
+
+void Applier::put_network(const keys::Parsed& parsed, const std::string& key,
+                          const std::string& value, ports::Revision revision) {
+  const bool existed = inventory_.networks_.contains(parsed.id);
+  auto record = copy_of(inventory_.networks_, parsed.id);
+  if (parsed.kind == DocumentKind::network_spec) {
+    put_record_part(key, parsed.kind, value, record->spec, revision);
+  } else {
+    put_record_part(key, parsed.kind, value, record->status, revision);
+  }
+  inventory_.networks_[parsed.id] = std::move(record);
+  changed(ObjectKind::network, parsed.id, existed, true);
+}
+
+void Applier::put_host(const keys::Parsed& parsed, const std::string& key, const std::string& value,
+                       ports::Revision revision) {
+  const bool existed = inventory_.hosts_.contains(parsed.id);
+  auto record = copy_of(inventory_.hosts_, parsed.id);
+  if (parsed.kind == DocumentKind::host_spec) {
+    put_record_part(key, parsed.kind, value, record->spec, revision);
+  } else if (parsed.kind == DocumentKind::host_status) {
+    put_record_part(key, parsed.kind, value, record->status, revision);
+  } else {
+    put_record_part(key, parsed.kind, value, record->ledger, revision);
+  }
+  inventory_.hosts_[parsed.id] = std::move(record);
+  changed(ObjectKind::host, parsed.id, existed, true);
+}
+
+void Applier::put_upload(const keys::Parsed& parsed, const std::string& key,
+                         const std::string& value, ports::Revision revision) {
+  std::optional<Stored<model::Upload>> upload;
+  put_record_part(key, parsed.kind, value, upload, revision);
+  if (!upload) return;
+  inventory_.uploads_[parsed.id] =
+      std::make_shared<const Stored<model::Upload>>(std::move(*upload));
 }
 
 void Applier::put_other(const keys::Parsed& parsed, const std::string& key,
@@ -162,21 +261,13 @@ void Applier::put_other(const keys::Parsed& parsed, const std::string& key,
       inventory_.datastores_[parsed.id] = std::move(record);
       return changed(ObjectKind::datastore, parsed.id, existed, true);
     }
+    case DocumentKind::network_spec:
+    case DocumentKind::network_status:
+      return put_network(parsed, key, value, revision);
     case DocumentKind::host_spec:
     case DocumentKind::host_status:
-    case DocumentKind::host_ledger: {
-      const bool existed = inventory_.hosts_.contains(parsed.id);
-      auto record = copy_of(inventory_.hosts_, parsed.id);
-      if (parsed.kind == DocumentKind::host_spec) {
-        put_record_part(key, parsed.kind, value, record->spec, revision);
-      } else if (parsed.kind == DocumentKind::host_status) {
-        put_record_part(key, parsed.kind, value, record->status, revision);
-      } else {
-        put_record_part(key, parsed.kind, value, record->ledger, revision);
-      }
-      inventory_.hosts_[parsed.id] = std::move(record);
-      return changed(ObjectKind::host, parsed.id, existed, true);
-    }
+    case DocumentKind::host_ledger:
+      return put_host(parsed, key, value, revision);
     case DocumentKind::layer: {
       std::optional<Stored<model::Layer>> layer;
       put_record_part(key, parsed.kind, value, layer, revision);
@@ -186,6 +277,8 @@ void Applier::put_other(const keys::Parsed& parsed, const std::string& key,
       }
       return;
     }
+    case DocumentKind::upload:
+      return put_upload(parsed, key, value, revision);
     case DocumentKind::task: {
       std::optional<Stored<model::Task>> task;
       put_record_part(key, parsed.kind, value, task, revision);
@@ -208,7 +301,7 @@ void Applier::put_other(const keys::Parsed& parsed, const std::string& key,
       return;
     }
     default:
-      inventory_.other_revisions_[key] = revision;
+      return put_identity(parsed, key, value, revision);
   }
 }
 
@@ -241,6 +334,7 @@ void Applier::erase_placement(const keys::Parsed& parsed, const std::string& key
   drop(inventory_.guests_, ObjectKind::guest);
   drop(inventory_.images_, ObjectKind::image);
   drop(inventory_.datastores_, ObjectKind::datastore);
+  drop(inventory_.networks_, ObjectKind::network);
 }
 
 void Applier::erase(const std::string& key, ports::Revision) {
@@ -269,6 +363,10 @@ void Applier::erase(const std::string& key, ports::Revision) {
       return drop(inventory_.datastores_, ObjectKind::datastore, [](auto& r) { r.spec.reset(); });
     case DocumentKind::datastore_status:
       return drop(inventory_.datastores_, ObjectKind::datastore, [](auto& r) { r.status.reset(); });
+    case DocumentKind::network_spec:
+      return drop(inventory_.networks_, ObjectKind::network, [](auto& r) { r.spec.reset(); });
+    case DocumentKind::network_status:
+      return drop(inventory_.networks_, ObjectKind::network, [](auto& r) { r.status.reset(); });
     case DocumentKind::host_spec:
       return drop(inventory_.hosts_, ObjectKind::host, [](auto& r) { r.spec.reset(); });
     case DocumentKind::host_status:
@@ -277,6 +375,9 @@ void Applier::erase(const std::string& key, ports::Revision) {
       return drop(inventory_.hosts_, ObjectKind::host, [](auto& r) { r.ledger.reset(); });
     case DocumentKind::layer:
       inventory_.layers_.erase(parsed->id);
+      return;
+    case DocumentKind::upload:
+      inventory_.uploads_.erase(parsed->id);
       return;
     case DocumentKind::task:
       if (inventory_.tasks_.erase(parsed->id) > 0)
@@ -290,7 +391,7 @@ void Applier::erase(const std::string& key, ports::Revision) {
       inventory_.settings_ = {};
       return;
     default:
-      inventory_.other_revisions_.erase(key);
+      return erase_identity(*parsed, key);
   }
 }
 

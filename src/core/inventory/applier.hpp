@@ -27,8 +27,20 @@ class Applier {
                  ports::Revision revision);
   void put_placement(const keys::Parsed& parsed, const std::string& key, const std::string& value,
                      ports::Revision revision);
+  template <class T>
+  void put_by_id(const keys::Parsed& parsed, const std::string& key, const std::string& value,
+                 StoredById<T>& records, ports::Revision revision);
+  void put_identity(const keys::Parsed& parsed, const std::string& key, const std::string& value,
+                    ports::Revision revision);
+  void erase_identity(const keys::Parsed& parsed, const std::string& key);
+  void put_upload(const keys::Parsed& parsed, const std::string& key, const std::string& value,
+                  ports::Revision revision);
   void put_image(const keys::Parsed& parsed, const std::string& key, const std::string& value,
                  ports::Revision revision);
+  void put_network(const keys::Parsed& parsed, const std::string& key, const std::string& value,
+                   ports::Revision revision);
+  void put_host(const keys::Parsed& parsed, const std::string& key, const std::string& value,
+                ports::Revision revision);
   void put_other(const keys::Parsed& parsed, const std::string& key, const std::string& value,
                  ports::Revision revision);
   void erase_placement(const keys::Parsed& parsed, const std::string& key);

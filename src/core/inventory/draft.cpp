@@ -26,6 +26,9 @@ const std::optional<Stored<model::Placement>>* placement_in(const Inventory& inv
   if (const auto it = inventory.datastores().find(id); it != inventory.datastores().end()) {
     return &it->second->placement;
   }
+  if (const auto it = inventory.networks().find(id); it != inventory.networks().end()) {
+    return &it->second->placement;
+  }
   return nullptr;
 }
 
@@ -44,7 +47,9 @@ T& Draft::edit(const std::string& key, const std::optional<Stored<T>>& seen) {
   if (broken != inventory_.broken().end() && !std::is_same_v<T, model::GuestStatus>) {
     throw Error(Reason::object_broken, fmt::format("{} cannot be read: {}", key, broken->second));
   }
-  return put_slot<T>(key, seen->value, seen->revision);
+  T& value = put_slot<T>(key, seen->value, seen->revision);
+  slots_[key].before = std::make_shared<const T>(seen->value);
+  return value;
 }
 
 model::Guest& Draft::guest(model::GuestId id) {
@@ -81,6 +86,10 @@ model::Image& Draft::image(model::ImageId id) {
   return edit(keys::image(id), at(inventory_.images(), id.value)->spec);
 }
 
+model::Network& Draft::network(model::NetworkId id) {
+  return edit(keys::network_spec(id), at(inventory_.networks(), id.value)->spec);
+}
+
 model::Layer& Draft::layer(model::LayerId id) {
   const auto key = keys::layer(id);
   const auto seen = inventory_.layer(id);
@@ -94,8 +103,21 @@ model::Task& Draft::task(model::TaskId id) {
               found == inventory_.tasks().end() ? std::nullopt : std::optional(*found->second));
 }
 
+model::Upload& Draft::upload(model::UploadId id) {
+  const auto& uploads = inventory_.uploads();
+  const auto found = uploads.find(id.value);
+  return edit(keys::upload(id),
+              found == uploads.end() ? std::nullopt : std::optional(*found->second));
+}
+
 model::Ledger& Draft::ledger(model::HostId host) {
   return edit(keys::host_ledger(host), at(inventory_.hosts(), host.value)->ledger);
+}
+
+model::User& Draft::user(model::UserId id) {
+  const auto found = inventory_.users().find(id.value);
+  return edit(keys::user(id),
+              found == inventory_.users().end() ? std::nullopt : std::optional(*found->second));
 }
 
 const model::Placement* Draft::find_placement(Uuid object) const {
@@ -120,7 +142,7 @@ const model::Layer* Draft::find_layer(model::LayerId id) const {
 void Draft::erase(const std::string& key) {
   const auto existing = slots_.find(key);
   const auto seen = existing == slots_.end() ? inventory_.key_revision(key) : existing->second.seen;
-  slots_[key] = Slot{nullptr, nullptr, seen};
+  slots_[key] = Slot{nullptr, nullptr, seen, nullptr};
 }
 
 void Draft::take_name(std::string_view kind, const std::string& name, Uuid holder) {
@@ -139,7 +161,64 @@ void Draft::free_name(std::string_view kind, const std::string& name) {
   erase(keys::name(kind, name));
 }
 
+namespace {
+
+constexpr std::size_t kMostChanges = 200;
+constexpr std::size_t kLongestValue = 1000;
+
+// Documents that say what people asked for. The others are bookkeeping, or follow from these.
+bool is_worth_telling(keys::DocumentKind kind) {
+  using keys::DocumentKind;
+  switch (kind) {
+    case DocumentKind::guest_spec:
+    case DocumentKind::image:
+    case DocumentKind::datastore_spec:
+    case DocumentKind::settings:
+    case DocumentKind::user:
+    case DocumentKind::token:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::string shortened(std::string text) {
+  if (text.size() <= kLongestValue) return text;
+  text.resize(kLongestValue);
+  // A character that was cut through goes whole.
+  while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xc0) == 0x80) text.pop_back();
+  if (!text.empty() && static_cast<unsigned char>(text.back()) >= 0xc0) text.pop_back();
+  return text + "…";
+}
+
+}  // namespace
+
+void Draft::record(model::HostId host, model::AuditRecord record) {
+  record_ = {host, std::move(record)};
+}
+
+void Draft::add_changes(model::AuditRecord& record) const {
+  for (const auto& [key, slot] : slots_) {
+    const auto parsed = keys::parse(key);
+    if (!parsed || !slot.value || !slot.before || !is_worth_telling(parsed->kind)) continue;
+    for (auto& found : json::differences(*slot.type, slot.before.get(), slot.value.get())) {
+      if (record.changes.size() >= kMostChanges) return;
+      record.changes.push_back({std::move(found.path), shortened(std::move(found.before)),
+                                shortened(std::move(found.after))});
+    }
+  }
+}
+
 ports::Commit Draft::take() {
+  if (record_ && !slots_.empty()) {
+    auto [host, record] = std::move(*record_);
+    record.id = make_uuid7(clock_.wall(), random_);
+    record.at = clock_.wall();
+    add_changes(record);
+    const auto key = keys::audit(host, record.id);
+    create(key, std::move(record));
+  }
+  record_.reset();
   ports::Commit commit;
   commit.nonce = to_text(make_uuid7(clock_.wall(), random_));
   for (auto& [key, slot] : slots_) {

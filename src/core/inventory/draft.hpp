@@ -34,8 +34,11 @@ class Draft {
   model::Placement& placement(Uuid object);
   model::Image& image(model::ImageId id);
   model::Layer& layer(model::LayerId id);
+  model::Network& network(model::NetworkId id);
   model::Task& task(model::TaskId id);
+  model::Upload& upload(model::UploadId id);
   model::Ledger& ledger(model::HostId host);
+  model::User& user(model::UserId id);
 
   // The same without the intention to change: what this draft or the inventory has, or null.
   const model::Placement* find_placement(Uuid object) const;
@@ -51,12 +54,21 @@ class Draft {
   T& replace(const std::string& key, T value) {
     return put_slot<T>(key, std::move(value), inventory_.key_revision(key));
   }
+  // What a replaced document was, for the audit record.
+  template <class T>
+  void was(const std::string& key, T before) {
+    slots_.at(key).before = std::make_shared<const T>(std::move(before));
+  }
   void erase(const std::string& key);
   // The decision rests on this key: the commit fails when it changes meanwhile.
   void depend(const std::string& key) { depended_.insert(key); }
   // Takes a unique name; throws name_in_use.
   void take_name(std::string_view kind, const std::string& name, Uuid holder);
   void free_name(std::string_view kind, const std::string& name);
+
+  // The commit also writes who asked for it and what it changed, for the audit log of `host`: a
+  // change cannot happen without its record. At most one for a commit; an empty draft has none.
+  void record(model::HostId host, model::AuditRecord record);
 
   bool empty() const { return slots_.empty(); }
   // The commit; documents are encoded here.
@@ -67,6 +79,7 @@ class Draft {
     std::shared_ptr<void> value;  // null: erased
     const TypeInfo* type = nullptr;
     ports::Revision seen;
+    std::shared_ptr<const void> before;  // of an edited document; null: not kept
   };
   const Slot* placement_slot(Uuid object) const;
   template <class T>
@@ -76,8 +89,13 @@ class Draft {
     const auto existing = slots_.find(key);
     // A key this draft erased and now writes keeps the revision it was erased at.
     const auto compare = existing == slots_.end() ? seen : existing->second.seen;
-    slots_[key] = Slot{std::move(owned), &type_of<T>(), compare};
+    slots_[key] = Slot{std::move(owned), &type_of<T>(), compare, before_of<T>(key)};
     return result;
+  }
+  template <class T>
+  std::shared_ptr<const void> before_of(const std::string& key) const {
+    const auto existing = slots_.find(key);
+    return existing == slots_.end() ? nullptr : existing->second.before;
   }
   template <class T>
   T* held(const std::string& key) const {
@@ -92,6 +110,9 @@ class Draft {
   Random& random_;
   std::map<std::string, Slot> slots_;
   std::set<std::string> depended_;
+  std::optional<std::pair<model::HostId, model::AuditRecord>> record_;
+
+  void add_changes(model::AuditRecord& record) const;
 };
 
 }  // namespace ruche::core

@@ -69,9 +69,16 @@ Async<void> Inventory::rebuild() {
   guests_.clear();
   images_.clear();
   datastores_.clear();
+  networks_.clear();
   hosts_.clear();
   layers_.clear();
   tasks_.clear();
+  uploads_.clear();
+  users_.clear();
+  tokens_.clear();
+  sessions_.clear();
+  audits_.clear();
+  audit_heads_.clear();
   names_.clear();
   other_revisions_.clear();
   broken_.clear();
@@ -175,6 +182,11 @@ std::shared_ptr<const DatastoreRecord> Inventory::find_datastore(std::string_vie
   auto found = find_in(datastores_, names_, "datastore", reference);
   return found && found->spec ? found : nullptr;
 }
+std::shared_ptr<const NetworkRecord> Inventory::find_network(std::string_view reference) const {
+  auto found = find_in(networks_, names_, "network", reference);
+  return found && found->complete() ? found : nullptr;
+}
+
 std::shared_ptr<const HostRecord> Inventory::find_host(std::string_view reference) const {
   auto found = find_in(hosts_, names_, "host", reference);
   return found && found->spec ? found : nullptr;
@@ -185,6 +197,12 @@ std::shared_ptr<const Stored<model::Task>> Inventory::find_task(std::string_view
   const auto found = tasks_.find(*uuid);
   return found == tasks_.end() ? nullptr : found->second;
 }
+std::shared_ptr<const Stored<model::User>> Inventory::find_user(std::string_view reference) const {
+  const auto id = parse_uuid(reference);
+  const auto holder = id ? id : name_holder("user", reference);
+  const auto found = holder ? users_.find(*holder) : users_.end();
+  return found == users_.end() ? nullptr : found->second;
+}
 std::shared_ptr<const Stored<model::Layer>> Inventory::layer(model::LayerId id) const {
   const auto found = layers_.find(id.value);
   return found == layers_.end() ? nullptr : found->second;
@@ -194,6 +212,47 @@ std::optional<Uuid> Inventory::name_holder(std::string_view kind, std::string_vi
   if (found == names_.end()) return std::nullopt;
   return found->second.value;
 }
+
+namespace {
+
+template <class Map, class Key>
+ports::Revision revision_in(const Map& map, const Key& key) {
+  const auto found = map.find(key);
+  return found == map.end() ? ports::Revision{} : found->second->revision;
+}
+
+// Only the host that owns the object has a placement of it under this key.
+ports::Revision placement_revision(const Inventory& inventory, const keys::Parsed& parsed,
+                                   const std::string& key) {
+  const auto held = [&](const auto& records) -> ports::Revision {
+    const auto found = records.find(parsed.id);
+    if (found == records.end() || !found->second->placement) return {};
+    const auto& placement = *found->second->placement;
+    const auto own = keys::placement(placement.value.host, placement.value.object);
+    return own == key ? placement.revision : ports::Revision{};
+  };
+  return std::max({held(inventory.guests()), held(inventory.images()), held(inventory.datastores()),
+                   held(inventory.networks())});
+}
+
+// Of users, of what they show, and of what is told about them.
+ports::Revision identity_revision(const Inventory& inventory, const keys::Parsed& parsed,
+                                  const std::string& key) {
+  switch (parsed.kind) {
+    case keys::DocumentKind::user:
+      return revision_in(inventory.users(), parsed.id);
+    case keys::DocumentKind::token:
+      return revision_in(inventory.tokens(), parsed.id);
+    case keys::DocumentKind::session:
+      return revision_in(inventory.sessions(), parsed.id);
+    case keys::DocumentKind::audit_head:
+      return revision_in(inventory.audit_heads(), parsed.id);
+    default:
+      return revision_in(inventory.audits(), key);
+  }
+}
+
+}  // namespace
 
 ports::Revision Inventory::key_revision(const std::string& key) const {
   const auto parsed = keys::parse(key);
@@ -218,22 +277,18 @@ ports::Revision Inventory::key_revision(const std::string& key) const {
       return in(guests_, &GuestRecord::spec);
     case DocumentKind::guest_status:
       return in(guests_, &GuestRecord::status);
-    case DocumentKind::placement: {
-      const auto held = [&](const auto& records) -> ports::Revision {
-        const auto found = records.find(parsed->id);
-        if (found == records.end() || !found->second->placement) return {};
-        const auto& placement = *found->second->placement;
-        const auto own = keys::placement(placement.value.host, placement.value.object);
-        return own == key ? placement.revision : ports::Revision{};
-      };
-      return std::max({held(guests_), held(images_), held(datastores_)});
-    }
+    case DocumentKind::placement:
+      return placement_revision(*this, *parsed, key);
     case DocumentKind::image:
       return in(images_, &ImageRecord::spec);
     case DocumentKind::datastore_spec:
       return in(datastores_, &DatastoreRecord::spec);
     case DocumentKind::datastore_status:
       return in(datastores_, &DatastoreRecord::status);
+    case DocumentKind::network_spec:
+      return in(networks_, &NetworkRecord::spec);
+    case DocumentKind::network_status:
+      return in(networks_, &NetworkRecord::status);
     case DocumentKind::host_spec:
       return in(hosts_, &HostRecord::spec);
     case DocumentKind::host_status:
@@ -244,8 +299,16 @@ ports::Revision Inventory::key_revision(const std::string& key) const {
       return direct(layers_);
     case DocumentKind::task:
       return direct(tasks_);
+    case DocumentKind::upload:
+      return direct(uploads_);
     case DocumentKind::settings:
       return settings_.revision;
+    case DocumentKind::user:
+    case DocumentKind::token:
+    case DocumentKind::session:
+    case DocumentKind::audit_head:
+    case DocumentKind::audit:
+      return identity_revision(*this, *parsed, key);
     case DocumentKind::uid:
     case DocumentKind::name: {
       const auto found = names_.find(parsed->name);

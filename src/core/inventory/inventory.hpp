@@ -13,6 +13,8 @@
 #include "base/log.hpp"
 #include "model/guest.hpp"
 #include "model/host.hpp"
+#include "model/identity.hpp"
+#include "model/network.hpp"
 #include "model/placement.hpp"
 #include "model/storage.hpp"
 #include "model/task.hpp"
@@ -38,6 +40,12 @@ struct DatastoreRecord {
   std::optional<Stored<model::Datastore>> spec;
   std::optional<Stored<model::DatastoreStatus>> status;
   std::optional<Stored<model::Placement>> placement;
+};
+struct NetworkRecord {
+  std::optional<Stored<model::Network>> spec;
+  std::optional<Stored<model::NetworkStatus>> status;
+  std::optional<Stored<model::Placement>> placement;
+  bool complete() const { return spec && placement; }
 };
 struct ImageRecord {
   std::optional<Stored<model::Image>> spec;
@@ -72,6 +80,8 @@ class Subscription {
 };
 
 template <class T>
+using StoredById = std::map<Uuid, std::shared_ptr<const Stored<T>>>;
+template <class T>
 using Records = std::map<Uuid, std::shared_ptr<const T>>;
 
 class Inventory {
@@ -96,12 +106,22 @@ class Inventory {
   const Records<GuestRecord>& guests() const { return guests_; }
   const Records<ImageRecord>& images() const { return images_; }
   const Records<DatastoreRecord>& datastores() const { return datastores_; }
+  const Records<NetworkRecord>& networks() const { return networks_; }
   const Records<HostRecord>& hosts() const { return hosts_; }
   const std::map<Uuid, std::shared_ptr<const Stored<model::Layer>>>& layers() const {
     return layers_;
   }
   const std::map<Uuid, std::shared_ptr<const Stored<model::Task>>>& tasks() const { return tasks_; }
+  const Records<Stored<model::Upload>>& uploads() const { return uploads_; }
   const model::Settings& settings() const { return settings_.value; }
+  const StoredById<model::User>& users() const { return users_; }
+  const StoredById<model::ApiToken>& tokens() const { return tokens_; }
+  const StoredById<model::Session>& sessions() const { return sessions_; }
+  // Records that are not yet in the audit log of their host, by their keys.
+  const std::map<std::string, std::shared_ptr<const Stored<model::AuditRecord>>>& audits() const {
+    return audits_;
+  }
+  const StoredById<model::AuditHead>& audit_heads() const { return audit_heads_; }
 
   // By name or id. Null when there is none. Guests in the recycle bin are found by id, or by name
   // with `deleted`.
@@ -109,8 +129,10 @@ class Inventory {
                                                 bool deleted = false) const;
   std::shared_ptr<const ImageRecord> find_image(std::string_view reference) const;
   std::shared_ptr<const DatastoreRecord> find_datastore(std::string_view reference) const;
+  std::shared_ptr<const NetworkRecord> find_network(std::string_view reference) const;
   std::shared_ptr<const HostRecord> find_host(std::string_view reference) const;
   std::shared_ptr<const Stored<model::Task>> find_task(std::string_view id) const;
+  std::shared_ptr<const Stored<model::User>> find_user(std::string_view reference) const;
   std::shared_ptr<const Stored<model::Layer>> layer(model::LayerId id) const;
   // The object that holds a unique name, nil when free.
   std::optional<Uuid> name_holder(std::string_view kind, std::string_view name) const;
@@ -135,10 +157,17 @@ class Inventory {
   Records<GuestRecord> guests_;
   Records<ImageRecord> images_;
   Records<DatastoreRecord> datastores_;
+  Records<NetworkRecord> networks_;
   Records<HostRecord> hosts_;
   std::map<Uuid, std::shared_ptr<const Stored<model::Layer>>> layers_;
   std::map<Uuid, std::shared_ptr<const Stored<model::Task>>> tasks_;
+  Records<Stored<model::Upload>> uploads_;
   Stored<model::Settings> settings_;
+  StoredById<model::User> users_;
+  StoredById<model::ApiToken> tokens_;
+  StoredById<model::Session> sessions_;
+  std::map<std::string, std::shared_ptr<const Stored<model::AuditRecord>>> audits_;
+  StoredById<model::AuditHead> audit_heads_;
   std::map<std::string, Stored<Uuid>> names_;  // "vm/web1" → id
   std::map<std::string, ports::Revision> other_revisions_;
   std::map<std::string, std::string> broken_;

@@ -29,6 +29,8 @@ Async<ports::Revision> SettingsService::edit(Caller caller,
     if (caller.dry_run) return;
     follow_settings(draft, settings);
     draft.replace(key, std::move(settings));
+    draft.was(key, draft.inventory().settings());
+    draft.record(self_, audit_record(caller, "setting.set"));
   });
 }
 

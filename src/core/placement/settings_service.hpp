@@ -11,7 +11,7 @@ namespace ruche::core {
 
 class SettingsService {
  public:
-  explicit SettingsService(Writer& writer) : writer_(writer) {}
+  SettingsService(Writer& writer, model::HostId self) : writer_(writer), self_(self) {}
 
   // Changes the settings and, in the same commit, what every host may promise. Lowering a limit
   // below what is promised already stops nothing; it only refuses what comes next. The callback
@@ -21,6 +21,7 @@ class SettingsService {
 
  private:
   Writer& writer_;
+  model::HostId self_;  // whose audit log tells of it
 };
 
 }  // namespace ruche::core

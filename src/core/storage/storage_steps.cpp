@@ -7,6 +7,7 @@
 namespace ruche::core {
 
 using model::AttachDatastore;
+using model::CreateUefiVariables;
 using model::CreateVolume;
 using model::DeleteVolume;
 using model::DetachDatastore;
@@ -28,10 +29,18 @@ template <class... Kinds>
 bool is_any(const model::Step& step) {
   return (std::holds_alternative<Kinds>(step) || ...);
 }
+
+// The layer that a step makes.
+std::optional<model::LayerId> made_by(const model::Step& step) {
+  if (const auto* volume = std::get_if<CreateVolume>(&step)) return volume->layer;
+  if (const auto* variables = std::get_if<CreateUefiVariables>(&step)) return variables->layer;
+  return std::nullopt;
+}
 }  // namespace
 
 bool StorageSteps::handles(const model::Step& step) const {
-  return is_any<CreateVolume, DeleteVolume, AttachDatastore, DetachDatastore>(step);
+  return is_any<CreateVolume, CreateUefiVariables, DeleteVolume, AttachDatastore, DetachDatastore>(
+      step);
 }
 bool StorageSteps::is_pivot(const model::Step& step) const { return is_any<DeleteVolume>(step); }
 bool StorageSteps::found_by_name(const model::Step&) const { return true; }
@@ -42,11 +51,12 @@ const model::Layer* StorageSteps::find(model::LayerId id) const {
 }
 
 Async<Observation> StorageSteps::observe(const model::Step& step, const StepContext&) {
-  const bool creates = is_any<CreateVolume>(step);
+  const auto made = made_by(step);
+  const bool creates = made.has_value();
   if (!creates && !is_any<DeleteVolume>(step)) {
     co_return Observation::absent;  // looking at a datastore is done by doing it
   }
-  const auto id = creates ? std::get<CreateVolume>(step).layer : std::get<DeleteVolume>(step).layer;
+  const auto id = creates ? *made : std::get<DeleteVolume>(step).layer;
   const auto* layer = find(id);
   if (!layer) co_return creates ? Observation::absent : Observation::done;
   const auto driver = pool_.driver(layer->datastore);
@@ -70,6 +80,14 @@ Async<void> StorageSteps::apply(const model::Step& step, const StepContext&) {
     }
     const auto driver = pool_.driver(layer->datastore);
     co_await driver->create(std::move(request));
+  } else if (const auto* variables = std::get_if<CreateUefiVariables>(&step)) {
+    const auto* layer = find(variables->layer);
+    if (!layer) throw Error(Reason::no_such_object, "the layer's document is gone");
+    ports::ImportSource source;
+    source.path = variables->path;
+    const auto ref = volume_ref(*layer);
+    const auto driver = pool_.driver(layer->datastore);
+    co_await driver->import(ref, std::move(source), {});
   } else if (const auto* remove = std::get_if<DeleteVolume>(&step)) {
     const auto* layer = find(remove->layer);
     if (!layer) co_return;
@@ -92,8 +110,8 @@ Async<void> StorageSteps::apply(const model::Step& step, const StepContext&) {
 }
 
 Async<void> StorageSteps::revert(const model::Step& step, const StepContext&) {
-  if (const auto* create = std::get_if<CreateVolume>(&step)) {
-    const auto* found = find(create->layer);
+  if (const auto made = made_by(step)) {
+    const auto* found = find(*made);
     if (!found) co_return;
     const model::Layer layer = *found;  // the inventory goes on meanwhile
     const auto driver = pool_.driver(layer.datastore);
@@ -104,10 +122,10 @@ Async<void> StorageSteps::revert(const model::Step& step, const StepContext&) {
 
 void StorageSteps::settle(const model::Step& step, Outcome outcome, const Error*, Draft& draft) {
   const bool done = outcome == Outcome::done;
-  if (const auto* create = std::get_if<CreateVolume>(&step)) {
-    if (!done) return remove_layer(draft, create->layer);
-    if (draft.find_layer(create->layer)) {
-      draft.layer(create->layer).state = model::LayerState::ready;
+  if (const auto made = made_by(step)) {
+    if (!done) return remove_layer(draft, *made);
+    if (draft.find_layer(*made)) {
+      draft.layer(*made).state = model::LayerState::ready;
     }
   } else if (const auto* remove = std::get_if<DeleteVolume>(&step)) {
     if (done) remove_layer(draft, remove->layer);

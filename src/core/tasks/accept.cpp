@@ -19,6 +19,16 @@ void check_if_match(const Caller& caller, ports::Revision revision) {
       .remedy("read the object again, then repeat the change");
 }
 
+model::AuditRecord audit_record(const Caller& caller, std::string method,
+                                std::optional<model::ObjectRef> object) {
+  model::AuditRecord record;
+  record.user = caller.user;
+  record.origin = caller.origin;
+  record.method = std::move(method);
+  record.object = std::move(object);
+  return record;
+}
+
 namespace {
 
 const model::Task* find_task(const Inventory& inventory, model::TaskId id) {
@@ -46,7 +56,7 @@ void claim(Draft& draft, const Proposal& proposal, model::TaskId task) {
 
 model::Task make_task(Draft& draft, const Caller& caller, const Proposal& proposal) {
   model::Task task;
-  task.id = draft.new_id<model::TaskId>();
+  task.id = proposal.id.value_or(draft.new_id<model::TaskId>());
   task.method = proposal.method;
   task.summary = proposal.summary;
   task.object = proposal.object;
@@ -112,6 +122,10 @@ Async<Accepted> accept(Writer& writer, Caller caller, std::function<Proposal(Dra
       draft.create(key, IdempotencyRecord{caller.request_fingerprint, task.id, draft.now()});
     }
     accepted.task = task;
+    auto record = audit_record(caller, proposal.method, proposal.object);
+    record.task = task.id;
+    record.outcome = model::AuditOutcome::accepted;
+    draft.record(proposal.host, std::move(record));
     draft.create(keys::task(task.id), std::move(task));
   });
   if (twin_was_first) replayed = co_await replay(writer, caller);

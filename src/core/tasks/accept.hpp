@@ -19,12 +19,17 @@ struct Proposal {
   model::HostId host;  // whose agent works on it
   std::vector<model::Step> plan;
   bool cancel_holders = false;  // --force: tasks in the way are asked to end
+  std::optional<model::TaskId> id;  // of the task, where a document of the commit names it
 };
 
 // Runs `propose` on a draft (it plans, checks, allocates), adds the task and its claims, commits.
 // A reused idempotency key answers the earlier task. A dry run plans and checks, then drops the
 // draft. Throws what `propose` throws, `claimed` with the task in the way.
 Async<Accepted> accept(Writer& writer, Caller caller, std::function<Proposal(Draft&)> propose);
+
+// Who asked for what, for Draft::record.
+model::AuditRecord audit_record(const Caller& caller, std::string method,
+                                std::optional<model::ObjectRef> object = {});
 
 // True when two claims on one object exclude each other.
 bool conflicts(model::Facet a, model::Facet b);

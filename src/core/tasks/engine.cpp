@@ -55,6 +55,24 @@ void hand_over(Draft& draft, const model::Task& task) {
 }
 }  // namespace
 
+namespace {
+
+// The end of a task is told of in its own record; the request's said that it was accepted.
+model::AuditRecord ending(const model::Task& task, TaskState state, const Error* why) {
+  model::AuditRecord record;
+  record.user = task.user;
+  record.method = task.method;
+  record.object = task.object;
+  record.task = task.id;
+  record.outcome = state == TaskState::done        ? model::AuditOutcome::done
+                   : state == TaskState::cancelled ? model::AuditOutcome::cancelled
+                                                   : model::AuditOutcome::failed;
+  if (why) record.reason = why->message();
+  return record;
+}
+
+}  // namespace
+
 void release_claims(Draft& draft, const model::Task& task) {
   if (!draft.find_placement(task.object.id)) return;
   auto& claims = draft.placement(task.object.id).claims;
@@ -256,6 +274,7 @@ Async<void> Engine::conclude(model::Task& task, TaskState state, const Error* wh
     }
     release_claims(draft, task);
     hand_over(draft, task);
+    draft.record(task.host, ending(task, state, why));
   });
   progress_.remove(task.id);
 }

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "model/identity.hpp"
 #include "model/task.hpp"
 #include "model/views.hpp"
 #include "ports/state_store.hpp"
@@ -16,6 +17,7 @@ struct Caller {
   std::string idempotency_key;     // empty: none
   std::string request_fingerprint;  // hash of method and body; a reused key must match it
   std::optional<ports::Revision> if_match;
+  model::AuditOrigin origin;  // for the audit record that rides in the same commit
 };
 
 struct Accepted {

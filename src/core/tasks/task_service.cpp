@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "core/tasks/accept.hpp"
+#include "ports/downloads.hpp"
+
 namespace ruche::core {
 
 namespace {
@@ -19,6 +22,11 @@ std::string image_name(const Inventory& inventory, model::ImageId id) {
 std::string datastore_name(const Inventory& inventory, model::DatastoreId id) {
   const auto found = inventory.datastores().find(id.value);
   if (found == inventory.datastores().end() || !found->second->spec) return to_text(id);
+  return found->second->spec->value.name;
+}
+std::string network_name(const Inventory& inventory, model::NetworkId id) {
+  const auto found = inventory.networks().find(id.value);
+  if (found == inventory.networks().end() || !found->second->spec) return to_text(id);
   return found->second->spec->value.name;
 }
 std::string host_name(const Inventory& inventory, model::HostId id) {
@@ -39,6 +47,16 @@ struct Describe {
   }
   std::string operator()(const model::DeleteVolume& s) const {
     return fmt::format("remove the volume {} for good", to_text(s.layer));
+  }
+  std::string operator()(const model::CreateUefiVariables& s) const {
+    return fmt::format("copy the firmware's variables (layer {})", to_text(s.layer));
+  }
+  std::string operator()(const model::FreezeGuest& s) const {
+    return fmt::format("freeze the file systems of {} for at most {}", guest(s.guest),
+                       to_text(s.hold));
+  }
+  std::string operator()(const model::ThawGuest& s) const {
+    return fmt::format("thaw the file systems of {}", guest(s.guest));
   }
   std::string operator()(const model::RegisterGuest& s) const {
     return fmt::format("write the configuration of {}", guest(s.guest));
@@ -78,7 +96,14 @@ struct Describe {
     return fmt::format("give {} to host {}", guest(s.guest), host_name(inventory, s.to));
   }
   std::string operator()(const model::ImportImage& s) const {
-    return fmt::format("check {} and copy it into the library as {}", s.path,
+    const std::string what = !s.path.empty() ? s.path
+                             : s.upload      ? fmt::format("the upload {}", to_text(*s.upload))
+                                             : "what was downloaded";
+    return fmt::format("check {} and copy it into the library as {}", what,
+                       image_name(inventory, s.image));
+  }
+  std::string operator()(const model::DownloadImage& s) const {
+    return fmt::format("download {} for the image {}", ports::shown_url(s.url),
                        image_name(inventory, s.image));
   }
   std::string operator()(const model::BuildImage& s) const {
@@ -88,6 +113,12 @@ struct Describe {
   std::string operator()(const model::ForgetImage& s) const {
     return fmt::format("remove the files and documents of image {}",
                        image_name(inventory, s.image));
+  }
+  std::string operator()(const model::ApplyNetwork& s) const {
+    return fmt::format("apply the configuration of network {}", network_name(inventory, s.network));
+  }
+  std::string operator()(const model::RemoveNetwork& s) const {
+    return fmt::format("take the network {} away", network_name(inventory, s.network));
   }
   std::string operator()(const model::AttachDatastore& s) const {
     return fmt::format("prepare the datastore {}", datastore_name(inventory, s.datastore));
@@ -118,6 +149,9 @@ Async<ports::Revision> TaskService::cancel(Caller caller, model::TaskRef request
                   fmt::format("the task has ended already ({})", enum_name(task.state)));
     }
     task.cancel_requested = model::CancelKind::user;
+    auto record = audit_record(caller, "task.cancel", task.object);
+    record.task = id;
+    draft.record(task.host, std::move(record));
   });
 }
 
