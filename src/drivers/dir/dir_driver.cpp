@@ -9,6 +9,7 @@
 #include "base/impatient_lane.hpp"
 #include "drivers/dir/file_copy.hpp"
 #include "drivers/dir/import.hpp"
+#include "drivers/dir/incoming.hpp"
 #include "drivers/dir/place.hpp"
 #include "drivers/dir/staging.hpp"
 
@@ -53,7 +54,7 @@ class Ordered {
   std::shared_ptr<CreateOrder> order_;
 };
 
-class DirDriver : public ports::VolumeDriver {
+class DirDriver : public ports::VolumeDriver, private ports::IncomingFiles {
  public:
   DirDriver(Clock& clock, Log& log, ports::Processes& processes, const DirOptions& options,
             const model::Datastore& datastore)
@@ -62,7 +63,7 @@ class DirDriver : public ports::VolumeDriver {
         processes_(processes),
         options_(options),
         name_(datastore.name),
-        place_(std::make_shared<const Place>(datastore.path, datastore.id, options.reserve)),
+        place_(std::make_shared<const dir::Place>(datastore.path, datastore.id, options.reserve)),
         lane_("store " + datastore.name) {}
 
   Async<model::DatastoreStatus> probe() override {
@@ -114,6 +115,13 @@ class DirDriver : public ports::VolumeDriver {
   Async<ports::ImportResult> import(ports::VolumeRef volume, ports::ImportSource source,
                                     ports::ProgressSink progress) override;
 
+  Async<model::ImageFormat> inspect(ports::ImportSource source) override {
+    return on_lane("looking at an image",
+                   [place = place_, source] { return inspect_source(*place, source); });
+  }
+
+  ports::IncomingFiles& incoming() override { return *this; }
+
   ports::ImageFile file(const ports::VolumeRef& volume) const override {
     const auto names = names_of(volume);
     return {fmt::format("{}/{}/{}", place_->root(), names.owner_path, names.file), volume.format};
@@ -133,6 +141,28 @@ class DirDriver : public ports::VolumeDriver {
   }
 
  private:
+  Async<Bytes> flush(Uuid id) override {
+    return on_lane("flushing an incoming file",
+                   [place = place_, id] { return flush_incoming(*place, id); });
+  }
+  Async<void> append(Uuid id, Bytes offset, std::string bytes) override {
+    auto work = [place = place_, id, offset, bytes = std::move(bytes)] {
+      append_incoming(*place, id, offset, bytes);
+    };
+    co_await on_lane("writing an incoming file", std::move(work));
+  }
+  Async<ports::IncomingFiles::Place> open(Uuid id) override {
+    return on_lane("opening an incoming file",
+                   [place = place_, id] { return open_incoming(*place, id); });
+  }
+  Async<void> remove(Uuid id) override {
+    co_await on_lane("removing an incoming file",
+                     [place = place_, id] { remove_incoming(*place, id); });
+  }
+  Async<std::vector<Uuid>> list() override {
+    return on_lane("listing incoming files", [place = place_] { return list_incoming(*place); });
+  }
+
   // Runs blocking work, which owns what it touches, on the datastore's thread.
   template <class F>
   auto on_lane(std::string what, F work) -> Async<std::invoke_result_t<F>> {
@@ -189,7 +219,7 @@ class DirDriver : public ports::VolumeDriver {
   ports::Processes& processes_;
   DirOptions options_;
   std::string name_;
-  std::shared_ptr<const Place> place_;
+  std::shared_ptr<const dir::Place> place_;
   std::optional<bool> shares_blocks_;
   bool available_ = true;
   std::set<model::LayerId> busy_;

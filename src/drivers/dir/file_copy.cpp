@@ -46,6 +46,13 @@ FileCopy::FileCopy(Fd source, Fd target, bool with_checksum)
   if (!hash_) position_ = size_;
 }
 
+FileCopy::FileCopy(Fd file) : source_(::dup(file.get())), target_(std::move(file)) {
+  if (!source_) throw os_error("cannot duplicate a descriptor", errno);
+  size_ = static_cast<std::uint64_t>(status_of_open(target_.get()).st_size);
+  hash_.emplace();
+  shared_ = true;
+}
+
 bool FileCopy::step() {
   if (position_ >= size_) return true;
   const auto [data, end] = next_data(source_.get(), position_, size_);

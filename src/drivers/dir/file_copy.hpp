@@ -17,6 +17,8 @@ class FileCopy {
  public:
   // Both descriptors stay open and unchanged meanwhile; the target is empty.
   FileCopy(Fd source, Fd target, bool with_checksum);
+  // Copies nothing: the file is its own copy, and only its checksum is taken.
+  explicit FileCopy(Fd file);
 
   // At most a few MiB of work; true when all is copied (not yet flushed).
   bool step();

@@ -1,5 +1,6 @@
 #include "drivers/dir/import.hpp"
 
+#include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -14,7 +15,7 @@ namespace ruche::drivers::dir {
 namespace {
 
 using model::DiskFormat;
-using model::LayerContent;
+using model::ImageFormat;
 
 constexpr auto kProgressPause = std::chrono::milliseconds(250);
 constexpr std::size_t kOutputLimit = 4096;
@@ -53,9 +54,10 @@ class Import {
       co_await throw_if_cancelled();
     }
     result_.checksum = staging->copy().checksum();
+    require_checksum(source);
     info_ = co_await on_lane("checking the image", [staging] { return staging->judge_copy(); });
     const auto checksum = result_.checksum;
-    if (volume_.content == LayerContent::disk) {
+    if (!staging->keeps_source()) {
       co_await convert();
       co_await on_lane("keeping the image",
                        [staging, checksum] { staging->publish_target(checksum); });
@@ -80,6 +82,15 @@ class Import {
   template <class F>
   auto on_lane(std::string what, F work) -> Async<std::invoke_result_t<F>> {
     return tools_.lane.run(tools_.clock, tools_.patience, std::move(what), std::move(work));
+  }
+
+  // Over what is in the staging directory, which nobody else can write.
+  void require_checksum(const ports::ImportSource& source) const {
+    if (source.checksum.empty() || source.checksum == result_.checksum) return;
+    throw Error(Reason::checksum_mismatch,
+                fmt::format("the file has {} instead of {}", result_.checksum, source.checksum))
+        .at("/checksum")
+        .remedy("Transfer it again; if that does not help, ask who published the checksum.");
   }
 
   void report(double done) {
@@ -181,14 +192,34 @@ class Import {
 
 }  // namespace
 
-std::vector<std::string> convert_arguments(const std::string& qemu_img, DiskFormat from,
+std::vector<std::string> convert_arguments(const std::string& qemu_img, ImageFormat from,
                                            DiskFormat to) {
   // Written out as a graph: no format is probed and no other file is opened, whatever a header
   // says.
   const std::string file = R"("file":{"driver":"file","filename":"source","locking":"off"})";
-  const auto source = from == DiskFormat::raw
-                          ? R"(json:{"driver":"raw",)" + file + "}"
-                          : R"(json:{"driver":"qcow2","backing":null,)" + file + "}";
+  std::string driver;
+  switch (from) {
+    case ImageFormat::raw:
+    case ImageFormat::iso:
+      driver = R"("driver":"raw")";
+      break;
+    case ImageFormat::qcow2:
+      driver = R"("driver":"qcow2","backing":null)";
+      break;
+    case ImageFormat::vmdk:
+      driver = R"("driver":"vmdk","backing":null)";
+      break;
+    case ImageFormat::vhd:
+      // Some of its writers state a smaller disk by its geometry; we have judged by the size.
+      driver = R"("driver":"vpc","force_size_calc":"current_size")";
+      break;
+    case ImageFormat::vhdx:
+      driver = R"("driver":"vhdx")";
+      break;
+    case ImageFormat::vdi:
+      driver = R"("driver":"vdi")";
+      break;
+  }
   std::vector<std::string> arguments{qemu_img, "convert", "-p", "-t", "writeback"};
   if (to == DiskFormat::qcow2) {
     for (const char* word : {"-O", "qcow2", "-o", "compat=1.1,cluster_size=65536"}) {
@@ -197,7 +228,8 @@ std::vector<std::string> convert_arguments(const std::string& qemu_img, DiskForm
   } else {
     arguments.insert(arguments.end(), {"-O", "raw"});
   }
-  arguments.insert(arguments.end(), {source, "target"});
+  arguments.push_back(fmt::format("json:{{{},{}}}", driver, file));
+  arguments.emplace_back("target");
   return arguments;
 }
 

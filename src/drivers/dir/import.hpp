@@ -30,7 +30,7 @@ Async<ports::ImportResult> import_volume(ImportTools tools, std::shared_ptr<cons
                                          ports::ProgressSink progress);
 
 // The arguments of qemu-img for a conversion of `source` to `target` in its working directory.
-std::vector<std::string> convert_arguments(const std::string& qemu_img, model::DiskFormat from,
+std::vector<std::string> convert_arguments(const std::string& qemu_img, model::ImageFormat from,
                                            model::DiskFormat to);
 
 // The last percentage that `qemu-img -p` printed, 0 when there is none.

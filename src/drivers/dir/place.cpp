@@ -41,6 +41,8 @@ std::string extension_of(const VolumeRef& volume) {
       return "kernel";
     case LayerContent::initrd:
       return "initrd";
+    case LayerContent::uefi_vars:
+      return "vars";
     case LayerContent::disk:
       break;
   }
@@ -147,6 +149,11 @@ Fd Place::make_owner(const VolumeNames& names) const {
   if (auto there = open_directory(root.get(), names.owner_path)) return there;
   const auto folder = make_directory(root.get(), names.folder());
   return make_directory(folder.get(), names.owner());
+}
+
+Bytes Place::room(int directory) const {
+  const auto info = space_of(directory);
+  return std::max(blocks(info.f_bavail, info) - reserve_, Bytes{});
 }
 
 void Place::require_space(int directory, Bytes needed) const {

@@ -6,6 +6,8 @@
 //                                 /<layer>.<ext>.import/   an import's staging directory
 //                                 /<layer>.<ext>.checksum  sha256:… of an imported source
 //                                 /<note>                  files beside the volumes
+//   <root>/incoming/<id>               an upload or a download on its way
+//                  /<id>.<word>        what a download remembers of it
 //
 // The mark is looked at in every operation: where it is missing the file system is not mounted, and
 // nothing is ever made in the empty directory below a mount point.
@@ -62,6 +64,8 @@ class Place {
   Fd open_marked_root() const;  // datastore_unavailable when it is not there or not ours
   Fd open_owner(const VolumeNames& names) const;  // empty when absent
   Fd make_owner(const VolumeNames& names) const;
+  // What can be written before the reserve is touched.
+  Bytes room(int directory) const;
   // not_enough_space when less than the reserve would be left.
   void require_space(int directory, Bytes needed) const;
 

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 
+#include "drivers/dir/incoming.hpp"
 #include "model/image_format/qcow2.hpp"
 
 namespace ruche::drivers::dir {
@@ -14,6 +15,7 @@ namespace ruche::drivers::dir {
 namespace {
 
 using model::DiskFormat;
+using model::ImageFormat;
 namespace image_format = model::image_format;
 
 // A kernel or an initramfs; larger ones are no such thing.
@@ -22,6 +24,38 @@ constexpr Bytes kLargestBootFile = gib(1);
 constexpr std::uint64_t kAlmostNothing = std::uint64_t{1} << 20;
 // Tables are read in pieces of this size.
 constexpr std::size_t kTablePiece = std::size_t{1} << 20;
+
+Fd open_image(const Place& place, const ports::ImportSource& source) {
+  const auto path = source.incoming ? incoming_path(place, *source.incoming) : source.path;
+  // Without O_NONBLOCK a fifo would hold us; symbolic links are the administrator's own business.
+  Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!file) {
+    throw Error(Reason::io_failed, fmt::format("cannot open {}: {}", path, std::strerror(errno)))
+        .at("/path")
+        .remedy("Give the path of a file on this host that the daemon can read.");
+  }
+  const auto info = status_of_open(file.get());
+  if (!S_ISREG(info.st_mode)) {
+    throw Error(Reason::image_refused, path + " is not a regular file").at("/path");
+  }
+  if (in_use_elsewhere(file.get(), ImageUse::writer)) {
+    throw Error(Reason::in_use, path + " is being written by another process")
+        .at("/path")
+        .remedy("Stop the guest that uses it, then import it.");
+  }
+  return file;
+}
+
+image_format::ImageInfo judge_image(int file, const ports::ImportSource& source) {
+  const auto bytes = read_sample(file);
+  auto sample = bytes.view();
+  sample.more = [file](std::uint64_t offset, std::span<std::uint8_t> into) {
+    return read_up_to(file, into, offset);
+  };
+  auto verdict = image_format::judge(sample, {source.declared_format, source.size_limit});
+  if (!verdict) throw std::move(verdict.error());
+  return *verdict;
+}
 
 Bytes allocated(const struct stat& info) {
   return Bytes{static_cast<std::int64_t>(info.st_blocks) * 512};
@@ -41,23 +75,7 @@ Staging::Staging(std::shared_ptr<const Place> place, ports::VolumeRef volume,
 }
 
 void Staging::open_source() {
-  // Without O_NONBLOCK a fifo would hold us; symbolic links are the administrator's own business.
-  source_file_ = Fd(::open(source_.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!source_file_) {
-    throw Error(Reason::io_failed,
-                fmt::format("cannot open {}: {}", source_.path, std::strerror(errno)))
-        .at("/path")
-        .remedy("Give the path of a file on this host that the daemon can read.");
-  }
-  const auto info = status_of_open(source_file_.get());
-  if (!S_ISREG(info.st_mode)) {
-    throw Error(Reason::image_refused, source_.path + " is not a regular file").at("/path");
-  }
-  if (in_use_elsewhere(source_file_.get(), ImageUse::writer)) {
-    throw Error(Reason::in_use, source_.path + " is being written by another process")
-        .at("/path")
-        .remedy("Stop the guest that uses it, then import it.");
-  }
+  source_file_ = open_image(*place_, source_);
   judge(source_file_.get());
 }
 
@@ -70,26 +88,49 @@ void Staging::judge(int file) {
     info_.virtual_size = Bytes{size};
     return;
   }
-  const auto bytes = read_sample(file);
-  auto verdict = image_format::judge(bytes.view(), {source_.declared_format, source_.size_limit});
-  if (!verdict) throw std::move(verdict.error());
-  info_ = *verdict;
+  info_ = judge_image(file, source_);
+  // Whoever made the layer has asked what the image is.
+  if (info_.format == ImageFormat::iso && volume_.format != DiskFormat::raw) {
+    throw Error(Reason::format_mismatch, "an ISO is kept as it is, in a raw layer")
+        .remedy("Try again when nobody writes to the file.");
+  }
 }
 
+bool Staging::is_verbatim() const { return !is_disk() || info_.format == ImageFormat::iso; }
+
 void Staging::make_directory_anew() {
-  const auto needed = allocated(status_of_open(source_file_.get()));
+  const auto source = allocated(status_of_open(source_file_.get()));
   owner_ = place_->make_owner(names_);
   clear_leftovers(owner_.get(), names_);
+  const bool copies = !source_.incoming;
   // The copy and the conversion of it; where blocks are shared this is more than is needed.
-  place_->require_space(owner_.get(), is_disk() ? needed + needed : needed);
+  Bytes needed;
+  if (copies) needed += source;
+  if (!is_verbatim()) needed += source;
+  place_->require_space(owner_.get(), needed);
   directory_ = make_directory(owner_.get(), names_.staging());
-  copy_.emplace(std::move(source_file_), create_new(directory_.get(), kSource), true);
+  if (link_source()) {
+    copy_.emplace(std::move(source_file_));
+  } else {
+    copy_.emplace(std::move(source_file_), create_new(directory_.get(), kSource), true);
+  }
+}
+
+// False where the file system knows no links, and for what is not ours.
+bool Staging::link_source() {
+  if (!source_.incoming) return false;
+  const auto folder = open_incoming_folder(*place_);
+  if (!folder) return false;
+  const auto name = to_text(*source_.incoming);
+  if (::linkat(folder.get(), name.c_str(), directory_.get(), kSource, 0) == 0) return true;
+  if (errno == EPERM || errno == EOPNOTSUPP || errno == EMLINK) return false;
+  throw os_error("cannot link an incoming file", errno);
 }
 
 const image_format::ImageInfo& Staging::judge_copy() {
   const int file = copy_->target().get();
   judge(file);
-  if (is_disk() && info_.format == DiskFormat::qcow2) walk_tables(file);
+  if (is_disk() && info_.format == ImageFormat::qcow2) walk_tables(file);
   return info_;
 }
 
@@ -115,7 +156,9 @@ void Staging::walk_tables(int file) const {
 
 void Staging::hand_to(HelperUser helper) {
   if (helper.user == 0) return;
-  if (::fchown(copy_->target().get(), helper.user, helper.group) != 0 ||
+  // The helper reads the source through its group and cannot change what was hashed and judged.
+  const int source = copy_->target().get();
+  if (::fchown(source, static_cast<uid_t>(-1), helper.group) != 0 || ::fchmod(source, 0640) != 0 ||
       ::fchown(directory_.get(), helper.user, helper.group) != 0) {
     throw os_error("cannot hand the staging directory to the helper", errno);
   }
@@ -167,6 +210,11 @@ void Staging::publish_file(const char* name, const std::string& checksum) {
   }
   sync(owner_.get(), "the directory of the volume");
   remove_tree(owner_.get(), names_.staging());
+}
+
+model::ImageFormat inspect_source(const Place& place, const ports::ImportSource& source) {
+  const auto file = open_image(place, source);
+  return judge_image(file.get(), source).format;
 }
 
 std::optional<ports::ImportResult> imported_before(const Place& place,

@@ -23,7 +23,8 @@ class Staging {
   static constexpr const char* kOutput = "output";
   static constexpr const char* kErrors = "errors";
 
-  // Opens and judges the source, looks for space and makes the directory, empty.
+  // Opens and judges the source, looks for space and makes the directory, empty. What came in is
+  // linked into it, anything else copied: a file of the host may change at any time.
   Staging(std::shared_ptr<const Place> place, ports::VolumeRef volume, ports::ImportSource source);
 
   FileCopy& copy() { return *copy_; }
@@ -31,6 +32,8 @@ class Staging {
   const model::image_format::ImageInfo& judge_copy();
   // From here the helper may read the source and write into the directory; nobody else may.
   void hand_to(HelperUser helper);
+  // Whether the source becomes the volume as it is; known once the copy was judged.
+  bool keeps_source() const { return is_verbatim(); }
   const std::string& path() const { return path_; }
   std::string read(const char* name, std::size_t limit) const;
   bool is_full() const;  // nothing more can be written to the datastore
@@ -45,8 +48,11 @@ class Staging {
   void judge(int file);
   void walk_tables(int file) const;
   void make_directory_anew();
+  bool link_source();
   void publish_file(const char* name, const std::string& checksum);
   bool is_disk() const { return volume_.content == model::LayerContent::disk; }
+  // Kept as it came: an ISO, a kernel, an initramfs.
+  bool is_verbatim() const;
 
   std::shared_ptr<const Place> place_;
   ports::VolumeRef volume_;
@@ -59,6 +65,9 @@ class Staging {
   Fd directory_;
   std::optional<FileCopy> copy_;
 };
+
+// What a foreign image is; throws what a refusal says.
+model::ImageFormat inspect_source(const Place& place, const ports::ImportSource& source);
 
 // What an import that ended already told, when the volume is there: its size and checksum.
 std::optional<ports::ImportResult> imported_before(const Place& place,

@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::int64_t kCpuPeriodMicroseconds = 100'000;
 
+bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 bool writable(const std::string& path) { return ::access(path.c_str(), W_OK) == 0; }
 
 [[noreturn]] void fail(const std::string& path) {
@@ -53,6 +54,11 @@ std::uint32_t cgroup_version(const std::string& mount) {
 }
 
 Cgroups::Cgroups(Options options) : options_(std::move(options)) {
+  // A delegated group that systemd has removed, because it was empty, can be made again.
+  const auto parent = options_.mount.substr(0, options_.mount.rfind('/'));
+  if (!exists(options_.mount) && cgroup_version(parent) == 2) {
+    ::mkdir(options_.mount.c_str(), 0755);
+  }
   const auto version = cgroup_version(options_.mount);
   if (version == 2) {
     if (writable(options_.mount + "/cgroup.subtree_control")) controllers_ = {""};
@@ -81,8 +87,10 @@ void Cgroups::set(const std::string& controller, const std::string& name, const 
   write_file(directory_path + "/" + file, value);
 }
 
-// A group of v2 has only the controllers that every group above it hands down.
+// A group of v2 has only the controllers that every group above it hands down. systemd removes a
+// delegated group when it is empty; it is made again.
 void Cgroups::make_v2_root() const {
+  make_directory(options_.mount);
   write_file(options_.mount + "/cgroup.subtree_control", "+memory +pids +cpu");
   make_directory(directory("", ""));
   write_file(directory("", "") + "/cgroup.subtree_control", "+memory +pids +cpu");

@@ -12,6 +12,7 @@ struct HostInfoOptions {
   std::string version;  // of ruched
   std::string root;     // "" for this machine; tests pass a directory with proc/ and sys/ in it
   int landlock_abi = -1;  // -1: ask the kernel
+  std::string cgroup_mount = "/sys/fs/cgroup";  // where guests' groups are made
 };
 
 std::unique_ptr<ports::HostInfo> linux_host_info(HostInfoOptions options);

@@ -31,6 +31,21 @@ void add_limits(Arguments& out, const ports::Confinement& confinement) {
   if (confinement.cpu_seconds_max) limit("cpu", *confinement.cpu_seconds_max);
 }
 
+void add_confinement(Arguments& out, const ports::Confinement& confinement) {
+  if (confinement.own_root) {
+    const auto& ids = *confinement.own_root;
+    out.option("--own-root", std::to_string(ids.first) + ":" + std::to_string(ids.count));
+  } else {
+    if (confinement.user != 0) out.option("--user", std::to_string(confinement.user));
+    if (confinement.group != 0) out.option("--group", std::to_string(confinement.group));
+    if (!confinement.landlock) return;
+    out.flag("--landlock");
+  }
+  out.each("--read", confinement.read_paths);
+  out.each("--write", confinement.write_paths);
+  out.each("--execute", confinement.execute_paths);
+}
+
 }  // namespace
 
 std::vector<std::string> jail_arguments(const JailCommand& command,
@@ -40,14 +55,7 @@ std::vector<std::string> jail_arguments(const JailCommand& command,
   out.option("--status-fd", std::to_string(command.status_descriptor));
   out.each(confinement.late_cgroup ? "--late-cgroup" : "--cgroup", command.cgroups);
   add_limits(out, confinement);
-  if (confinement.user != 0) out.option("--user", std::to_string(confinement.user));
-  if (confinement.group != 0) out.option("--group", std::to_string(confinement.group));
-  if (confinement.landlock) {
-    out.flag("--landlock");
-    out.each("--read", confinement.read_paths);
-    out.each("--write", confinement.write_paths);
-    out.each("--execute", confinement.execute_paths);
-  }
+  add_confinement(out, confinement);
   for (const auto& passed : request.descriptors) {
     out.option("--keep", std::to_string(passed.theirs));
   }

@@ -72,6 +72,7 @@ case $1 in
     ip address add $ip/${mask:-24} dev $interface
     for gateway in $router; do ip route replace default via $gateway dev $interface; done
     : > /etc/resolv.conf
+    [ -n "$domain" ] && echo search $domain >> /etc/resolv.conf
     for server in $dns; do echo nameserver $server >> /etc/resolv.conf; done
     [ "$1" = bound ] && echo "ruche-demo address $ip on $interface" > /dev/console
     ;;
@@ -230,6 +231,8 @@ std::string make_demo_initramfs(const std::string& busybox, const ModuleLookup& 
   return archive.finish();
 }
 
-std::string demo_command_line() { return "console=ttyS0 quiet cryptomgr.notests panic=5"; }
+std::string demo_command_line() {
+  return "console=ttyS0 quiet cryptomgr.notests panic=5 no_timer_check";
+}
 
 }  // namespace ruche::drivers::mirror

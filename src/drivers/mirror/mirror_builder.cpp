@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "drivers/mirror/build_files.hpp"
+#include "drivers/mirror/debian_build.hpp"
 #include "drivers/mirror/demo_guest.hpp"
 #include "drivers/mirror/packages.hpp"
 
@@ -21,6 +22,8 @@ constexpr const char* kDisk = "/disk.raw";
 constexpr const char* kKernel = "/vmlinuz";
 constexpr const char* kInitrd = "/initrd";
 constexpr Bytes kLargestModule = mib(64);
+constexpr int kCleanAttempts = 50;
+constexpr Duration kCleanPause{100};
 
 struct DemoPackages {
   Package kernel;
@@ -237,19 +240,21 @@ struct MirrorBuilder::Build {
   }
 };
 
-MirrorBuilder::MirrorBuilder(ports::Processes& processes, MirrorOptions options)
-    : processes_(processes), options_(options), lane_("image build") {}
+MirrorBuilder::MirrorBuilder(ports::Processes& processes, Clock& clock, MirrorOptions options)
+    : processes_(processes), clock_(clock), options_(options), lane_("image build") {}
 
 MirrorBuilder::~MirrorBuilder() = default;
 
-std::vector<std::string> MirrorBuilder::recipes() const { return {"demo"}; }
+std::vector<ports::ImageRecipe> MirrorBuilder::recipes() const {
+  return {{"demo", true}, {"debian", false}};
+}
 
 Async<ports::BuiltImage> MirrorBuilder::build(std::string recipe, std::string directory,
                                               std::function<void(std::string)> say) {
-  if (recipe != "demo") {
+  if (recipe != "demo" && recipe != "debian") {
     throw Error(Reason::no_such_object, "there is no recipe " + recipe)
         .at("/recipe")
-        .remedy("The recipes are: demo.");
+        .remedy("The recipes are: demo, debian.");
   }
   if (busy_) throw Error(Reason::in_use, "an image is being built").remedy("Wait for that task.");
   struct Busy {
@@ -260,16 +265,43 @@ Async<ports::BuiltImage> MirrorBuilder::build(std::string recipe, std::string di
   const Busy busy(busy_);
   if (!say) say = [](std::string) {};
   const auto parent = std::filesystem::path(directory).parent_path().string();
-  Build work{*this, directory, std::move(say), parent + "/cache", parent + "/cache/packages"};
+  const std::string cache = parent + "/cache";
+  co_await lane_.run([cache] {
+    make_folder(cache, 0, 0);
+    remove_leftovers(cache);
+  });
+  if (recipe == "debian") {
+    co_return co_await build_debian({{processes_, options_.helper_user, options_.helper_group},
+                                     options_.tree_ids,
+                                     clock_,
+                                     lane_,
+                                     cache,
+                                     directory,
+                                     std::move(say)});
+  }
+  Build work{*this, directory, std::move(say), cache, cache + "/packages"};
   co_return co_await work.run();
 }
 
 Async<void> MirrorBuilder::clean(std::string directory) {
-  // Only what we put there: the directory's name came from somebody else.
-  co_await lane_.run([directory] {
-    for (const char* name : {kDisk, kKernel, kInitrd}) remove_folder(directory + name);
-    ::rmdir(directory.c_str());
-  });
+  // Only what we put there: the directory's name came from somebody else. The processes of a build
+  // that was killed may need a moment to end.
+  for (int attempt = 1;; ++attempt) {
+    std::optional<Error> failure;
+    try {
+      co_await lane_.run([directory] {
+        for (const char* name : {kDisk, kKernel, kInitrd, kDebianDiskFile, kDebianWork}) {
+          remove_folder(directory + name);
+        }
+        ::rmdir(directory.c_str());
+      });
+    } catch (const Error& error) {
+      failure = error;
+    }
+    if (!failure) co_return;
+    if (attempt == kCleanAttempts) throw std::move(*failure);
+    co_await sleep_for(clock_, kCleanPause);
+  }
 }
 
 }  // namespace ruche::drivers::mirror

@@ -34,7 +34,14 @@ std::vector<std::string> parse_dependencies(std::string_view text) {
   return names;
 }
 
-// What tools may know of the daemon's environment: how to reach the mirror.
+Error failed(const std::string& tool, const ports::HelperResult& result) {
+  return Error(Reason::process_failed,
+               fmt::format("{} ended with status {}: {}", tool, result.status, result.error_output))
+      .remedy("Check that this machine can install packages: apt-get update.");
+}
+
+}  // namespace
+
 std::vector<std::string> tool_environment() {
   std::vector<std::string> environment{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
                                        "HOME=/nonexistent", "DEBIAN_FRONTEND=noninteractive"};
@@ -45,14 +52,6 @@ std::vector<std::string> tool_environment() {
   }
   return environment;
 }
-
-Error failed(const std::string& tool, const ports::HelperResult& result) {
-  return Error(Reason::process_failed,
-               fmt::format("{} ended with status {}: {}", tool, result.status, result.error_output))
-      .remedy("Check that this machine can install packages: apt-get update.");
-}
-
-}  // namespace
 
 std::string Package::file_name() const {
   std::string escaped;

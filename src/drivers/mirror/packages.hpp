@@ -29,6 +29,9 @@ struct Download {
 };
 std::optional<Download> parse_download(std::string_view text);
 
+// What tools may know of the daemon's environment: how to reach the mirror.
+std::vector<std::string> tool_environment();
+
 struct PackageTools {
   ports::Processes& processes;
   std::uint32_t user = 0;  // 0: the daemon's own

@@ -2,9 +2,12 @@
 // files only through descriptors that the daemon opened: its user may not open them by path.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "base/descriptor.hpp"
 
 namespace ruche::drivers::qemu {
 
@@ -15,6 +18,7 @@ struct OpenFile {
   bool by_path = false;  // QEMU opens it again through /proc/self/fd, so the guest's user must be
                          // allowed to read the file itself (kernel, initramfs)
   int number = -1;
+  std::shared_ptr<Descriptor> opened;  // handed over as it is; `path` is for people
 };
 
 class Arguments {
@@ -28,6 +32,11 @@ class Arguments {
   std::string fdset(const std::string& path, Access access);
   // A plain descriptor, reachable as /proc/self/fd/<n>; returns that path.
   std::string descriptor_path(const std::string& path);
+
+  // Something that is open already; returns its number in QEMU's process.
+  int hand_over(std::string name, std::shared_ptr<Descriptor> opened) {
+    return open({.path = std::move(name), .opened = std::move(opened)});
+  }
 
   std::vector<std::string> take_words() { return std::move(words_); }
   std::vector<OpenFile> take_files() { return std::move(files_); }

@@ -7,6 +7,7 @@
 
 #include "drivers/qemu/cpu.hpp"
 #include "drivers/qemu/disks.hpp"
+#include "drivers/qemu/firmware.hpp"
 #include "drivers/qemu/nics.hpp"
 #include "model/hardware.hpp"
 
@@ -23,6 +24,10 @@ std::unexpected<Error> refuse(Reason reason, const char* field, std::string mess
 bool uses(const model::VmSpec& spec, model::DiskBus bus) {
   return std::any_of(spec.disks.begin(), spec.disks.end(),
                      [&](const model::DiskSpec& disk) { return disk.bus == bus; });
+}
+
+bool uses_sata(const ports::MachineSpec& machine) {
+  return uses(machine.spec, model::DiskBus::sata) || !machine.spec.cdroms.empty();
 }
 
 Result check(const ports::MachineSpec& machine, const EngineFacts& facts) {
@@ -69,16 +74,18 @@ void add_accelerator(Arguments& out, model::Accelerator accelerator) {
   }
 }
 
-Result add_board(Arguments& out, const model::VmSpec& spec, model::Accelerator accelerator) {
+Result add_board(Arguments& out, const ports::MachineSpec& machine,
+                 model::Accelerator accelerator) {
+  const auto& spec = machine.spec;
   const auto cpu = cpu_argument(spec.cpu_baseline, accelerator);
   if (!cpu) return std::unexpected(cpu.error());
   const auto smp = smp_argument(spec);
   if (!smp) return std::unexpected(smp.error());
-  const char* sata = uses(spec, model::DiskBus::sata) ? "on" : "off";
   out.add("-machine",
           fmt::format("{},memory-backend=ram,usb=off,vmport=off,hpet=off,smbus=off,sata={},"
-                      "dump-guest-core=off",
-                      spec.machine_type, sata));
+                      "dump-guest-core=off{}",
+                      spec.machine_type, uses_sata(machine) ? "on" : "off",
+                      spec.boot.kind == model::BootKind::uefi ? kFirmwareProperties : ""));
   out.add("-cpu", *cpu);
   out.add("-smp", *smp);
   out.add("-m", fmt::format("size={}M", spec.memory.count >> 20));
@@ -104,13 +111,63 @@ void add_channels(Arguments& out, bool serial) {
   out.add("-device", "isa-serial,id=serial0,chardev=console");
 }
 
-void add_ports(Arguments& out, const model::VmSpec& spec) {
-  std::set<std::uint32_t> slots = {model::kRandomSlot};
-  if (uses(spec, model::DiskBus::virtio_scsi)) slots.insert(model::kScsiSlot);
+// The agent's channel: a named port of a virtio console, and a socket that the daemon connects to.
+void add_agent(Arguments& out) {
+  out.add("-chardev",
+          fmt::format("socket,id={},fd={},server=on,wait=off", kAgentDevice, kAgentDescriptor));
+  out.add("-device",
+          fmt::format("virtio-serial-pci,id=channels,bus=port{},max_ports=8", model::kChannelSlot));
+  out.add("-device", fmt::format("virtserialport,id={},bus=channels.0,nr=1,chardev={},"
+                                 "name=org.qemu.guest_agent.0",
+                                 kAgentDevice, kAgentDevice));
+}
+
+// The tablet says where the pointer is, so that a viewer's pointer and the guest's are one. The VNC
+// server listens nowhere: viewers are handed to it (screen.hpp).
+void add_display(Arguments& out, model::DisplayKind display) {
+  if (display == model::DisplayKind::none) return;
+  out.add("-vnc", "none");
+  out.add("-device", fmt::format("VGA,id=display,bus=pcie.0,addr=0x{:x}", model::kDisplaySlot));
+  out.add("-device", fmt::format("qemu-xhci,id=usb,bus=port{}", model::kUsbSlot));
+  out.add("-device", "usb-tablet,id=tablet,bus=usb.0,port=1");
+}
+
+// The seed is a descriptor that exists nowhere else; see launch.cpp. It is a CD on the SCSI
+// controller: the kernels that Debian makes for clouds have no driver for SATA.
+void add_seed(Arguments& out, const ports::MachineSpec& machine) {
+  if (machine.seed.empty()) return;
+  out.add("-add-fd", fmt::format("fd={},set={},opaque=ro:seed", kSeedDescriptor, kSeedSet));
+  out.add("-blockdev",
+          fmt::format(R"({{"driver":"file","node-name":"{}f","filename":"/dev/fdset/{}",)"
+                      R"("locking":"off","read-only":true}})",
+                      kSeedDevice, kSeedSet));
+  out.add("-blockdev", fmt::format(R"({{"driver":"raw","node-name":"{}","read-only":true,)"
+                                   R"("file":"{}f"}})",
+                                   kSeedDevice, kSeedDevice));
+  out.add("-device", fmt::format("scsi-cd,bus=scsi.0,channel=0,scsi-id={},lun=0,id={},drive={}",
+                                 model::kSeedTarget, kSeedDevice, kSeedDevice));
+}
+
+// Empty ports for devices that come while the guest runs: the lowest that are free.
+void add_spare(std::set<std::uint32_t>& slots) {
+  std::uint32_t spare = 0;
+  for (auto slot = model::kFirstFreeSlot; slot <= model::kLastFreeSlot; ++slot) {
+    if (spare == model::kSparePorts) return;
+    if (slots.insert(slot).second) ++spare;
+  }
+}
+
+void add_ports(Arguments& out, const ports::MachineSpec& machine) {
+  const auto& spec = machine.spec;
+  std::set<std::uint32_t> slots = {model::kRandomSlot, model::kChannelSlot};
+  if (spec.display != model::DisplayKind::none) slots.insert(model::kUsbSlot);
+  const bool scsi = uses(spec, model::DiskBus::virtio_scsi) || !machine.seed.empty();
+  if (scsi) slots.insert(model::kScsiSlot);
   for (const auto& disk : spec.disks) {
     if (disk.bus == model::DiskBus::virtio_blk) slots.insert(disk.slot);
   }
   for (const auto& nic : spec.nics) slots.insert(nic.slot);
+  add_spare(slots);
   for (const auto slot : slots) {
     if (slot == 0) continue;  // a device without a place is refused where it is added
     out.add("-device",
@@ -121,14 +178,21 @@ void add_ports(Arguments& out, const model::VmSpec& spec) {
   out.add("-device",
           fmt::format("virtio-rng-pci,id=rng,bus=port{},rng=random", model::kRandomSlot));
   out.add("-device", "pvpanic,id=panic");
+  if (!spec.generation_id.empty()) {
+    out.add("-device", "vmgenid,id=generation,guid=" + spec.generation_id);
+  }
   if (slots.contains(model::kScsiSlot)) {
     out.add("-device", fmt::format("virtio-scsi-pci,id=scsi,bus=port{}", model::kScsiSlot));
   }
 }
 
-Result add_boot(Arguments& out, const ports::MachineSpec& machine) {
+Result add_boot(Arguments& out, const ports::MachineSpec& machine, const EngineFacts& facts) {
   const auto& boot = machine.spec.boot;
   if (boot.kind == model::BootKind::bios) return {};
+  if (boot.kind == model::BootKind::uefi) {
+    if (auto ok = add_firmware(out, machine, facts); !ok) return ok;
+    if (machine.kernel_path.empty()) return {};  // what the disk holds
+  }
   if (machine.kernel_path.empty()) {
     return refuse(Reason::bad_spec, "/boot/kernel", "booting a kernel needs a kernel");
   }
@@ -149,12 +213,18 @@ std::expected<CommandLine, Error> build_command_line(const ports::MachineSpec& m
   Arguments out(facts.qemu_path, kFirstFileDescriptor);
   add_basics(out, machine);
   add_accelerator(out, facts.accelerator);
-  if (auto ok = add_board(out, spec, facts.accelerator); !ok) return std::unexpected(ok.error());
+  if (auto ok = add_board(out, machine, facts.accelerator); !ok) {
+    return std::unexpected(ok.error());
+  }
   add_channels(out, spec.serial);
-  add_ports(out, spec);
+  add_ports(out, machine);
+  add_agent(out);
+  add_display(out, spec.display);
   if (auto ok = add_disks(out, machine); !ok) return std::unexpected(ok.error());
-  if (auto ok = add_nics(out, machine.name, spec.nics); !ok) return std::unexpected(ok.error());
-  if (auto ok = add_boot(out, machine); !ok) return std::unexpected(ok.error());
+  if (auto ok = add_cdroms(out, machine); !ok) return std::unexpected(ok.error());
+  add_seed(out, machine);
+  if (auto ok = add_nics(out, machine); !ok) return std::unexpected(ok.error());
+  if (auto ok = add_boot(out, machine, facts); !ok) return std::unexpected(ok.error());
   return CommandLine{out.take_words(), out.take_files()};
 }
 

@@ -15,11 +15,16 @@ namespace ruche::drivers::qemu {
 // The listening sockets that the daemon hands over.
 inline constexpr int kQmpDescriptor = 3;
 inline constexpr int kSerialDescriptor = 4;
-inline constexpr int kFirstFileDescriptor = 5;
+inline constexpr int kAgentDescriptor = 5;
+inline constexpr int kSeedDescriptor = 6;  // the medium, made at the launch
+inline constexpr int kSeedSet = 1000;  // of descriptors, beyond those that Arguments gives out
+inline constexpr int kFirstFileDescriptor = 7;
 
 // What the daemon and QEMU call the parts that they talk about.
 inline constexpr const char* kRingDevice = "ring";
 inline constexpr const char* kWatchDevice = "watch";
+inline constexpr const char* kAgentDevice = "agent";  // the port and its character device
+inline constexpr const char* kSeedDevice = "seed";  // the drive and its block node
 inline constexpr Bytes kRingSize = kib(64);
 // QEMU's translation cache: without a limit it may grow to 1 GiB, which no reservation covers.
 inline constexpr Bytes kTranslationCache = mib(64);
@@ -28,6 +33,7 @@ struct EngineFacts {
   std::string qemu_path;
   model::Accelerator accelerator = model::Accelerator::tcg;
   std::vector<std::string> machine_types;
+  std::string uefi_code;  // empty: no UEFI here
 };
 
 struct CommandLine {

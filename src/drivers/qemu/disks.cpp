@@ -105,6 +105,35 @@ std::expected<void, Error> add_disks(Arguments& out, const ports::MachineSpec& m
   return {};
 }
 
+std::expected<void, Error> add_cdroms(Arguments& out, const ports::MachineSpec& machine) {
+  const auto& specs = machine.spec.cdroms;
+  if (machine.cdroms.size() != specs.size()) {
+    return std::unexpected(
+        Error(Reason::bad_spec, "the files of the CD-ROM drives are missing").at("/cdroms"));
+  }
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    const auto& spec = specs[i];
+    if (!is_valid_name(spec.name) || spec.name != machine.cdroms[i].name || spec.slot == 0) {
+      return std::unexpected(Error(Reason::bad_spec, "the CD-ROM drive has no name or no place")
+                                 .at(fmt::format("/cdroms/{}", i)));
+    }
+    const auto node = fmt::format("c{}", i);
+    const json::Object file{
+        {"driver", "file"},
+        {"node-name", node + "f"},
+        {"filename", out.fdset(machine.cdroms[i].path, Arguments::Access::read_only)},
+        {"locking", "on"},
+        {"read-only", true}};
+    const json::Object medium{
+        {"driver", "raw"}, {"node-name", node}, {"read-only", true}, {"file", node + "f"}};
+    out.add("-blockdev", boost::json::serialize(file));
+    out.add("-blockdev", boost::json::serialize(medium));
+    out.add("-device", fmt::format("ide-cd,bus=ide.{},id=cdrom-{},drive={},bootindex={}",
+                                   spec.slot - 1, spec.name, node, machine.disks.size() + i + 1));
+  }
+  return {};
+}
+
 std::vector<std::string> node_names(const std::vector<ports::MachineDisk>& disks) {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < disks.size(); ++i) {

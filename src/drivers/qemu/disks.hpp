@@ -11,6 +11,9 @@
 namespace ruche::drivers::qemu {
 
 std::expected<void, Error> add_disks(Arguments& out, const ports::MachineSpec& machine);
+// CD-ROM drives: a blank disk does not boot, so an installation starts from the medium and the
+// next start from the disk.
+std::expected<void, Error> add_cdroms(Arguments& out, const ports::MachineSpec& machine);
 // The names of all nodes of a machine's graph as add_disks makes it, to compare with QEMU's answer.
 std::vector<std::string> node_names(const std::vector<ports::MachineDisk>& disks);
 

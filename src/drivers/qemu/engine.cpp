@@ -9,6 +9,7 @@
 
 #include "drivers/qemu/accelerator.hpp"
 #include "drivers/qemu/capabilities.hpp"
+#include "drivers/qemu/firmware.hpp"
 #include "drivers/qemu/launch.hpp"
 #include "drivers/qemu/machine.hpp"
 #include "drivers/qemu/nics.hpp"
@@ -106,7 +107,8 @@ Async<void> QemuEngine::start(const ports::MachineSpec& spec, CommandLine line,
                               std::shared_ptr<MachineCore>& core) {
   auto place = directory(spec.guest);
   auto handover = co_await services_.lane.run([&] {
-    return prepare_handover(place, boot_files_, {line.files, spec.spec.serial, spec.uid});
+    return prepare_handover(place, boot_files_,
+                            {line.files, spec.seed, spec.spec.serial, spec.uid});
   });
   std::unique_ptr<net::Stream> monitor;
   {
@@ -169,6 +171,8 @@ RuntimeRecord QemuEngine::make_record(const ports::MachineSpec& spec, const Comm
   made.argv = line.argv;
   made.addresses = known_addresses(spec.spec.nics);
   made.serial = spec.spec.serial;
+  made.screen = spec.spec.display != model::DisplayKind::none;
+  made.agent = true;
   for (const auto& disk : spec.disks) {
     RecordedDisk recorded{disk.name, {}};
     for (const auto& image : disk.chain) recorded.chain.push_back({image.path, image.format});
@@ -224,6 +228,7 @@ Async<std::shared_ptr<MachineCore>> QemuEngine::connect(RuntimeRecord record,
   try {
     co_await core->qmp().negotiate(options_.adopt_limit);
     co_await core->verify();
+    co_await core->look_for_agent();
   } catch (const std::exception&) {
     failure = std::current_exception();
   }
@@ -430,7 +435,12 @@ Async<std::unique_ptr<ports::HypervisorEngine>> open_qemu(QemuOptions options, S
   capabilities.version = to_text(*version);
   capabilities.machine_type = facts.machine_types.front();
   capabilities.overhead = process_overhead(choice.accelerator);
-  capabilities.features = {"serial-console", "user-network"};
+  capabilities.features = {"serial-console", "user-network", "guest-agent", "cloud-init"};
+  capabilities.uefi = find_firmware("/usr/share");
+  if (capabilities.uefi) {
+    facts.uefi_code = capabilities.uefi->code_path;
+    capabilities.features.emplace_back("uefi");
+  }
   co_return std::make_unique<QemuEngine>(std::move(options), services, std::move(facts),
                                          std::move(capabilities));
 }

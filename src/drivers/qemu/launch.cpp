@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "drivers/qemu/seed.hpp"
+
 namespace ruche::drivers::qemu {
 
 namespace {
@@ -19,6 +21,11 @@ constexpr std::uint32_t kThreadsBesideCpus = 128;  // QEMU's thread pool has at 
 }
 
 Descriptor open_file(const OpenFile& file) {
+  if (file.opened) {
+    Descriptor copy(::fcntl(file.opened->get(), F_DUPFD_CLOEXEC, 0));
+    if (!copy.open()) fail(file.path);
+    return copy;
+  }
   const int mode = file.writable ? O_RDWR : O_RDONLY;
   Descriptor opened(::open(file.path.c_str(), mode | O_CLOEXEC | O_NONBLOCK));
   if (!opened.open()) fail(file.path);
@@ -55,6 +62,8 @@ Handover prepare_handover(GuestDirectory& directory, BootFiles& boot_files,
   directory.create();
   Handover handover;
   hand_over(handover, directory.listen(kQmpSocket), kQmpDescriptor);
+  hand_over(handover, directory.listen(kAgentSocket), kAgentDescriptor);
+  if (!request.seed.empty()) hand_over(handover, make_seed(request.seed), kSeedDescriptor);
   if (request.serial) hand_over(handover, directory.listen(kSerialSocket), kSerialDescriptor);
   for (const auto& file : request.files) {
     auto opened = open_file(file);

@@ -23,6 +23,7 @@ struct Handover {
 
 struct HandoverRequest {
   const std::vector<OpenFile>& files;
+  const std::vector<ports::SeedFile>& seed;
   bool serial = false;
   std::uint32_t uid = 0;
 };

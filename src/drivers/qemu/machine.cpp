@@ -7,7 +7,9 @@
 #include <cstring>
 #include <set>
 
+#include "drivers/qemu/command_line.hpp"
 #include "drivers/qemu/disks.hpp"
+#include "drivers/qemu/screen.hpp"
 
 namespace ruche::drivers::qemu {
 
@@ -68,6 +70,15 @@ std::optional<ports::MachineEvent> machine_event(const QmpEvent& event) {
   return std::nullopt;
 }
 
+std::optional<bool> agent_event(const QmpEvent& event) {
+  if (event.name != "VSERPORT_CHANGE") return std::nullopt;
+  const auto* id = event.data.if_contains("id");
+  const auto* open = event.data.if_contains("open");
+  if (id == nullptr || open == nullptr || !id->is_string() || !open->is_bool()) return std::nullopt;
+  if (id->get_string() != kAgentDevice) return std::nullopt;
+  return open->get_bool();
+}
+
 std::string describe_end(const ports::ProcessExit& exit, std::string_view error_output) {
   std::string text;
   if (exit.signalled()) {
@@ -91,6 +102,14 @@ MachineCore::MachineCore(Services services, Parts parts)
       parts_(std::move(parts)),
       qmp_(std::make_shared<QmpSession>(std::move(parts_.monitor), services.clock,
                                         parts_.command_limit)) {
+  if (parts_.record.agent) {
+    agent_ = std::make_unique<QemuAgent>(
+        [place = parts_.directory](this auto) -> Async<std::unique_ptr<net::Stream>> {
+          const auto address = place.address(kAgentSocket);
+          co_return co_await net::connect_unix(address.path);
+        },
+        services.clock);
+  }
   if (!parts_.record.serial) return;
   serial_ = std::make_shared<SerialLine>(services,
                                          SerialLine::Options{parts_.record.guest, parts_.record.uid,
@@ -106,6 +125,7 @@ void MachineCore::release() {
   if (release_asked_) return;
   release_asked_ = true;
   qmp_->close();
+  if (agent_) agent_->close();
   changed_.notify();
 }
 
@@ -145,11 +165,14 @@ Async<void> MachineCore::watch_process() {
   end_ = exit;
   qmp_->close();
   if (serial_) serial_->end();
+  if (agent_) agent_->close();
   say({MachineEventKind::ended, last_words_});
 }
 
 // A power-off says SHUTDOWN, STOP and SHUTDOWN again; core hears of it once.
 void MachineCore::hear(const QmpEvent& event) {
+  const auto agent = agent_event(event);
+  if (agent && agent_ && agent_->note_connected(*agent)) say({MachineEventKind::agent, {}});
   auto heard = machine_event(event);
   if (!heard) return;
   services_.log.debug(
@@ -285,6 +308,19 @@ Async<void> MachineCore::verify() {
   }
 }
 
+Async<void> MachineCore::look_for_agent() {
+  const auto self = shared_from_this();
+  if (!agent_) co_return;
+  const auto devices = co_await qmp_->execute("query-chardev");
+  if (!devices.is_array()) throw Error(Reason::hypervisor_failed, "QEMU's channels are no list");
+  for (const auto& device : devices.get_array()) {
+    const auto& channel = as_object(device);
+    if (text_member(channel, "label") != kAgentDevice) continue;
+    const auto& open = member(channel, "frontend-open");
+    agent_->note_connected(open.is_bool() && open.get_bool());
+  }
+}
+
 // --- QemuMachine -----------------------------------------------------------------------------
 
 namespace {
@@ -306,6 +342,10 @@ class Session : public ports::ConsoleSession {
 };
 
 }  // namespace
+
+QemuMachine::QemuMachine(std::shared_ptr<MachineCore> core) : core_(std::move(core)) {
+  if (core_->record().screen) screens_ = std::make_unique<QemuScreens>(core_);
+}
 
 Async<ports::MachineStatus> QemuMachine::status() {
   const auto core = core_;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "drivers/qemu/agent.hpp"
 #include "drivers/qemu/guest_directory.hpp"
 #include "drivers/qemu/qmp_session.hpp"
 #include "drivers/qemu/runtime_record.hpp"
@@ -20,6 +21,8 @@ namespace ruche::drivers::qemu {
 ports::MachineState machine_state(std::string_view run_state);
 // The event that core hears of, if any.
 std::optional<ports::MachineEvent> machine_event(const QmpEvent& event);
+// Whether the event says that the agent came (true) or went.
+std::optional<bool> agent_event(const QmpEvent& event);
 // Why a process ended, for people: its exit, then the end of its standard error in printable form.
 std::string describe_end(const ports::ProcessExit& exit, std::string_view error_output);
 
@@ -47,8 +50,14 @@ class MachineCore : public std::enable_shared_from_this<MachineCore> {
   Async<void> released();
 
   QmpSession& qmp() { return *qmp_; }
+  const std::shared_ptr<QmpSession>& qmp_session() { return qmp_; }
+  // A name that no other has in this process's monitor.
+  std::string next_name(std::string_view kind) {
+    return std::string(kind) + std::to_string(++last_name_);
+  }
   SerialLine* serial() { return serial_.get(); }
   const std::shared_ptr<SerialLine>& serial_line() { return serial_; }
+  QemuAgent* agent() { return agent_.get(); }
   const RuntimeRecord& record() const { return parts_.record; }
   const GuestDirectory& directory() const { return parts_.directory; }
   std::string cgroup() const;
@@ -61,6 +70,8 @@ class MachineCore : public std::enable_shared_from_this<MachineCore> {
   Async<void> wait_for_end();
   // Throws hypervisor_failed unless QEMU says it is this guest with these block nodes.
   Async<void> verify();
+  // Whether the guest holds its end of the agent's channel, of a machine taken over.
+  Async<void> look_for_agent();
 
  private:
   static Async<void> live(std::shared_ptr<MachineCore> self);
@@ -74,28 +85,33 @@ class MachineCore : public std::enable_shared_from_this<MachineCore> {
   Parts parts_;
   std::shared_ptr<QmpSession> qmp_;
   std::shared_ptr<SerialLine> serial_;
+  std::unique_ptr<QemuAgent> agent_;
   bool release_asked_ = false;
   bool over_ = false;
   std::optional<ports::ProcessExit> end_;
   std::string last_words_;
   bool shut_down_said_ = false;
+  std::uint64_t last_name_ = 0;
   std::deque<ports::MachineEvent> events_;
   Signal changed_;
 };
 
 class QemuMachine : public ports::Machine, public ports::Consoles {
  public:
-  explicit QemuMachine(std::shared_ptr<MachineCore> core) : core_(std::move(core)) {}
+  explicit QemuMachine(std::shared_ptr<MachineCore> core);
   ~QemuMachine() override { core_->release(); }
 
   Async<ports::MachineStatus> status() override;
   Async<void> power(ports::PowerAction action) override;
   Async<ports::MachineEvent> next_event() override;
   ports::Consoles* consoles() override;
+  ports::GuestAgents* agents() override { return core_->agent(); }
+  ports::Screens* screens() override { return screens_.get(); }
   Async<std::unique_ptr<ports::ConsoleSession>> open() override;
 
  private:
   std::shared_ptr<MachineCore> core_;
+  std::unique_ptr<ports::Screens> screens_;  // null: it has no display
 };
 
 }  // namespace ruche::drivers::qemu

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/ids.hpp"
 
 namespace ruche::drivers::qemu {
@@ -36,19 +38,45 @@ std::expected<void, Error> check(const model::NicSpec& nic, std::size_t index) {
   return {};
 }
 
+std::string user_network(const std::string& guest_name, const model::NicSpec& nic) {
+  auto network = fmt::format("user,id=net-{},hostname={}", nic.name, guest_name);
+  for (const auto& forward : nic.forwards) {
+    network += fmt::format(",hostfwd=tcp:127.0.0.1:{}-{}:{}", forward.host_port, kUserAddress,
+                           forward.guest_port);
+  }
+  return network;
+}
+
+// QEMU gets the tap itself and no right to make another.
+std::expected<std::string, Error> plugged(Arguments& out, const model::NicSpec& nic,
+                                          const std::vector<ports::AttachedPort>& ports) {
+  const auto port = std::ranges::find(ports, nic.name, &ports::AttachedPort::nic);
+  if (port == ports.end()) {
+    return std::unexpected(
+        Error(Reason::bad_spec, fmt::format("{} is plugged in nowhere", nic.name)).at("/nics"));
+  }
+  auto network =
+      fmt::format("tap,id=net-{},fd={}", nic.name, out.hand_over(port->interface, port->tap));
+  if (port->vhost) {
+    network += fmt::format(",vhost=on,vhostfd={}", out.hand_over("/dev/vhost-net", port->vhost));
+  }
+  return network;
+}
+
 }  // namespace
 
-std::expected<void, Error> add_nics(Arguments& out, const std::string& guest_name,
-                                    const std::vector<model::NicSpec>& nics) {
+std::expected<void, Error> add_nics(Arguments& out, const ports::MachineSpec& machine) {
+  const auto& nics = machine.spec.nics;
   for (std::size_t i = 0; i < nics.size(); ++i) {
     const auto& nic = nics[i];
     if (auto ok = check(nic, i); !ok) return ok;
-    auto network = fmt::format("user,id=net-{},hostname={}", nic.name, guest_name);
-    for (const auto& forward : nic.forwards) {
-      network += fmt::format(",hostfwd=tcp:127.0.0.1:{}-{}:{}", forward.host_port, kUserAddress,
-                             forward.guest_port);
+    if (nic.kind == model::NicKind::user) {
+      out.add("-netdev", user_network(machine.name, nic));
+    } else {
+      auto network = plugged(out, nic, machine.ports);
+      if (!network) return std::unexpected(std::move(network.error()));
+      out.add("-netdev", std::move(*network));
     }
-    out.add("-netdev", std::move(network));
     // No option ROM: booting from the network would only delay a guest that has a disk.
     out.add("-device",
             fmt::format("virtio-net-pci,bus=port{},id=nic-{},netdev=net-{},mac={},romfile=",
@@ -58,8 +86,12 @@ std::expected<void, Error> add_nics(Arguments& out, const std::string& guest_nam
 }
 
 std::vector<std::string> known_addresses(const std::vector<model::NicSpec>& nics) {
-  if (nics.empty()) return {};
-  return {std::string(kUserAddress)};
+  std::vector<std::string> known;
+  for (const auto& nic : nics) {
+    const bool user = nic.kind == model::NicKind::user;
+    known.push_back(user ? std::string(kUserAddress) : nic.address);
+  }
+  return known;
 }
 
 }  // namespace ruche::drivers::qemu

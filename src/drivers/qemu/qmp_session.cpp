@@ -119,17 +119,27 @@ Async<void> QmpSession::negotiate(Duration limit) {
 
 Async<json::Value> QmpSession::execute(std::string command, json::Object arguments,
                                        Duration limit) {
+  return ask(std::move(command), std::move(arguments), limit, {});
+}
+
+Async<json::Value> QmpSession::execute_with(std::string command, json::Object arguments,
+                                            std::vector<int> descriptors) {
+  return ask(std::move(command), std::move(arguments), command_limit_, std::move(descriptors));
+}
+
+Async<json::Value> QmpSession::ask(std::string command, json::Object arguments, Duration limit,
+                                   std::vector<int> descriptors) {
   const auto self = shared_from_this();
   if (failure_) throw *failure_;
   const auto id = ++last_id_;
   const auto pending = std::make_shared<Pending>();
   pending->command = command;
   pending_[id] = pending;
-  auto line = qmp_command(id, command, arguments);
+  Message message{qmp_command(id, command, arguments), std::move(descriptors)};
   std::exception_ptr stopped;
   bool late = false;
   try {
-    co_await with_deadline(clock_, limit, command, exchange(pending, std::move(line)));
+    co_await with_deadline(clock_, limit, command, exchange(pending, std::move(message)));
   } catch (const Error& error) {
     late = error.reason() == Reason::deadline;
     stopped = std::current_exception();
@@ -152,19 +162,23 @@ Async<json::Value> QmpSession::execute(std::string command, json::Object argumen
   co_return std::move(**pending->answer);
 }
 
-Async<void> QmpSession::exchange(std::shared_ptr<Pending> pending, std::string line) {
-  co_await send(std::move(line));
+Async<void> QmpSession::exchange(std::shared_ptr<Pending> pending, Message message) {
+  co_await send(std::move(message));
   while (!pending->answer) co_await pending->answered.wait();
 }
 
 // One writer at a time. A write that was cut off leaves half a command behind: the session ends.
-Async<void> QmpSession::send(std::string line) {
+Async<void> QmpSession::send(Message message) {
   while (sending_) co_await changed_.wait();
   if (failure_) throw *failure_;
   sending_ = true;
   std::exception_ptr cut_off;
   try {
-    co_await stream_->write_all(line);
+    if (message.descriptors.empty()) {
+      co_await stream_->write_all(message.line);
+    } else {
+      co_await stream_->write_with_descriptors(message.line, message.descriptors);
+    }
   } catch (const std::exception&) {
     cut_off = std::current_exception();
   }

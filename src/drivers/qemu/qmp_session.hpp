@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/async.hpp"
 #include "base/clock.hpp"
@@ -32,6 +33,9 @@ class QmpSession : public std::enable_shared_from_this<QmpSession> {
   // Throws hypervisor_failed when QEMU refuses, does not answer in time, or is gone.
   Async<json::Value> execute(std::string command, json::Object arguments = {});
   Async<json::Value> execute(std::string command, json::Object arguments, Duration limit);
+  // With descriptors that travel with the command; the caller keeps its copies.
+  Async<json::Value> execute_with(std::string command, json::Object arguments,
+                                  std::vector<int> descriptors);
   void close();
   const std::string& version() const { return version_; }
 
@@ -46,8 +50,14 @@ class QmpSession : public std::enable_shared_from_this<QmpSession> {
   void take(QmpMessage message, const EventSink& sink);
   void answer(std::uint64_t id, std::expected<json::Value, Error> result);
   void fail(Error error);
-  Async<void> exchange(std::shared_ptr<Pending> pending, std::string line);
-  Async<void> send(std::string line);
+  struct Message {
+    std::string line;
+    std::vector<int> descriptors;
+  };
+  Async<json::Value> ask(std::string command, json::Object arguments, Duration limit,
+                         std::vector<int> descriptors);
+  Async<void> exchange(std::shared_ptr<Pending> pending, Message message);
+  Async<void> send(Message message);
   Async<void> wait_for_greeting();
 
   std::unique_ptr<net::Stream> stream_;

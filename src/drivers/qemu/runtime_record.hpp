@@ -49,6 +49,8 @@ struct RuntimeRecord {
   std::vector<RecordedDisk> disks;
   std::vector<std::string> addresses;
   bool serial = false;
+  bool agent = false;
+  bool screen = false;
 
   ports::ProcessIdentity process() const { return {pid, start_ticks, boot_id}; }
 };
@@ -68,7 +70,9 @@ constexpr auto describe(Type<RuntimeRecord>) {
       field<&R::accelerator>("accelerator", "kvm or tcg."),
       field<&R::argv>("argv", "Command line."), field<&R::disks>("disks", "Block graph."),
       field<&R::addresses>("addresses", "Known addresses."),
-      field<&R::serial>("serial", "It has a serial line."));
+      field<&R::serial>("serial", "It has a serial line."),
+      field<&R::agent>("agent", "It has an agent's channel."),
+      field<&R::screen>("screen", "It has a display."));
 }
 
 void write_record(const GuestDirectory& directory, const RuntimeRecord& record);

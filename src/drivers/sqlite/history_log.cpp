@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "drivers/sqlite/audit_table.hpp"
 #include "drivers/sqlite/connection.hpp"
 
 namespace ruche::drivers::sqlite {
@@ -15,7 +16,7 @@ using ports::HistoryRecord;
 namespace {
 
 constexpr std::int64_t kApplicationId = 0x52554848;  // "RUHH"
-constexpr std::int64_t kSchemaVersion = 1;
+constexpr std::int64_t kSchemaVersion = 2;  // 1 had no audit
 constexpr std::size_t kMaxPending = 10'000;  // records that wait for the thread; more are dropped
 constexpr std::size_t kMaxQuery = 1'000;
 
@@ -98,6 +99,15 @@ class HistoryFile {
     });
   }
 
+  // Work on the audit's tables: the same file, the same thread.
+  template <class F>
+  auto audit(F work) -> std::invoke_result_t<F, AuditTable&> {
+    return guarded([&] {
+      AuditTable table(*connection_);
+      return work(table);
+    });
+  }
+
  private:
   template <class F>
   auto guarded(F work) -> std::invoke_result_t<F> {
@@ -120,9 +130,17 @@ class HistoryFile {
     if (connection->integer("SELECT COUNT(*) FROM sqlite_schema") == 0) {
       Transaction transaction(*connection);
       connection->execute(kSchema);
+      connection->execute(AuditTable::schema());
       connection->execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {};",
                                       kApplicationId, kSchemaVersion)
                               .c_str());
+      transaction.commit();
+    }
+    if (connection->integer("PRAGMA application_id") == kApplicationId &&
+        connection->integer("PRAGMA user_version") == 1) {
+      Transaction transaction(*connection);
+      connection->execute(AuditTable::schema());
+      connection->execute("PRAGMA user_version = 2;");
       transaction.commit();
     }
     if (connection->integer("PRAGMA application_id") != kApplicationId ||
@@ -137,7 +155,9 @@ class HistoryFile {
   std::unique_ptr<Connection> connection_;
 };
 
-class HistoryLog : public History, public std::enable_shared_from_this<HistoryLog> {
+class HistoryLog : public History,
+                   public ports::AuditLog,
+                   public std::enable_shared_from_this<HistoryLog> {
  public:
   HistoryLog(std::string path, Executor executor, Log& log)
       : executor_(std::move(executor)), log_(log), file_(std::move(path)), lane_("history") {}
@@ -159,6 +179,28 @@ class HistoryLog : public History, public std::enable_shared_from_this<HistoryLo
   Async<std::size_t> prune(HistoryLimits limits) override {
     write_pending();
     co_return co_await lane_.run([this, limits] { return file_.prune(limits); });
+  }
+
+  AuditLog& audit() override { return *this; }
+  Async<ports::AuditMark> append(std::vector<ports::AuditItem> items) override {
+    co_return co_await lane_.run([this, items = std::move(items)] {
+      return file_.audit([&](AuditTable& table) { return table.append(items); });
+    });
+  }
+  Async<std::vector<ports::AuditEntry>> query(ports::AuditQuery query) override {
+    co_return co_await lane_.run([this, query = std::move(query)] {
+      return file_.audit([&](AuditTable& table) { return table.query(query); });
+    });
+  }
+  Async<ports::AuditVerdict> verify(ports::AuditMark known) override {
+    co_return co_await lane_.run([this, known = std::move(known)] {
+      return file_.audit([&](AuditTable& table) { return table.verify(known); });
+    });
+  }
+  Async<std::size_t> prune(Timestamp oldest, PruneNote note) override {
+    co_return co_await lane_.run([this, oldest, note = std::move(note)] {
+      return file_.audit([&](AuditTable& table) { return table.prune(oldest, note); });
+    });
   }
 
   // The last chance of what is gathered; the lane's end waits for it.
@@ -216,6 +258,7 @@ class HistoryHandle : public History {
   Async<std::size_t> prune(HistoryLimits limits) override {
     co_return co_await log_->prune(limits);
   }
+  ports::AuditLog& audit() override { return log_->audit(); }
 
  private:
   std::shared_ptr<HistoryLog> log_;
