@@ -43,6 +43,8 @@ void read_entry(StoreTruth& truth, const core::keys::Parsed& parsed, const ports
       return decode_into(truth, truth.images, parsed, entry);
     case DocumentKind::datastore_spec:
       return decode_into(truth, truth.datastores, parsed, entry);
+    case DocumentKind::network_spec:
+      return decode_into(truth, truth.networks, parsed, entry);
     case DocumentKind::host_spec:
       return decode_into(truth, truth.hosts, parsed, entry);
     case DocumentKind::host_ledger:
@@ -56,9 +58,17 @@ void read_entry(StoreTruth& truth, const core::keys::Parsed& parsed, const ports
       if (!one.empty()) truth.names[parsed.name] = one.begin()->second.object;
       return;
     }
+    case DocumentKind::upload:
+      return decode_into(truth, truth.uploads, parsed, entry);
     case DocumentKind::datastore_status:
+    case DocumentKind::network_status:
     case DocumentKind::host_status:
     case DocumentKind::idempotency:
+    case DocumentKind::user:
+    case DocumentKind::token:
+    case DocumentKind::session:
+    case DocumentKind::audit:
+    case DocumentKind::audit_head:
     case DocumentKind::settings:
       return;
   }
@@ -182,8 +192,8 @@ void check_guests(SimCluster& cluster, const StoreTruth& truth, Findings& findin
     if (!truth.guests.contains(id)) findings.push_back("a status without a guest: " + to_text(id));
   }
   for (const auto& [id, placement] : truth.placements) {
-    const bool known =
-        truth.guests.contains(id) || truth.images.contains(id) || truth.datastores.contains(id);
+    const bool known = truth.guests.contains(id) || truth.images.contains(id) ||
+                       truth.datastores.contains(id) || truth.networks.contains(id);
     if (!known) findings.push_back("a placement of nothing: " + to_text(id));
   }
   for (const auto& host : cluster.hosts()) {
@@ -206,10 +216,14 @@ void check_names(const StoreTruth& truth, Findings& findings) {
   for (const auto& [id, guest] : truth.guests) {
     if (!guest.deleted_at) hold("vm/" + guest.name, id);
     hold(fmt::format("uid/{}", guest.uid), id);
-    for (const auto& nic : guest.spec.nics) hold("mac/" + nic.mac, id);
+    for (const auto& nic : guest.spec.nics) {
+      hold("mac/" + nic.mac, id);
+      if (nic.network) hold(fmt::format("address/{}/{}", to_text(*nic.network), nic.address), id);
+    }
   }
   for (const auto& [id, image] : truth.images) hold("image/" + image.name, id);
   for (const auto& [id, datastore] : truth.datastores) hold("datastore/" + datastore.name, id);
+  for (const auto& [id, network] : truth.networks) hold("network/" + network.name, id);
   for (const auto& [id, host] : truth.hosts) hold("host/" + host.name, id);
   for (const auto& [name, holder] : expected) {
     const auto found = truth.names.find(name);
@@ -229,6 +243,8 @@ void check_layers(const StoreTruth& truth, Findings& findings) {
     for (const auto& disk : guest.spec.disks) used.insert(disk.layer.value);
     if (guest.spec.boot.kernel) ++users[guest.spec.boot.kernel->value];
     if (guest.spec.boot.initrd) ++users[guest.spec.boot.initrd->value];
+    if (guest.spec.boot.uefi_vars) used.insert(guest.spec.boot.uefi_vars->value);
+    for (const auto& cdrom : guest.spec.cdroms) ++users[cdrom.layer.value];
   }
   for (const auto& [id, image] : truth.images) {
     used.insert(image.disk.value);
@@ -269,6 +285,10 @@ void check_place(const StoreTruth& truth, const std::string& key, const FakePlac
     } else {
       on_disk.insert(layer->first);
     }
+  }
+  for (const auto& [id, bytes] : place.incoming) {
+    if (truth.uploads.contains(id)) continue;
+    findings.push_back(key + "/incoming/" + to_text(id) + " is left over");
   }
   for (const auto& [owner, notes] : place.notes) {
     const auto id = parse_uuid(owner.substr(owner.find('/') + 1));
@@ -349,6 +369,19 @@ void refresh(const std::map<std::string, ports::Entry>& entries, const std::stri
   }
 }
 
+// A frozen guest has somebody who thaws it, and a document that says frozen means it.
+void check_freezes(SimCluster& cluster, const StoreTruth& truth, Findings& findings) {
+  for (const auto& host : cluster.hosts()) {
+    for (const auto& [guest, process] : host->machines().processes()) {
+      const auto status = truth.statuses.find(guest.value);
+      if (status == truth.statuses.end()) continue;
+      if (process->agent.frozen == status->second.thaw_at.has_value()) continue;
+      findings.push_back(fmt::format("guest {} is {}, its document says otherwise", to_text(guest),
+                                     process->agent.frozen ? "frozen" : "thawed"));
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> AlwaysChecker::check(SimCluster& cluster) {
@@ -362,6 +395,38 @@ std::vector<std::string> AlwaysChecker::check(SimCluster& cluster) {
   return findings;
 }
 
+namespace {
+
+// Nothing of a network stays that no guest needs, and every guest that runs is plugged in.
+void check_networks(SimCluster& cluster, const StoreTruth& truth, Findings& findings) {
+  for (const auto& host : cluster.hosts()) {
+    std::set<std::string> running;
+    for (const auto& [guest, process] : host->machines().processes()) {
+      for (const auto& nic : process->spec.spec.nics) {
+        if (nic.network) running.insert(nic.address);
+      }
+    }
+    for (const auto& [address, plug] : host->networks().plugged) {
+      if (!plug.expired() && !running.contains(address)) {
+        findings.push_back("a plug of no guest at " + address + " on " + host->name());
+      }
+    }
+    for (const auto& address : running) {
+      const auto plug = host->networks().plugged.find(address);
+      if (plug == host->networks().plugged.end() || plug->second.expired()) {
+        findings.push_back("a guest runs unplugged at " + address + " on " + host->name());
+      }
+    }
+    for (const auto& [id, plan] : host->networks().realized) {
+      if (!truth.networks.contains(id.value)) {
+        findings.push_back("a network without a document on " + host->name());
+      }
+    }
+  }
+}
+
+}  // namespace
+
 std::vector<std::string> check_at_rest(SimCluster& cluster) {
   const StoreTruth truth = read_truth(cluster.store());
   Findings findings = truth.unreadable;
@@ -369,9 +434,11 @@ std::vector<std::string> check_at_rest(SimCluster& cluster) {
   check_ledgers(truth, findings);
   check_tasks(truth, findings);
   check_guests(cluster, truth, findings);
+  check_freezes(cluster, truth, findings);
   check_names(truth, findings);
   check_layers(truth, findings);
   check_files(cluster, truth, findings);
+  check_networks(cluster, truth, findings);
   check_inventories(cluster, findings);
   return findings;
 }

@@ -24,7 +24,9 @@ struct StoreTruth {
   std::map<Uuid, model::Placement> placements;
   std::map<Uuid, model::Layer> layers;
   std::map<Uuid, model::Image> images;
+  std::map<Uuid, model::Upload> uploads;
   std::map<Uuid, model::Datastore> datastores;
+  std::map<Uuid, model::Network> networks;
   std::map<Uuid, model::Host> hosts;
   std::map<Uuid, model::Ledger> ledgers;
   std::map<Uuid, model::Task> tasks;

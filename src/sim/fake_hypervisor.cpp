@@ -63,7 +63,8 @@ class FakeMachine : public ports::Machine {
       : engine_(engine),
         process_(std::move(process)),
         seen_(seen),
-        console_(process_, engine.clock_) {}
+        console_(process_, engine.clock_),
+        agent_(engine, process_) {}
 
   Async<ports::MachineStatus> status() override {
     co_await engine_.arrive();
@@ -103,6 +104,7 @@ class FakeMachine : public ports::Machine {
   }
 
   ports::Consoles* consoles() override { return process_->spec.spec.serial ? &console_ : nullptr; }
+  ports::GuestAgents* agents() override { return &agent_; }
 
  private:
   void kill() {
@@ -121,6 +123,9 @@ class FakeMachine : public ports::Machine {
       engine_.effect("resume " + name, [&] {
         if (state == MachineState::prelaunch) process_->resumed_at = engine_.clock_.now();
         machines.set_state(*process_, MachineState::running, MachineEventKind::resumed);
+        if (process_->agent.installed) {
+          machines.set_state(*process_, MachineState::running, MachineEventKind::agent);
+        }
       });
     } else if (action == PowerAction::pause && state == MachineState::running) {
       engine_.effect("pause " + name, [&] {
@@ -138,6 +143,7 @@ class FakeMachine : public ports::Machine {
   std::shared_ptr<SimProcess> process_;
   std::size_t seen_;
   FakeConsole console_;
+  FakeAgent agent_;
 };
 
 SimMachines::SimMachines(Clock& world, FakeStorage& storage, MachineHooks& hooks, std::string host)
@@ -150,6 +156,7 @@ SimMachines::SimMachines(Clock& world, FakeStorage& storage, MachineHooks& hooks
   capabilities.version = "10.0.2-simulated";
   capabilities.machine_type = "pc-q35-10.0";
   capabilities.overhead = mib(64);
+  capabilities.uefi = {"/ovmf/code", "/ovmf/variables", kib(528)};
 }
 
 SimMachines::~SimMachines() {
@@ -184,6 +191,7 @@ std::shared_ptr<SimProcess> SimMachines::exec(ports::MachineSpec spec) {
   process->store_id = spec.store_id;
   process->pid = ++last_pid_;
   process->spec = std::move(spec);
+  process->agent.installed = with_agents;
   processes_[process->guest] = process;
   // The record with the epoch is there before the process.
   records_[process->guest] = {process->epoch, process->store_id, boot_id_, {}};
@@ -203,6 +211,7 @@ void SimMachines::set_state(SimProcess& process, MachineState state, MachineEven
 void SimMachines::end(SimProcess& process, std::string last_words) {
   if (!process.alive()) return;
   for (const auto& disk : process.spec.disks) storage_.unlock(disk.chain.front().path);
+  process.spec.ports.clear();  // a tap goes with its last descriptor
   if (const auto timer = shutdowns_.find(process.pid); timer != shutdowns_.end()) {
     world_.disarm(timer->second);
     shutdowns_.erase(timer);
@@ -371,6 +380,27 @@ Async<model::HostStatus> FakeHostInfo::read() {
   auto status = facts;
   status.boot_id = machines_.boot_id();
   co_return status;
+}
+
+Async<model::HostFacts> FakeHostInfo::inspect() {
+  model::HostFacts found;
+  found.processor = {.architecture = "x86_64",
+                     .model = facts.cpu_model,
+                     .sockets = facts.sockets,
+                     .cores = facts.cores,
+                     .threads = facts.threads,
+                     .level = facts.cpu_level,
+                     .virtualization = "AMD-V",
+                     .nested_paging = "NPT"};
+  found.memory.total = facts.memory;
+  found.memory.available = facts.memory;
+  found.kernel.release = facts.kernel;
+  found.kernel.kvm = "usable";
+  found.kernel.cgroup_version = facts.cgroup_version;
+  found.kernel.cgroup_writable = true;
+  found.hypervisor.installed = true;
+  found.is_root = true;
+  co_return found;
 }
 
 void FakeHistory::append(ports::HistoryRecord record) {

@@ -18,6 +18,8 @@
 #include "ports/history.hpp"
 #include "ports/host_info.hpp"
 #include "ports/hypervisor.hpp"
+#include "sim/fake_agent.hpp"
+#include "sim/fake_audit.hpp"
 #include "sim/fake_volumes.hpp"
 
 namespace ruche::sim {
@@ -40,6 +42,7 @@ struct SimProcess {
   std::string last_words;           // once it is gone
   std::vector<ports::MachineEvent> events;
   std::string typed;                // on its serial console
+  SimAgent agent;
   Signal changed;
 
   bool alive() const { return state != ports::MachineState::gone; }
@@ -103,12 +106,15 @@ class SimMachines {
   void fail_next_launch(std::string why) { launch_failures_.push_back(std::move(why)); }
 
   ports::EngineCapabilities capabilities;
+  // Guests launched from now on have an agent.
+  bool with_agents = false;
   // A defect, to see that the checkers notice: processes do not end when they are told to.
   bool immortal = false;
 
  private:
   friend class FakeHypervisor;
   friend class FakeMachine;
+  friend class FakeAgent;
   std::shared_ptr<SimProcess> exec(ports::MachineSpec spec);
   void set_state(SimProcess& process, ports::MachineState state, ports::MachineEventKind event,
                  std::string detail = {});
@@ -166,6 +172,7 @@ class FakeHypervisor : public ports::HypervisorEngine {
 
  private:
   friend class FakeMachine;
+  friend class FakeAgent;
   Async<void> complete_launch(std::shared_ptr<SimProcess> process);
   // A call on its way: latency, frozen, severed.
   Async<void> arrive();
@@ -189,6 +196,7 @@ class FakeHostInfo : public ports::HostInfo {
  public:
   explicit FakeHostInfo(const SimMachines& machines);
   Async<model::HostStatus> read() override;
+  Async<model::HostFacts> inspect() override;  // the same machine: a server that has it all
   model::HostStatus facts;  // boot_id comes from the machines
 
  private:
@@ -201,11 +209,13 @@ class FakeHistory : public ports::History {
   void append(ports::HistoryRecord record) override;
   Async<std::vector<ports::HistoryEntry>> query(ports::HistoryQuery query) override;
   Async<std::size_t> prune(ports::HistoryLimits limits) override;
+  FakeAudit& audit() override { return audit_; }
   const std::deque<ports::HistoryEntry>& entries() const { return entries_; }
 
  private:
   std::deque<ports::HistoryEntry> entries_;
   std::int64_t last_ = 0;
+  FakeAudit audit_;
 };
 
 }  // namespace ruche::sim

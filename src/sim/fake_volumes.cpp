@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/sha256.hpp"
+
 namespace ruche::sim {
 
 namespace {
@@ -22,6 +24,7 @@ std::string volume_key(const VolumeRef& volume) {
   std::string extension = volume.format == model::DiskFormat::raw ? "raw" : "qcow2";
   if (volume.content == model::LayerContent::kernel) extension = "kernel";
   if (volume.content == model::LayerContent::initrd) extension = "initrd";
+  if (volume.content == model::LayerContent::uefi_vars) extension = "vars";
   return fmt::format("{}/{}.{}", owner_key(volume.owner_kind, volume.owner), to_text(volume.layer),
                      extension);
 }
@@ -30,7 +33,7 @@ Error away(const std::string& path, const std::string& why) {
   return Error(Reason::datastore_unavailable, fmt::format("the datastore at {} {}", path, why));
 }
 
-class FakeDriver : public ports::VolumeDriver {
+class FakeDriver : public ports::VolumeDriver, private ports::IncomingFiles {
  public:
   FakeDriver(FakeVolumeDrivers& handle, model::Datastore datastore)
       : handle_(handle), datastore_(std::move(datastore)) {}
@@ -105,10 +108,11 @@ class FakeDriver : public ports::VolumeDriver {
     co_await arrive();
     if (const auto* there = ready(volume))
       co_return ports::ImportResult{there->size, there->checksum};
-    const auto* known = handle_.storage().source(wanted.path);
-    if (known == nullptr) throw Error(Reason::io_failed, "cannot open " + wanted.path).at("/path");
-    const FakeSource source = *known;
+    const FakeSource source = source_of(wanted);
     judge(source, wanted, volume);
+    if (!wanted.checksum.empty() && wanted.checksum != source.checksum) {
+      throw Error(Reason::checksum_mismatch, "the file has another checksum").at("/checksum");
+    }
     co_await make({volume,
                    VolumeState::ready,
                    source.virtual_size,
@@ -118,6 +122,15 @@ class FakeDriver : public ports::VolumeDriver {
     if (progress) progress(source.virtual_size, source.virtual_size);
     co_return ports::ImportResult{source.virtual_size, source.checksum};
   }
+
+  Async<model::ImageFormat> inspect(ports::ImportSource wanted) override {
+    co_await arrive();
+    const FakeSource source = source_of(wanted);
+    judge(source, wanted, {});
+    co_return source.format;
+  }
+
+  ports::IncomingFiles& incoming() override { return *this; }
 
   ports::ImageFile file(const VolumeRef& volume) const override {
     return {datastore_.path + "/" + volume_key(volume), volume.format};
@@ -141,6 +154,63 @@ class FakeDriver : public ports::VolumeDriver {
   }
 
  private:
+  Async<Bytes> flush(Uuid id) override {
+    co_await arrive();
+    const auto found = place().incoming.find(id);
+    if (found == place().incoming.end()) co_return Bytes{};
+    co_return Bytes{static_cast<std::int64_t>(found->second.size())};
+  }
+  Async<void> append(Uuid id, Bytes offset, std::string bytes) override {
+    co_await arrive();
+    const auto found = place().incoming.find(id);
+    const auto end = found == place().incoming.end() ? 0 : found->second.size();
+    if (static_cast<std::int64_t>(end) != offset.count) {
+      throw Error(Reason::wrong_offset, "the piece does not begin where the file ends")
+          .at("/offset_bytes");
+    }
+    const Bytes more{static_cast<std::int64_t>(bytes.size())};
+    if (place().available() - more < handle_.reserve) {
+      throw Error(Reason::not_enough_space, "the datastore is full");
+    }
+    handle_.effect("append incoming/" + to_text(id), [&] { place().incoming[id] += bytes; });
+  }
+  Async<ports::IncomingFiles::Place> open(Uuid id) override {
+    co_await arrive();
+    if (!place().incoming.contains(id)) {
+      handle_.effect("open incoming/" + to_text(id), [&] { place().incoming[id] = {}; });
+    }
+    co_return ports::IncomingFiles::Place{datastore_.path + "/incoming/" + to_text(id),
+                                          std::max(place().available() - handle_.reserve, Bytes{})};
+  }
+  Async<void> remove(Uuid id) override {
+    co_await arrive();
+    if (!place().incoming.contains(id) || handle_.storage().hoards) co_return;
+    handle_.effect("remove incoming/" + to_text(id), [&] { place().incoming.erase(id); });
+  }
+  Async<std::vector<Uuid>> list() override {
+    co_await arrive();
+    std::vector<Uuid> ids;
+    for (const auto& [id, bytes] : place().incoming) ids.push_back(id);
+    co_return ids;
+  }
+
+  // What a file is: known under its path, or under its content when it came in.
+  FakeSource source_of(const ports::ImportSource& wanted) const {
+    if (!wanted.incoming) {
+      if (const auto* known = handle_.storage().source(wanted.path)) return *known;
+      throw Error(Reason::io_failed, "cannot open " + wanted.path).at("/path");
+    }
+    const auto found = place().incoming.find(*wanted.incoming);
+    if (found == place().incoming.end()) throw Error(Reason::io_failed, "nothing came in");
+    FakeSource source;
+    if (const auto* known = handle_.storage().source(found->second)) source = *known;
+    Sha256 sum;
+    const auto* data = reinterpret_cast<const std::uint8_t*>(found->second.data());
+    sum.add({data, found->second.size()});
+    source.checksum = "sha256:" + sum.hex();
+    return source;
+  }
+
   FakePlace& place() const { return handle_.storage().place(datastore_, handle_.host()); }
 
   // Waits for the datastore to answer, as long as one has patience.
@@ -190,7 +260,7 @@ class FakeDriver : public ports::VolumeDriver {
     if (wanted.declared_format && *wanted.declared_format != source.format) {
       throw Error(Reason::format_mismatch, "the image has another format").at("/format");
     }
-    if (!wanted.declared_format && source.format == model::DiskFormat::raw) {
+    if (!wanted.declared_format && source.format == model::ImageFormat::raw) {
       throw Error(Reason::image_refused, "raw images must be declared").at("/format");
     }
     if (source.virtual_size > wanted.size_limit) {
@@ -238,6 +308,7 @@ class FakeDriver : public ports::VolumeDriver {
 Bytes FakePlace::available() const {
   Bytes free = capacity - other_use;
   for (const auto& [key, volume] : volumes) free -= volume.used;
+  for (const auto& [id, bytes] : incoming) free -= Bytes{static_cast<std::int64_t>(bytes.size())};
   return free;
 }
 
@@ -255,6 +326,9 @@ std::vector<std::string> FakeStorage::files() const {
     for (const auto& [owner, notes] : place.notes) {
       for (const auto& [name, content] : notes) all.push_back(place_key + "/" + owner + "/" + name);
     }
+    for (const auto& [id, bytes] : place.incoming) {
+      all.push_back(place_key + "/incoming/" + to_text(id));
+    }
   }
   return all;
 }
@@ -262,6 +336,16 @@ std::vector<std::string> FakeStorage::files() const {
 const FakeSource* FakeStorage::source(const std::string& path) const {
   const auto found = sources_.find(path);
   return found == sources_.end() ? nullptr : &found->second;
+}
+
+std::string* FakeStorage::incoming_at(const std::string& path) {
+  for (auto& [key, place] : places_) {
+    const auto root = key.substr(key.find(':') + 1);
+    for (auto& [id, bytes] : place.incoming) {
+      if (path == root + "/incoming/" + to_text(id)) return &bytes;
+    }
+  }
+  return nullptr;
 }
 
 void FakeStorage::remove_sources(const std::string& directory) {
@@ -336,9 +420,9 @@ Async<ports::BuiltImage> FakeImageBuilder::build(std::string recipe, std::string
   image.initrd_path = directory + "/initrd";
   image.command_line = "console=ttyS0";
   image.source = "simulated packages";
-  storage_.add_source(image.disk_path, {model::DiskFormat::raw, mib(64), "sha256:disk", {}});
-  storage_.add_source(image.kernel_path, {model::DiskFormat::raw, mib(8), "sha256:kernel", {}});
-  storage_.add_source(image.initrd_path, {model::DiskFormat::raw, mib(4), "sha256:initrd", {}});
+  storage_.add_source(image.disk_path, {model::ImageFormat::raw, mib(64), "sha256:disk", {}});
+  storage_.add_source(image.kernel_path, {model::ImageFormat::raw, mib(8), "sha256:kernel", {}});
+  storage_.add_source(image.initrd_path, {model::ImageFormat::raw, mib(4), "sha256:initrd", {}});
   co_return image;
 }
 

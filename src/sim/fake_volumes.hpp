@@ -40,16 +40,24 @@ struct FakePlace {
   Bytes other_use;  // by files that are not ours
   std::map<std::string, FakeVolume> volumes;  // by "guests/<owner>/<file>"
   std::map<std::string, std::map<std::string, std::string>> notes;  // by "guests/<owner>"
+  std::map<Uuid, std::string> incoming;
 
   Bytes available() const;
 };
 
 // A file that can be imported.
 struct FakeSource {
-  model::DiskFormat format = model::DiskFormat::qcow2;
+  model::ImageFormat format = model::ImageFormat::qcow2;
   Bytes virtual_size = mib(64);
   std::string checksum = "sha256:fake";
   std::string refusal;  // not empty: our header parser refuses it with these words
+};
+
+// A file on somebody's server.
+struct FakeRemote {
+  std::string content;
+  std::size_t piece = 4;  // bytes that come at once
+  int breaks = 0;         // how often the connection breaks half-way
 };
 
 // What happens to the disk, for the kill sweep: numbered from 1 over all handles.
@@ -81,6 +89,13 @@ class FakeStorage {
     sources_[path] = std::move(source);
   }
   const FakeSource* source(const std::string& path) const;
+  void add_remote(const std::string& url, FakeRemote remote) { remotes_[url] = std::move(remote); }
+  FakeRemote* remote(const std::string& url) {
+    const auto found = remotes_.find(url);
+    return found == remotes_.end() ? nullptr : &found->second;
+  }
+  // The incoming file at this path; null when there is none.
+  std::string* incoming_at(const std::string& path);
   void remove_sources(const std::string& directory);
   const std::map<std::string, FakeSource>& sources() const { return sources_; }
 
@@ -104,6 +119,7 @@ class FakeStorage {
   friend class FakeVolumeDrivers;
   std::map<std::string, FakePlace> places_;
   std::map<std::string, FakeSource> sources_;
+  std::map<std::string, FakeRemote> remotes_;
   std::set<std::string> writers_;
   std::uint64_t effects_ = 0;
 };
@@ -152,7 +168,7 @@ class FakeVolumeDrivers : public ports::VolumeDrivers {
 class FakeImageBuilder : public ports::ImageBuilder {
  public:
   FakeImageBuilder(FakeStorage& storage, Clock& clock) : storage_(storage), clock_(clock) {}
-  std::vector<std::string> recipes() const override { return {"demo"}; }
+  std::vector<ports::ImageRecipe> recipes() const override { return {{"demo", true}}; }
   Async<ports::BuiltImage> build(std::string recipe, std::string directory,
                                  std::function<void(std::string)> say) override;
   Async<void> clean(std::string directory) override;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "sim/fake_downloads.hpp"
+
 namespace ruche::sim {
 
 namespace {
@@ -40,10 +42,12 @@ struct SimHost::Daemon {
         store(host.cluster_.store_->open(host.name_)),
         hypervisor(host.machines_, *clock),
         volumes(host.cluster_.storage_, *clock, host.name_),
+        networks(host.networks_, host.network_hooks()),
         builder(host.cluster_.storage_, *clock),
-        control({*store, hypervisor, volumes, builder, host.host_info_, host.history_, *clock,
-                 *random, log, host.cluster_.world_.executor()},
-                {host.id_, host.name_, "/srv/local", "/srv/builds-" + host.name_}),
+        downloads(volumes, *clock),
+        control({*store, hypervisor, volumes, networks, builder, downloads, host.host_info_,
+                 host.history_, passwords, *clock, *random, log, host.cluster_.world_.executor()},
+                {host.id_, host.name_, "/srv/local", "", "/srv/builds-" + host.name_}),
         scope(host.cluster_.world_.executor(), "daemon " + host.name_) {}
 
   std::unique_ptr<SimClock> clock;
@@ -52,7 +56,10 @@ struct SimHost::Daemon {
   std::unique_ptr<MemoryStore> store;
   FakeHypervisor hypervisor;
   FakeVolumeDrivers volumes;
+  FakeNetworks networks;
   FakeImageBuilder builder;
+  FakePasswords passwords;
+  FakeDownloads downloads;
   core::HostControl control;
   Scope scope;
   bool severed = false;
@@ -154,7 +161,14 @@ SimHost::SimHost(SimCluster& cluster, std::string name)
       id_{make_uuid7(cluster.world_.clock().wall(), cluster.world_.random())},
       machines_(cluster.world_.clock(), cluster.storage_, cluster.machine_hooks_, name_),
       host_info_(machines_),
-      fault_random_(seeded_random(cluster.world_.random().next())) {}
+      fault_random_(seeded_random(cluster.world_.random().next())) {
+  history_.audit().before_append = [this] {
+    ++cluster_.effects_;
+    cluster_.count(name_, "audit", EffectMoment::before);
+    return !is_severed();
+  };
+  history_.audit().after_append = [this] { cluster_.count(name_, "audit", EffectMoment::after); };
+}
 
 SimHost::~SimHost() = default;
 
@@ -173,12 +187,23 @@ bool SimHost::is_started() const {
 
 bool SimHost::is_severed() const { return daemon_ && daemon_->severed; }
 
+NetworkHooks SimHost::network_hooks() {
+  const auto happens = [this](EffectMoment moment) {
+    return [this, moment](const std::string& what) {
+      if (moment == EffectMoment::before) ++cluster_.effects_;
+      cluster_.count(name_, what, moment);
+    };
+  };
+  return {happens(EffectMoment::before), happens(EffectMoment::after)};
+}
+
 void SimHost::sever() {
   if (!daemon_) return;
   daemon_->severed = true;
   daemon_->store->sever();
   daemon_->hypervisor.sever();
   daemon_->volumes.sever();
+  daemon_->networks.sever();
 }
 
 void SimHost::kill() {
@@ -223,6 +248,7 @@ void SimHost::end_daemon() {
 void SimHost::reboot() {
   sever();
   machines_.reboot();
+  networks_.reboot();
   kill();
 }
 

@@ -12,6 +12,8 @@
 #include "base/log.hpp"
 #include "core/control/host_control.hpp"
 #include "sim/fake_hypervisor.hpp"
+#include "sim/fake_networks.hpp"
+#include "sim/fake_passwords.hpp"
 #include "sim/fake_volumes.hpp"
 #include "sim/memory_store.hpp"
 #include "sim/sim_world.hpp"
@@ -82,6 +84,8 @@ class SimHost {
   model::HostId id() const { return id_; }
   SimMachines& machines() { return machines_; }
   const SimMachines& machines() const { return machines_; }
+  SimNetworks& networks() { return networks_; }
+  const SimNetworks& networks() const { return networks_; }
   FakeHostInfo& facts() { return host_info_; }
   FakeHistory& history() { return history_; }
 
@@ -124,11 +128,13 @@ class SimHost {
  private:
   struct Daemon;
   void end_daemon();
+  NetworkHooks network_hooks();
 
   SimCluster& cluster_;
   std::string name_;
   model::HostId id_;
   SimMachines machines_;
+  SimNetworks networks_;
   FakeHostInfo host_info_;
   FakeHistory history_;
   std::unique_ptr<Random> fault_random_;
