@@ -40,7 +40,7 @@ void FakeHistory::forget_before(std::int64_t sequence) {
 
 Async<Identity> FakeAuthenticator::authenticate(const net::HttpRequest& request) {
   if (nobody) throw Error(Reason::not_authenticated, "who are you?");
-  co_return Identity{"tester", role};
+  co_return Identity{.user = "tester", .role = role, .via = model::AuditVia::socket};
 }
 
 Async<void> FakeStream::write(std::string_view bytes) {
@@ -60,7 +60,10 @@ FakeExchange::FakeExchange(std::string method, const std::string& target, std::s
 }
 
 Async<std::string> FakeExchange::read_body(std::size_t limit) { co_return std::move(body_); }
-Async<std::optional<std::string>> FakeExchange::read_body_piece() { co_return std::nullopt; }
+Async<std::optional<std::string>> FakeExchange::read_body_piece() {
+  if (body_.empty()) co_return std::nullopt;
+  co_return std::exchange(body_, {});
+}
 
 Async<void> FakeExchange::respond(net::HttpResponse answer) {
   response = std::move(answer);
@@ -98,11 +101,18 @@ ApiTest::ApiTest()
       host(fixed_id<model::HostId>(1)),
       datastore(fixed_id<model::DatastoreId>(2)),
       image(fixed_id<model::ImageId>(3)),
-      guests({writer, host, {.machine_type = "pc-q35-10.0", .overhead = mib(64)}}),
-      images({writer, host, {"demo"}}),
+      guests({writer, host, {.machine_type = "pc-q35-10.0", .overhead = mib(64)}, network_driver}),
+      images({writer, host, {{"demo", true}}}),
+      volumes(storage, world.clock(), "host"),
+      pool(volumes, inventory, host),
+      uploads({writer, pool, log, host}),
       datastores({writer, host}),
+      networks({writer, network_driver, host}),
       tasks(writer),
-      settings(writer),
+      settings(writer, host),
+      identity({writer, passwords, host}),
+      audit({writer, history.audit(), log, host}),
+      hosts(host_info, {.accelerator_reason = "a test", .version = "10.0.2"}),
       inventory_scope(std::make_unique<Scope>(world.executor(), "inventory")) {
   inventory_scope->spawn("inventory", inventory.run());
   world.run(inventory.ready());
@@ -153,9 +163,10 @@ void ApiTest::restart_server() {
     world.run(server_scope->join());
   }
   server_scope = std::make_unique<Scope>(world.executor(), "server");
-  server = std::make_unique<ApiServer>(Parts{*store, inventory, guests, images, datastores, tasks,
-                                             settings, live, progress, history, log, world.clock(),
-                                             authenticator, host, "0.1"});
+  server = std::make_unique<ApiServer>(Parts{*store,     inventory,     guests, images,   uploads,
+                                             datastores, networks,      tasks,  settings, identity,
+                                             audit,      hosts,         live,   progress, history,
+                                             log,        world.clock(), *asked, host,     "0.1"});
   server_scope->spawn("server", server->run());
   world.loop().run_ready();
 }

@@ -13,6 +13,10 @@
 #include "core/documents/keys.hpp"
 #include "core/inventory/writer.hpp"
 #include "net/problem.hpp"
+#include "sim/fake_audit.hpp"
+#include "sim/fake_networks.hpp"
+#include "sim/fake_passwords.hpp"
+#include "sim/fake_volumes.hpp"
 #include "sim/memory_store.hpp"
 #include "sim/sim_world.hpp"
 
@@ -24,11 +28,21 @@ class FakeHistory : public ports::History {
   void append(ports::HistoryRecord record) override;
   Async<std::vector<ports::HistoryEntry>> query(ports::HistoryQuery query) override;
   Async<std::size_t> prune(ports::HistoryLimits limits) override;
+  sim::FakeAudit& audit() override { return audit_; }
   void forget_before(std::int64_t sequence);
 
  private:
   std::vector<ports::HistoryEntry> entries_;
   std::int64_t last_ = 0;
+  sim::FakeAudit audit_;
+};
+
+// A host that says what the test gave it.
+class FakeHostInfo : public ports::HostInfo {
+ public:
+  Async<model::HostStatus> read() override { co_return model::HostStatus(); }
+  Async<model::HostFacts> inspect() override { co_return facts; }
+  model::HostFacts facts;
 };
 
 class FakeAuthenticator : public Authenticator {
@@ -107,15 +121,28 @@ class ApiTest : public ::testing::Test {
   model::HostId host;
   model::DatastoreId datastore;
   model::ImageId image;
+  sim::SimNetworks host_networks;
+  sim::FakeNetworks network_driver{host_networks, {}};
   core::GuestService guests;
   core::ImageService images;
+  sim::FakeStorage storage;
+  sim::FakeVolumeDrivers volumes;
+  core::DatastorePool pool;
+  core::UploadService uploads;
   core::DatastoreService datastores;
+  core::NetworkService networks;
   core::TaskService tasks;
   core::SettingsService settings;
+  sim::FakePasswords passwords;
+  FakeHistory history;
+  core::IdentityService identity;
+  core::AuditKeeper audit;
+  FakeHostInfo host_info;
+  core::HostService hosts;
   core::LiveGuests live;
   core::ProgressBoard progress;
-  FakeHistory history;
   FakeAuthenticator authenticator;
+  Authenticator* asked = &authenticator;  // by servers that are started from now on
   std::unique_ptr<ApiServer> server;
   std::unique_ptr<Scope> inventory_scope;
   std::unique_ptr<Scope> server_scope;

@@ -33,7 +33,7 @@ TEST(PeerAuthenticator, RootAndTheOwnerAreAdministrators) {
 }
 
 TEST(PeerAuthenticator, OthersAreNobody) {
-  EXPECT_EQ(refusal(net::PeerCredentials{.uid = 1001}), Reason::not_permitted);
+  EXPECT_EQ(refusal(net::PeerCredentials{.uid = 1001}), Reason::not_authenticated);
   EXPECT_EQ(refusal(std::nullopt), Reason::not_authenticated);
 }
 

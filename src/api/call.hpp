@@ -27,7 +27,9 @@ struct Context {
   EventHub& events;
   const std::string& openapi;
 
-  Renderer renderer() const { return Renderer({parts.inventory, parts.progress, parts.self}); }
+  Renderer renderer() const {
+    return Renderer({parts.inventory, parts.progress, parts.self, parts.https});
+  }
 };
 
 class Call {
@@ -44,6 +46,8 @@ class Call {
   // Of a method whose path has it.
   const std::string& parameter(std::string_view name) const;
   Async<void> read_body();
+  // Where the request came from and what it asks, for the audit.
+  model::AuditOrigin origin() const;
 
   // The request object; throws what is wrong with it. R must be the type of the method's record.
   template <class R>
@@ -65,6 +69,7 @@ class Call {
 
  private:
   std::string fingerprint() const;
+  std::string redacted_request() const;
 
   const methods::Method& method_;
   PathParameters parameters_;
@@ -94,13 +99,23 @@ class Registry {
 
 void add_vm_handlers(Registry& registry, Context& context);
 void add_image_handlers(Registry& registry, Context& context);
+void add_upload_handlers(Registry& registry, Context& context);
 void add_datastore_handlers(Registry& registry, Context& context);
+void add_network_handlers(Registry& registry, Context& context);
 void add_task_handlers(Registry& registry, Context& context);
 void add_host_handlers(Registry& registry, Context& context);
+void add_certificate_handlers(Registry& registry, Context& context);
 void add_setting_handlers(Registry& registry, Context& context);
 void add_event_handlers(Registry& registry, Context& context);
+void add_guest_agent_handlers(Registry& registry, Context& context);
 void add_console_handlers(Registry& registry, Context& context);
+void add_identity_handlers(Registry& registry, Context& context);
+void add_audit_handlers(Registry& registry, Context& context);
+void add_screen_handlers(Registry& registry, Context& context);
 void add_meta_handlers(Registry& registry, Context& context);
+
+// Who may touch which uploads.
+core::UploadService::Who uploader(const Call& call);
 
 // --- kinds of handler -----------------------------------------------------------------------
 

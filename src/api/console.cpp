@@ -2,7 +2,7 @@
 // are control messages.
 #include <fmt/format.h>
 
-#include "api/call.hpp"
+#include "api/live.hpp"
 #include "methods/tables.hpp"
 
 namespace ruche::api {
@@ -62,17 +62,7 @@ Async<void> console(Call& call, Context& context) {
   const auto request = call.decode<model::VmRef>();
   const auto record = find_vm(context, request.vm);
   const auto& guest = record->spec->value;
-  const auto machine = context.parts.live.find(guest.id);
-  if (!machine) {
-    const auto host = context.renderer().host_name(record->placement->value.host);
-    if (record->placement->value.host != context.parts.self) {
-      throw Error(Reason::not_owner, fmt::format("{} is on host {}", guest.name, host))
-          .remedy("ask that host");
-    }
-    throw Error(Reason::wrong_state,
-                fmt::format("{} does not run, so it has no console", guest.name))
-        .remedy(fmt::format("start it: ruche vm start {}", guest.name));
-  }
+  const auto machine = live_machine(context, *record, "console");
   ports::Consoles* consoles = machine->consoles();
   if (consoles == nullptr) {
     throw Error(Reason::host_cannot, fmt::format("{} has no serial line", guest.name))

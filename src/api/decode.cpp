@@ -91,9 +91,10 @@ std::string with_parameters(const TypeInfo& type, const PathParameters& paramete
   if (open == text.npos || text[open] != '{') return text;  // the decoder says what is wrong
   std::string members;
   for (const auto& [name, value] : parameters) {
-    if (type.find_field(name) == nullptr) continue;
+    const FieldInfo* field = type.find_field(name);
+    if (field == nullptr) continue;
     if (!members.empty()) members += ',';
-    members += json::quote(name) + ':' + json::quote(value);
+    members += json::quote(name) + ':' + query_value_as_json(field->type(), value);
   }
   const auto next = text.find_first_not_of(" \t\r\n", open + 1);
   if (!members.empty() && next != text.npos && text[next] != '}') members += ',';

@@ -65,6 +65,9 @@ std::optional<model::ObjectKind> kind_of(const core::Inventory& inventory,
     case DocumentKind::datastore_spec:
     case DocumentKind::datastore_status:
       return model::ObjectKind::datastore;
+    case DocumentKind::network_spec:
+    case DocumentKind::network_status:
+      return model::ObjectKind::network;
     case DocumentKind::host_spec:
     case DocumentKind::host_status:
     case DocumentKind::host_ledger:
@@ -74,6 +77,7 @@ std::optional<model::ObjectKind> kind_of(const core::Inventory& inventory,
     case DocumentKind::placement:
       if (inventory.images().contains(key.id)) return model::ObjectKind::image;
       if (inventory.datastores().contains(key.id)) return model::ObjectKind::datastore;
+      if (inventory.networks().contains(key.id)) return model::ObjectKind::network;
       return model::ObjectKind::guest;
     default:
       return std::nullopt;
@@ -149,6 +153,7 @@ void EventHub::remember_names() {
   remember(model::ObjectKind::guest, inventory.guests());
   remember(model::ObjectKind::image, inventory.images());
   remember(model::ObjectKind::datastore, inventory.datastores());
+  remember(model::ObjectKind::network, inventory.networks());
   remember(model::ObjectKind::host, inventory.hosts());
   for (const auto& [id, record] : inventory.tasks()) {
     names_[{model::ObjectKind::task, id}] = record->value.summary;
@@ -268,6 +273,9 @@ bool EventHub::fill(model::Event& event, const Subject& subject) const {
     case model::ObjectKind::datastore:
       return put(inventory.datastores(), resource.datastore,
                  [&](const auto& r) { return renderer.datastore(r); });
+    case model::ObjectKind::network:
+      return put(inventory.networks(), resource.network,
+                 [&](const auto& r) { return renderer.network(r); });
     case model::ObjectKind::host:
       return put(inventory.hosts(), resource.host, [&](const auto& r) { return renderer.host(r); });
     case model::ObjectKind::task: {
@@ -277,6 +285,9 @@ bool EventHub::fill(model::Event& event, const Subject& subject) const {
       event.object->name = resource.task->summary;
       return true;
     }
+    case model::ObjectKind::user:
+    case model::ObjectKind::token:
+      return false;  // only the audit tells of them
   }
   return false;
 }

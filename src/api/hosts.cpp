@@ -1,5 +1,8 @@
+#include <fmt/format.h>
+
 #include "api/list_answer.hpp"
 #include "methods/tables.hpp"
+#include "model/host_check.hpp"
 
 namespace ruche::api {
 
@@ -47,14 +50,43 @@ Async<void> list(Call& call, Context& context, const std::vector<ListField<Recor
   co_await call.respond(net::json_response(200, std::move(answer)));
 }
 
+std::shared_ptr<const Record> find(Context& context, const std::string& host) {
+  const auto& parts = context.parts;
+  const auto reference = host == "self" ? to_text(parts.self) : host;
+  auto record = parts.inventory.find_host(reference);
+  if (!record || !record->spec) refuse_missing("host", host, "host list");
+  return record;
+}
+
 Async<void> show(Call& call, Context& context) {
   const auto request = call.decode<model::HostRef>();
-  const auto& parts = context.parts;
-  const auto reference = request.host == "self" ? to_text(parts.self) : request.host;
-  const auto record = parts.inventory.find_host(reference);
-  if (!record || !record->spec) refuse_missing("host", request.host, "host list");
-  const auto view = context.renderer().host(*record);
+  const auto record = find(context, request.host);
+  std::optional<model::HostFacts> facts;
+  if (record->spec->value.id == context.parts.self) {
+    facts = co_await context.parts.hosts.inspect();
+  }
+  auto view = context.renderer().host(*record);
+  if (facts) view.reduced = model::reduced_by(*facts);
+  view.facts = std::move(facts);
   co_await respond_value(call, view);
+}
+
+// Only the host itself can look at itself.
+Async<void> check(Call& call, Context& context) {
+  const auto request = call.decode<model::HostRef>();
+  const auto record = find(context, request.host);
+  const auto& host = record->spec->value;
+  if (host.id != context.parts.self) {
+    throw Error(Reason::host_unavailable, fmt::format("{} is not the host that answers", host.name))
+        .at("/host")
+        .remedy(fmt::format("ask it itself: run `ruche host check` on {}", host.name));
+  }
+  const auto facts = co_await context.parts.hosts.inspect();
+  model::HostCheck answer{host.id, host.name};
+  answer.findings = model::judge_host(facts);
+  answer.level = model::overall(answer.findings);
+  answer.reduced = model::reduced_by(facts);
+  co_await respond_value(call, answer);
 }
 
 }  // namespace
@@ -63,6 +95,7 @@ void add_host_handlers(Registry& registry, Context& context) {
   registry.add("host.list",
                [&context, known = fields()](Call& call) { return list(call, context, known); });
   registry.add("host.show", [&context](Call& call) { return show(call, context); });
+  registry.add("host.check", [&context](Call& call) { return check(call, context); });
 }
 
 }  // namespace ruche::api

@@ -19,6 +19,8 @@ std::vector<ListField<Record>> fields(const Context& context) {
        }},
       {"state", FieldKind::text,
        [](const Record& r) { return std::string(enum_name(r.spec->value.state)); }},
+      {"kind", FieldKind::text,
+       [](const Record& r) { return std::string(enum_name(r.spec->value.kind)); }},
       {"size_bytes", FieldKind::size, [](const Record& r) { return r.spec->value.size.count; }},
       {"boot", FieldKind::text,
        [](const Record& r) { return std::string(enum_name(r.spec->value.boot.kind)); }},
@@ -53,6 +55,30 @@ Async<void> show(Call& call, Context& context) {
   co_await respond_value(call, view, view.etag);
 }
 
+// What the host reads by itself, an administrator names; anybody else sends the file.
+void check_import(const Call& call, const model::ImportImageRequest& request) {
+  if (call.identity().role >= methods::Role::administrator) return;
+  if (request.path.empty() && request.url.empty()) return;
+  throw Error(Reason::not_permitted,
+              "files of the host and URLs are for administrators: the host would read them")
+      .at(request.path.empty() ? "/url" : "/path")
+      .remedy("send the file: ruche image import NAME FILE --upload");
+}
+
+Async<void> import(Call& call, Context& context) {
+  const auto request = call.decode<model::ImportImageRequest>();
+  check_import(call, request);
+  if (!request.upload.empty()) {
+    auto& uploads = context.parts.uploads;
+    auto upload = uploads.find(uploader(call), request.upload);
+    // One that is being imported is refused with its task; a repeated request is answered again.
+    if (!upload.task) co_await uploads.require_complete(std::move(upload));
+  }
+  auto accepted =
+      co_await context.parts.images.import(call.caller(context.parts.inventory), request);
+  co_await respond_accepted(call, context, std::move(accepted));
+}
+
 }  // namespace
 
 void add_image_handlers(Registry& registry, Context& context) {
@@ -61,7 +87,7 @@ void add_image_handlers(Registry& registry, Context& context) {
     return list(call, context, known);
   });
   registry.add("image.show", [&context](Call& call) { return show(call, context); });
-  registry.add("image.import", service_handler(context, images, &core::ImageService::import));
+  registry.add("image.import", [&context](Call& call) { return import(call, context); });
   registry.add("image.build", service_handler(context, images, &core::ImageService::build));
   registry.add("image.delete", service_handler(context, images, &core::ImageService::remove));
 }

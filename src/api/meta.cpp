@@ -14,6 +14,7 @@ Async<void> show(Call& call, Context& context) {
   info.store_id = parts.inventory.store_id();
   info.revision = parts.inventory.revision().number;
   info.stale = parts.inventory.is_stale();
+  info.https = https_view(parts.https);
   for (const auto& method : methods::all()) info.features.emplace_back(method.id);
   co_await respond_value(call, info);
 }

@@ -103,6 +103,12 @@ std::string parameters(const Method& method, Schemas& schemas) {
 
 // The body: the request type without what the path says. Empty when nothing is left.
 std::string request_body(const Method& method, Schemas& schemas) {
+  if (method.raw_body) {
+    return Writer()
+        .add("required", "true")
+        .add("content", content("application/octet-stream", "{}"))
+        .object();
+  }
   if (!method.has_body() || method.request == nullptr) return {};
   TypeInfo body = method.request();
   const std::string name = std::string(body.name) + "Body";
@@ -161,6 +167,10 @@ void add_responses(Writer& out, const Method& method, Schemas& schemas) {
     case Answer::websocket:
       out.add("101", response("The WebSocket.", {}));
       break;
+    case Answer::bytes:
+      // A schema would describe text; the media type says what the bytes are (OpenAPI 3.1, 4.8.14).
+      out.add("200", response("The bytes.", content(method.media, "{}")));
+      break;
   }
 }
 
@@ -193,7 +203,8 @@ std::string operation(const std::vector<const Method*>& group, Schemas& schemas)
   }
   responses.add("default", R"({"$ref":"#/components/responses/Problem"})");
   out.add("responses", responses.object());
-  out.text("x-role", methods::to_string(first.role));
+  out.text("x-role", first.anonymous ? "anyone" : methods::to_string(first.role));
+  if (first.anonymous) out.add("security", "[]");
   if (!first.command.empty()) out.text("x-command", fmt::format("ruche {}", first.command));
   return out.object();
 }
@@ -233,6 +244,10 @@ std::string openapi_document(const std::vector<Method>& methods, std::string_vie
                                   .add("Problem", response("Why it was refused (RFC 9457).",
                                                            content(net::kProblemType, problem)))
                                   .object());
+  components.add(
+      "securitySchemes",
+      R"({"bearer":{"type":"http","scheme":"bearer","description":"A session or an API token. )"
+      R"(Over the unix socket root and the owner of the daemon need none."}})");
   Writer info;
   info.text("title", "Ruche").text("version", version);
   info.text("description",
@@ -245,6 +260,7 @@ std::string openapi_document(const std::vector<Method>& methods, std::string_vie
       .add("servers", R"([{"url":"/"}])")
       .add("paths", path_items.object())
       .add("components", components.object())
+      .add("security", R"([{"bearer":[]},{}])")
       .object();
 }
 

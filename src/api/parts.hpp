@@ -4,12 +4,18 @@
 #include <string>
 
 #include "api/authenticator.hpp"
+#include "api/https.hpp"
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "core/guests/guest_service.hpp"
 #include "core/guests/live_guests.hpp"
+#include "core/identity/audit_keeper.hpp"
+#include "core/identity/identity_service.hpp"
 #include "core/images/image_service.hpp"
+#include "core/images/upload_service.hpp"
 #include "core/inventory/inventory.hpp"
+#include "core/networks/network_service.hpp"
+#include "core/placement/host_service.hpp"
 #include "core/placement/settings_service.hpp"
 #include "core/storage/datastore_service.hpp"
 #include "core/tasks/progress.hpp"
@@ -23,9 +29,14 @@ struct Parts {
   core::Inventory& inventory;
   core::GuestService& guests;
   core::ImageService& images;
+  core::UploadService& uploads;
   core::DatastoreService& datastores;
+  core::NetworkService& networks;
   core::TaskService& tasks;
   core::SettingsService& settings;
+  core::IdentityService& identity;
+  core::AuditKeeper& audit;
+  core::HostService& hosts;
   core::LiveGuests& live;
   core::ProgressBoard& progress;
   ports::History& history;
@@ -34,6 +45,7 @@ struct Parts {
   Authenticator& authenticator;
   model::HostId self;
   std::string version;  // of ruched
+  Https* https = nullptr;  // null: it does not listen
 };
 
 }  // namespace ruche::api

@@ -32,6 +32,9 @@ const Renderer::Counts& Renderer::counts() const {
   for (const auto& [id, record] : parts_.inventory.guests()) {
     if (!record->complete()) continue;
     if (record->spec->value.image) ++counts.guests_of_image[*record->spec->value.image];
+    for (const auto& nic : record->spec->value.spec.nics) {
+      if (nic.network) ++counts.guests_of_network[*nic.network];
+    }
     auto& [all, running] = counts.guests_of_host[record->placement->value.host];
     if (!record->spec->value.deleted_at) ++all;
     if (record->status && record->status->value.state == model::GuestState::running) ++running;
@@ -77,6 +80,7 @@ model::ImageView Renderer::image(const core::ImageRecord& record) const {
   view.name = image.name;
   view.description = image.description;
   view.datastore = datastore_name(image.datastore);
+  view.kind = image.kind;
   view.size = image.size;
   view.boot = image.boot.kind;
   view.command_line = image.boot.command_line;
@@ -105,6 +109,48 @@ model::DatastoreView Renderer::datastore(const core::DatastoreRecord& record) co
   return view;
 }
 
+model::NetworkView Renderer::network(const core::NetworkRecord& record) const {
+  const model::Network& network = record.spec->value;
+  const auto guests = counts().guests_of_network.find(network.id);
+  model::NetworkView view;
+  view.id = network.id;
+  view.name = network.name;
+  view.description = network.description;
+  view.kind = network.kind;
+  view.subnet = network.subnet;
+  view.gateway = network.gateway;
+  view.dhcp = network.dhcp;
+  view.domain = network.domain;
+  view.mtu = network.mtu;
+  view.private_answers = network.private_answers;
+  for (const auto& forward : network.forwards)
+    view.forwards.push_back(forward_view(network, forward));
+  view.vms = guests == counts().guests_of_network.end() ? 0 : guests->second;
+  if (record.placement) view.host = host_name(record.placement->value.host);
+  if (record.status) view.status = record.status->value;
+  view.etag = etag_of(parts_.inventory, record.spec->revision);
+  view.created_at = network.created_at;
+  return view;
+}
+
+model::ForwardView Renderer::forward_view(const model::Network& network,
+                                          const model::NetworkForward& forward) const {
+  model::ForwardView view;
+  view.protocol = forward.protocol;
+  view.host_address = forward.host_address;
+  view.host_port = forward.host_port;
+  view.vm_id = forward.guest;
+  view.vm = to_text(forward.guest);
+  view.guest_port = forward.guest_port;
+  const auto found = parts_.inventory.guests().find(forward.guest.value);
+  if (found == parts_.inventory.guests().end() || !found->second->spec) return view;
+  view.vm = found->second->spec->value.name;
+  for (const auto& nic : found->second->spec->value.spec.nics) {
+    if (nic.network == network.id) view.address = nic.address;
+  }
+  return view;
+}
+
 model::HostView Renderer::host(const core::HostRecord& record) const {
   const model::Host& host = record.spec->value;
   const auto guests = counts().guests_of_host.find(host.id);
@@ -118,6 +164,7 @@ model::HostView Renderer::host(const core::HostRecord& record) const {
     view.running = guests->second.second;
   }
   view.is_self = host.id == parts_.self;
+  if (view.is_self) view.https = https_view(parts_.https);
   return view;
 }
 

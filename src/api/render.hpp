@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "api/https.hpp"
 #include "core/inventory/inventory.hpp"
 #include "core/tasks/progress.hpp"
 #include "core/tasks/request.hpp"
@@ -18,6 +19,7 @@ struct RenderParts {
   const core::Inventory& inventory;
   const core::ProgressBoard& progress;
   model::HostId self;
+  const Https* https = nullptr;
 };
 
 enum class Detail {
@@ -35,9 +37,13 @@ class Renderer {
   model::VmView vm(const core::GuestRecord& record, Detail detail = Detail::full) const;
   model::ImageView image(const core::ImageRecord& record) const;
   model::DatastoreView datastore(const core::DatastoreRecord& record) const;
+  model::NetworkView network(const core::NetworkRecord& record) const;
   model::HostView host(const core::HostRecord& record) const;
   model::TaskView task(const model::Task& task) const;
   model::PlanView plan(const model::Task& task) const;
+
+  model::ForwardView forward_view(const model::Network& network,
+                                  const model::NetworkForward& forward) const;
 
   std::string host_name(model::HostId id) const;  // the id when it is unknown
   std::string datastore_name(model::DatastoreId id) const;
@@ -47,6 +53,7 @@ class Renderer {
   struct Counts {
     std::map<model::ImageId, std::uint32_t> guests_of_image;
     std::map<model::DatastoreId, std::uint32_t> layers_of_datastore;
+    std::map<model::NetworkId, std::uint32_t> guests_of_network;
     std::map<model::HostId, std::pair<std::uint32_t, std::uint32_t>>
         guests_of_host;  // all, running
   };

@@ -80,6 +80,32 @@ TEST_F(ApiTest, PatchesWithAnEtag) {
   EXPECT_EQ(refused("PATCH", "/v1/vms/web1?cpus=2", "{}").field, "/cpus");
 }
 
+TEST_F(ApiTest, ChecksTheHostThatAnswers) {
+  host_info.facts.kernel.kvm = "Permission denied";
+  const auto check = get<model::HostCheck>("/v1/hosts/self/check");
+  EXPECT_EQ(check.name, "host1");
+  EXPECT_EQ(check.level, model::CheckLevel::missing);  // there is no QEMU
+  const auto kvm = std::ranges::find(check.findings, "kvm", &model::Finding::name);
+  ASSERT_NE(kvm, check.findings.end());
+  EXPECT_EQ(kvm->level, model::CheckLevel::missing);
+  EXPECT_NE(kvm->remedy.find("usermod"), std::string::npos);
+  EXPECT_FALSE(check.reduced.empty());
+  host_info.facts.hypervisor.installed = true;
+  EXPECT_EQ(get<model::HostCheck>("/v1/hosts/host1/check").level, model::CheckLevel::degraded);
+  const auto shown = get<model::HostView>("/v1/hosts/self");
+  ASSERT_TRUE(shown.facts);
+  EXPECT_EQ(shown.facts->kernel.kvm, "Permission denied");
+  EXPECT_EQ(refused("GET", "/v1/hosts/nobody/check").reason, "no-such-object");
+  const model::HostId id{make_uuid7({1}, world.random())};
+  write([&](core::Draft& draft) {
+    draft.create(core::keys::host_spec(id), model::Host{id, "host2", draft.now()});
+    draft.take_name("host", "host2", id.value);
+  });
+  const std::string other = "host2";
+  EXPECT_EQ(refused("GET", "/v1/hosts/" + other + "/check").reason, "host-unavailable");
+  EXPECT_FALSE(get<model::HostView>("/v1/hosts/" + other).facts);
+}
+
 TEST_F(ApiTest, RefusesWithProblems) {
   add_vm("web1");
   EXPECT_EQ(refused("GET", "/v2").reason, "no-such-route");

@@ -130,6 +130,8 @@ void add_vm_handlers(Registry& registry, Context& context) {
   add("vm.reset", &core::GuestService::reset);
   add("vm.pause", &core::GuestService::pause);
   add("vm.resume", &core::GuestService::resume);
+  add("vm.freeze", &core::GuestService::freeze);
+  add("vm.thaw", &core::GuestService::thaw);
   add("vm.delete", &core::GuestService::remove);
   add("vm.undelete", &core::GuestService::undelete);
   add("vm.move", &core::GuestService::move);

@@ -74,6 +74,24 @@ class WebSocketConsole : public Console {
   std::unique_ptr<net::ClientWebSocket> connection_;
 };
 
+class WebSocketScreen : public ScreenConnection {
+ public:
+  explicit WebSocketScreen(std::unique_ptr<net::ClientWebSocket> connection)
+      : connection_(std::move(connection)) {}
+
+  Async<std::string> read() override {
+    while (true) {
+      auto message = co_await connection_->socket().receive();
+      if (!message) co_return std::string();
+      if (message->binary && !message->data.empty()) co_return std::move(message->data);
+    }
+  }
+  Async<void> write(std::string data) override { co_await connection_->socket().send_binary(data); }
+
+ private:
+  std::unique_ptr<net::ClientWebSocket> connection_;
+};
+
 }  // namespace
 
 Arguments arguments_of(const methods::Method& method, const void* request) {
@@ -122,14 +140,27 @@ struct ApiClient::State {
   net::HttpClient http;
 };
 
+namespace {
+
+net::HttpClientOptions http_options(const ApiClientOptions& options) {
+  net::HttpClientOptions http;
+  http.authority = options.authority;
+  const auto& token = options.token.reveal();
+  if (!token.empty()) http.fields.set("Authorization", "Bearer " + token);
+  return http;
+}
+
+}  // namespace
+
 ApiClient::ApiClient(Clock& clock, Random& random, net::Connector connector, Options options)
-    : state_(new State{clock, random, options, {clock, random, std::move(connector), {}}}) {}
+    : state_(new State{
+          clock, random, options, {clock, random, std::move(connector), http_options(options)}}) {}
 ApiClient::~ApiClient() = default;
 
 Clock& ApiClient::clock() { return state_->clock; }
 
-Async<net::HttpResponse> ApiClient::send(net::HttpRequest request) {
-  Duration deadline = state_->options.deadline;
+Async<net::HttpResponse> ApiClient::send(net::HttpRequest request, Duration patience) {
+  Duration deadline = state_->options.deadline + patience;
   // The server holds the answer back for as long as it was asked to.
   if (const auto at = request.target.find("wait="); at != request.target.npos) {
     const auto value = request.target.substr(at + 5, request.target.find('&', at) - at - 5);
@@ -146,8 +177,8 @@ Async<net::HttpResponse> ApiClient::call(const methods::Method& method, Argument
   request.target = target_of(method, arguments);
   request.body = arguments.body;
   if (!request.body.empty()) {
-    request.headers.set("Content-Type",
-                        method.patch ? "application/merge-patch+json" : "application/json");
+    const char* json = method.patch ? "application/merge-patch+json" : "application/json";
+    request.headers.set("Content-Type", method.raw_body ? "application/octet-stream" : json);
   }
   if (method.answer == methods::Answer::task) {
     // Makes it safe to ask again when nobody knows whether the first request arrived.
@@ -158,14 +189,18 @@ Async<net::HttpResponse> ApiClient::call(const methods::Method& method, Argument
   }
   if (!arguments.if_match.empty()) request.headers.set("If-Match", '"' + arguments.if_match + '"');
   const Instant give_up = state_->clock.now() + state_->options.patience;
+  // A command in a guest must not run twice.
+  const bool repeatable =
+      method.verb == methods::Verb::get || method.answer == methods::Answer::task;
   bool was_sent = false;
   while (true) {
     try {
-      co_return co_await send(request);
+      co_return co_await send(request, arguments.patience);
     } catch (const net::RequestFailed& failure) {
       was_sent = was_sent || failure.request_was_sent();
       // A daemon that was never there is said at once.
       if (!was_sent || !is_connection_failure(failure) || state_->clock.now() > give_up) throw;
+      if (!repeatable) throw;
     }
     co_await sleep_for(state_->clock, kRetryPause);
   }
@@ -234,14 +269,23 @@ Async<void> ApiClient::follow_events(Follow follow) {
   }
 }
 
-Async<std::unique_ptr<Console>> ApiClient::open_console(std::string vm) {
+Async<std::unique_ptr<net::ClientWebSocket>> ApiClient::open_socket(std::string_view method,
+                                                                    std::string vm) {
   Arguments arguments;
   arguments.path = {{"vm", std::move(vm)}};
   net::HttpRequest request;
-  request.target = target_of(method_named("vm.console"), arguments);
-  auto connection =
-      co_await state_->http.websocket(std::move(request), {}, state_->options.deadline);
+  request.target = target_of(method_named(method), arguments);
+  co_return co_await state_->http.websocket(std::move(request), {}, state_->options.deadline);
+}
+
+Async<std::unique_ptr<Console>> ApiClient::open_console(std::string vm) {
+  auto connection = co_await open_socket("vm.console", std::move(vm));
   co_return std::make_unique<WebSocketConsole>(std::move(connection));
+}
+
+Async<std::unique_ptr<ScreenConnection>> ApiClient::open_screen(std::string vm) {
+  auto connection = co_await open_socket("vm.vnc", std::move(vm));
+  co_return std::make_unique<WebSocketScreen>(std::move(connection));
 }
 
 }  // namespace ruche::client

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/json.hpp"
+#include "base/secret.hpp"
 #include "methods/method.hpp"
 #include "model/views.hpp"
 #include "net/http_client.hpp"
@@ -24,6 +25,7 @@ struct Arguments {
   std::string body;             // JSON; empty: none
   std::string idempotency_key;  // empty: a fresh one for methods that make tasks
   std::string if_match;         // an etag
+  Duration patience{0};         // how much longer than usual the answer may take
 };
 
 // From a request object of the method's own type.
@@ -37,6 +39,8 @@ struct ApiClientOptions {
   Duration deadline{60'000};  // of one answer, beside what ?wait= asks for
   // How long a call is repeated when the daemon went away in the midst of it.
   Duration patience{15'000};
+  std::string authority = "localhost";  // the server's name and port, for the Host field
+  Secret<std::string> token = {};       // who asks; empty: the socket says it
 };
 
 // A text frame of a console: something other than output.
@@ -53,6 +57,14 @@ class Console {
   virtual Async<void> resize(unsigned columns, unsigned rows) = 0;
 };
 
+// The bytes of a guest's screen (RFB), cut anywhere.
+class ScreenConnection {
+ public:
+  virtual ~ScreenConnection() = default;
+  virtual Async<std::string> read() = 0;  // empty: the guest or the daemon ended it
+  virtual Async<void> write(std::string data) = 0;
+};
+
 class ApiClient {
  public:
   using Options = ApiClientOptions;
@@ -64,7 +76,8 @@ class ApiClient {
 
   // Any request. An answer of 400 or more is thrown as the error that it tells; no answer throws
   // net::RequestFailed.
-  Async<net::HttpResponse> send(net::HttpRequest request);
+  // `patience`: how much longer than usual the answer may take.
+  Async<net::HttpResponse> send(net::HttpRequest request, Duration patience = Duration{0});
   Async<net::HttpResponse> call(const methods::Method& method, Arguments arguments);
   template <class Result>
   Async<Result> call_as(const methods::Method& method, Arguments arguments) {
@@ -91,10 +104,12 @@ class ApiClient {
   Async<void> follow_events(Follow follow);
 
   Async<std::unique_ptr<Console>> open_console(std::string vm);
+  Async<std::unique_ptr<ScreenConnection>> open_screen(std::string vm);
 
   Clock& clock();
 
  private:
+  Async<std::unique_ptr<net::ClientWebSocket>> open_socket(std::string_view method, std::string vm);
   struct State;
   std::unique_ptr<State> state_;
 };
