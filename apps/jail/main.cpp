@@ -17,6 +17,7 @@
 
 #include "landlock.hpp"
 #include "options.hpp"
+#include "own_root.hpp"
 
 namespace ruche::jail {
 
@@ -42,6 +43,7 @@ class Preparation {
     set_session();
     set_limits();
     open_files();
+    if (options_.id_count != 0) live_apart();
     const int ruleset = make_landlock();
     drop_privileges();
     if (auto ok = enter_landlock(ruleset); !ok) fail("landlock", ok.error());
@@ -142,6 +144,14 @@ class Preparation {
     if (::chdir(options_.directory.c_str()) != 0) fail_errno("directory", options_.directory);
     program_ = ::open(options_.argv.front().c_str(), O_PATH | O_CLOEXEC);
     if (program_ < 0) fail_errno("exec", options_.argv.front());
+  }
+
+  // What follows happens in the new process, which is nobody's child that could be watched: it ends
+  // with the process that waits for it.
+  [[noreturn]] void live_apart() {
+    if (auto ok = enter_own_root(options_); !ok) fail("own-root", ok.error());
+    close_the_rest();
+    execute();
   }
 
   int make_landlock() {

@@ -65,6 +65,17 @@ Result add_descriptor(std::string_view text, std::vector<int>& out) {
   return ok;
 }
 
+// FIRST:COUNT
+Result add_ids(std::string_view text, Options& options) {
+  const auto colon = text.find(':');
+  if (colon == std::string_view::npos) return std::unexpected("ids are FIRST:COUNT");
+  constexpr std::uint32_t kMost = 0x7fffffff;
+  if (auto ok = number<std::uint32_t>(text.substr(0, colon), 1, kMost, options.first_id); !ok) {
+    return ok;
+  }
+  return number<std::uint32_t>(text.substr(colon + 1), 1, kMost, options.id_count);
+}
+
 Result apply(std::string_view name, std::string_view value, Options& options) {
   constexpr auto kMostId = std::numeric_limits<std::uint32_t>::max() - 1;
   if (name == "--status-fd") return number(value, 3, kMostDescriptor, options.status_fd);
@@ -73,6 +84,7 @@ Result apply(std::string_view name, std::string_view value, Options& options) {
   if (name == "--limit") return add_limit(value, options.limits);
   if (name == "--user") return number<std::uint32_t>(value, 1, kMostId, options.user);
   if (name == "--group") return number<std::uint32_t>(value, 1, kMostId, options.group);
+  if (name == "--own-root") return add_ids(value, options);
   if (name == "--read") return add_path(value, options.read_paths);
   if (name == "--write") return add_path(value, options.write_paths);
   if (name == "--execute") return add_path(value, options.execute_paths);
@@ -94,7 +106,13 @@ Result check(const Options& options) {
   }
   const bool paths =
       !options.read_paths.empty() || !options.write_paths.empty() || !options.execute_paths.empty();
-  if (paths && !options.landlock) return std::unexpected("paths without --landlock mean nothing");
+  const bool own_root = options.id_count != 0;
+  if (own_root && (options.landlock || options.user != 0 || options.group != 0)) {
+    return std::unexpected("--own-root has its own user and paths");
+  }
+  if (paths && !options.landlock && !own_root) {
+    return std::unexpected("paths without --landlock mean nothing");
+  }
   return {};
 }
 

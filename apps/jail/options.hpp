@@ -25,14 +25,16 @@ struct Options {
   std::uint32_t user = 0;             // 0: stay
   std::uint32_t group = 0;
   bool landlock = false;
+  std::uint32_t first_id = 0;  // not 0: root of namespaces of its own, with these ids of the host
+  std::uint32_t id_count = 0;
   std::vector<std::string> read_paths;
   std::vector<std::string> write_paths;
   std::vector<std::string> execute_paths;
-  std::vector<int> keep;              // descriptors that survive, besides 0, 1 and 2
+  std::vector<int> keep;  // descriptors that survive, besides 0, 1 and 2
   std::string stdout_path = "/dev/null";
   std::string stderr_path = "/dev/null";
   std::string directory = "/";
-  int parent = 0;                     // when not 0: die with this parent
+  int parent = 0;  // when not 0: die with this parent
   std::vector<std::string> argv;
 };
 

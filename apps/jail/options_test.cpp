@@ -70,6 +70,10 @@ TEST(JailOptions, refuses_what_it_does_not_understand) {
       {{"--keep", "2", "--", "/bin/true"}, "--keep: '2' is not a number in range"},
       {{"--read", "usr", "--", "/bin/true"}, "--read: 'usr' is not an absolute path"},
       {{"--read", "/usr", "--", "/bin/true"}, "paths without --landlock mean nothing"},
+      {{"--own-root", "5", "--", "/bin/true"}, "--own-root: ids are FIRST:COUNT"},
+      {{"--own-root", "0:5", "--", "/bin/true"}, "--own-root: '0' is not a number in range"},
+      {{"--own-root", "5:5", "--landlock", "--", "/bin/true"},
+       "--own-root has its own user and paths"},
       {{"--limit", "fsize", "--", "/bin/true"}, "--limit: a limit is NAME=VALUE"},
       {{"--limit", "stack=1", "--", "/bin/true"}, "--limit: unknown limit 'stack'"},
   };

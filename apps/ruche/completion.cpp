@@ -10,7 +10,7 @@ namespace ruche::cli {
 namespace {
 
 // Kinds of object whose names the daemon knows.
-constexpr std::array kKinds = {"vm", "image", "datastore", "host", "task"};
+constexpr std::array kKinds = {"vm", "image", "datastore", "host", "task", "context"};
 
 std::string long_name(const OptionDoc& option) {
   const auto at = option.name.find("--");
@@ -87,16 +87,33 @@ _ruche() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-      --socket|-o|--output) ((i++)) ;;
+      --context|--socket|-o|--output) ((i++)) ;;
       -*) ;;
-      *) ((taken < 2)) && { key="${key:+$key }$word"; ((taken++)); } ;;
+      *)
+        if ((taken < 2)) || [[ "@GROUPS@" == *"|$key|"* ]]; then
+          key="${key:+$key }$word"
+          ((taken++))
+        fi
+        ;;
     esac
   done
   case "$key $prev" in
 )";
 
+// The script's beginning, with the groups of two words: "|host certificate|".
+std::string head_of(std::string_view head, const std::vector<CommandDoc>& commands) {
+  std::string groups = "|";
+  for (const auto& command : commands) {
+    const bool inner = command.words.find(' ') != command.words.npos;
+    if (inner && !command.children.empty()) groups += command.words + "|";
+  }
+  std::string text(head);
+  constexpr std::string_view kHole = "@GROUPS@";
+  return text.replace(text.find(kHole), kHole.size(), groups);
+}
+
 std::string bash_script(const std::vector<CommandDoc>& commands) {
-  std::string script(kBashHead);
+  std::string script = head_of(kBashHead, commands);
   for (const auto& command : commands) {
     for (const auto& option : command.options) {
       const auto values = values_of(option);
@@ -106,6 +123,7 @@ std::string bash_script(const std::vector<CommandDoc>& commands) {
     }
   }
   script += "  esac\n  [[ $prev == -o || $prev == --output ]] && values=\"table json\"\n";
+  script += "  [[ $prev == --context ]] && values=\"" + names_command("context") + "\"\n";
   script +=
       "  if [[ -n $values ]]; then COMPREPLY=($(compgen -W \"$values\" -- \"$cur\")); return; fi\n";
   script += "  case \"$key\" in\n";
@@ -145,9 +163,14 @@ _ruche() {
   for ((i = 2; i < CURRENT; i++)); do
     word=${words[i]}
     case $word in
-      --socket|-o|--output) ((i++)) ;;
+      --context|--socket|-o|--output) ((i++)) ;;
       -*) ;;
-      *) if ((taken < 2)); then key="${key:+$key }$word"; ((taken++)); fi ;;
+      *)
+        if ((taken < 2)) || [[ "@GROUPS@" == *"|$key|"* ]]; then
+          key="${key:+$key }$word"
+          ((taken++))
+        fi
+        ;;
     esac
   done
   case "$key $prev" in
@@ -175,7 +198,7 @@ std::string zsh_flags(const CommandDoc& command) {
 }
 
 std::string zsh_script(const std::vector<CommandDoc>& commands) {
-  std::string script(kZshHead);
+  std::string script = head_of(kZshHead, commands);
   for (const auto& command : commands) {
     for (const auto& option : command.options) {
       const auto values = values_of(option);
@@ -184,7 +207,8 @@ std::string zsh_script(const std::vector<CommandDoc>& commands) {
           fmt::format("    \"{} {}\") values=({}) ;;\n", command.words, long_name(option), values);
     }
   }
-  script += "    *\" -o\"|*\" --output\") values=(table json) ;;\n  esac\n";
+  script += "    *\" -o\"|*\" --output\") values=(table json) ;;\n";
+  script += "    *\" --context\") values=(" + names_command("context") + ") ;;\n  esac\n";
   script += "  if (( ${#values} )); then compadd -a values; return; fi\n  case \"$key\" in\n";
   for (const auto& command : commands) {
     script +=
@@ -225,11 +249,13 @@ function __ruche_key
       continue
     end
     switch $token
-      case --socket -o --output
+      case --context --socket -o --output
         set skip 1
       case '-*'
       case '*'
-        test (count $key) -lt 2; and set -a key $token
+        if test (count $key) -lt 2; or string match -q "*|$key|*" "@GROUPS@"
+          set -a key $token
+        end
     end
   end
   string join ' ' -- $key
@@ -238,7 +264,7 @@ complete -c ruche -f
 )";
 
 std::string fish_script(const std::vector<CommandDoc>& commands) {
-  std::string script(kFishHead);
+  std::string script = head_of(kFishHead, commands);
   for (const auto& command : commands) {
     const auto condition = fmt::format("-n 'test (__ruche_key) = \"{}\"'", command.words);
     for (const auto& child : command.children) {

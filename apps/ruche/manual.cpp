@@ -106,10 +106,14 @@ std::string main_page(const std::vector<CommandDoc>& commands) {
   text += ".SH OPTIONS\n" + options_text(root) + exit_table();
   text +=
       ".SH ENVIRONMENT\n.TP\n.B RUCHE_SOCKET\nThe daemon's socket, when \\-\\-socket is not "
-      "given.\n";
+      "given.\n.TP\n.B RUCHE_CONTEXT\nThe context, when \\-\\-context is not given.\n.TP\n.B "
+      "RUCHE_URL, RUCHE_TOKEN, RUCHE_FINGERPRINT\nA server without a context, for scripts; an "
+      "empty "
+      "fingerprint trusts the system's authorities.\n";
   text +=
       ".TP\n.B NO_COLOR\nNo colours.\n.SH FILES\n.TP\n.I /run/ruche/ruche.sock\nThe socket of the "
-      "system's daemon.\n";
+      "system's daemon.\n.TP\n.I ~/.config/ruche/contexts.json\nThe servers that were logged in "
+      "to.\n";
   return text;
 }
 
@@ -117,7 +121,7 @@ std::string group_page(const CommandDoc& group, const std::vector<CommandDoc>& c
   std::string text = title("ruche-" + group.words, group.summary);
   text += ".SH COMMANDS\n";
   for (const auto& command : commands) {
-    if (!command.words.starts_with(group.words + " ")) continue;
+    if (!command.words.starts_with(group.words + " ") || !command.children.empty()) continue;
     text += fmt::format(".SS ruche {}\n{}.PP\n{}.\n", roff(command.words), synopsis(command),
                         roff(command.summary));
     text += options_text(command) + footer_text(command);
@@ -141,7 +145,9 @@ std::vector<std::pair<std::string, std::string>> manual_pages(
   std::vector<std::pair<std::string, std::string>> pages;
   pages.emplace_back("ruche.1", main_page(commands));
   for (const auto& command : commands) {
-    if (command.words.empty() || command.children.empty()) continue;
+    // A group in a group is on the page of the outer one.
+    const bool inner = command.words.find(' ') != command.words.npos;
+    if (command.words.empty() || command.children.empty() || inner) continue;
     pages.emplace_back("ruche-" + command.words + ".1", group_page(command, commands));
   }
   return pages;

@@ -20,10 +20,10 @@ std::string painted(std::string_view text, std::string_view colour, const Look& 
 }
 
 std::string_view colour_of(std::string_view state) {
-  constexpr std::array good = {"running", "ready", "available", "done"};
-  constexpr std::array middling = {"paused",  "provisioning", "preparing",
-                                   "waiting", "reverting",    "unknown"};
-  constexpr std::array bad = {"crashed", "broken", "failed", "unavailable"};
+  constexpr std::array good = {"running", "ready", "available", "done", "ok"};
+  constexpr std::array middling = {"paused",    "provisioning", "preparing", "waiting",
+                                   "reverting", "unknown",      "degraded"};
+  constexpr std::array bad = {"crashed", "broken", "failed", "unavailable", "missing"};
   const auto in = [&](const auto& words) {
     return std::any_of(words.begin(), words.end(), [&](const char* word) { return state == word; });
   };

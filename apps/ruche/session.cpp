@@ -3,17 +3,25 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <iostream>
 
 #include "console.hpp"
 #include "docs.hpp"
+#include "guest_access.hpp"
+#include "login.hpp"
 #include "methods/tables.hpp"
 #include "model/event.hpp"
 #include "net/problem.hpp"
+#include "password.hpp"
 #include "progress_bar.hpp"
+#include "show_host.hpp"
 #include "show_vm.hpp"
+#include "upload.hpp"
 #include "version.hpp"
+#include "vnc.hpp"
 
 namespace ruche::cli {
 
@@ -21,12 +29,27 @@ namespace {
 
 constexpr Duration kFirstWait{200};       // part of the request itself
 constexpr Duration kStateLimit{60'000};   // for --wait STATE, after the task has ended
+constexpr Duration kAgentLimit{600'000};  // a guest boots first, perhaps without KVM
 constexpr Duration kStateInterval{100};
+constexpr std::string_view kAgent = "agent";  // not a state: a VM whose agent answers
 constexpr json::DecodeOptions kLenient{.unknown_fields = json::UnknownFields::ignore};
 
 void print(std::string_view text) {
   fmt::print("{}", text);
   std::fflush(stdout);
+}
+
+// It appears under its name complete or not at all.
+void write_whole_file(const std::string& path, std::string_view content) {
+  const auto partial = path + ".partial";
+  std::FILE* file = std::fopen(partial.c_str(), "wb");
+  bool written =
+      file != nullptr && std::fwrite(content.data(), 1, content.size(), file) == content.size();
+  if (file != nullptr) written = std::fclose(file) == 0 && written;
+  if (written && std::rename(partial.c_str(), path.c_str()) == 0) return;
+  const int error = errno;
+  if (file != nullptr) ::unlink(partial.c_str());
+  throw Error(Reason::io_failed, fmt::format("cannot write {}: {}", path, std::strerror(error)));
 }
 
 const methods::Method& method_named(std::string_view id) {
@@ -43,6 +66,20 @@ void decode_or_throw(AnyObject& object, std::string_view text) {
 void warn_if_stale(const net::HttpResponse& response) {
   if (!response.headers.has("Ruche-Stale")) return;
   fmt::print(stderr, "the state store does not answer; this may be old\n");
+}
+
+// A secret goes into the body only here, where nobody prints it any more.
+void add_secrets(MethodCommand& command) {
+  for (const auto& secret : command.secrets) {
+    const auto value = secret.source == SecretSource::standard_input
+                           ? secret_from_standard_input()
+                           : new_secret_from_terminal(secret.field);
+    std::string& body = command.arguments.body;
+    if (body.empty()) body = "{}";
+    const auto member =
+        fmt::format("{}:{}", json::quote(secret.field), json::quote(value.reveal()));
+    body.insert(body.size() - 1, body == "{}" ? member : "," + member);
+  }
 }
 
 // The enumeration that holds an object's state, and where it is in the object.
@@ -65,6 +102,7 @@ void check_state(const methods::Method& method, const std::string& state) {
   const auto field = show == nullptr ? StateField{} : state_field_of(*show);
   if (field.type == nullptr)
     throw Error(Reason::bad_request, "--wait: this has no state to wait for");
+  if (kind == "vm" && state == kAgent) return;
   if (enum_value(*field.type, state)) return;
   std::string known;
   for (const auto& value : field.type->values)
@@ -105,7 +143,8 @@ std::string error_text(const Error& error, const methods::Method* method) {
 
 Session::Session(Parts parts)
     : parts_(std::move(parts)),
-      client_(parts_.clock, parts_.random, net::unix_connector(parts_.global.socket), {}) {}
+      client_(parts_.clock, parts_.random, connector_of(parts_.endpoint),
+              client_options_of(parts_.endpoint)) {}
 
 Async<int> Session::run(Command command) {
   if (auto* method = std::get_if<MethodCommand>(&command))
@@ -115,21 +154,41 @@ Async<int> Session::run(Command command) {
     co_return co_await run_console(client_, std::move(*console), parts_.terminal.input,
                                    parts_.terminal.output);
   }
+  if (auto* exec = std::get_if<ExecCommand>(&command)) {
+    method_ = methods::find("vm.exec");
+    co_return co_await run_exec(client_, std::move(*exec), json());
+  }
+  if (auto* ssh = std::get_if<SshCommand>(&command)) {
+    const auto& host = parts_.endpoint.server.host;
+    const bool local = !parts_.endpoint.is_remote() || host == "localhost" || host == "::1" ||
+                       host.starts_with("127.");
+    co_await run_ssh(client_, std::move(*ssh), local);
+  }
+  if (auto* vnc = std::get_if<VncCommand>(&command)) {
+    method_ = methods::find("vm.vnc");
+    co_return co_await run_vnc(client_, std::move(*vnc));
+  }
   if (auto* follow = std::get_if<FollowCommand>(&command)) co_await run_follow(std::move(*follow));
   if (auto* api = std::get_if<ApiCommand>(&command)) co_await run_api(std::move(*api));
   if (auto* names = std::get_if<NamesCommand>(&command)) co_await run_names(std::move(*names));
   if (std::holds_alternative<VersionCommand>(command)) co_await run_version();
+  if (auto* login = std::get_if<LoginCommand>(&command)) co_await run_login(std::move(*login));
+  if (std::holds_alternative<LogoutCommand>(command)) co_await run_logout();
   co_return 0;
 }
 
 Async<int> Session::run_method(MethodCommand command) {
   method_ = command.method;
+  add_secrets(command);
   switch (command.method->answer) {
     case methods::Answer::list:
       co_await run_list(std::move(command));
       break;
     case methods::Answer::task:
       co_await run_task(std::move(command));
+      break;
+    case methods::Answer::bytes:
+      co_await run_bytes(std::move(command));
       break;
     default:
       co_await run_value(std::move(command));
@@ -154,6 +213,7 @@ Async<void> Session::run_list(MethodCommand command) {
   while (follow_pages && !next().empty()) {
     joined = true;
     client::Arguments arguments;
+    arguments.path = command.arguments.path;
     arguments.query = {{"limit", std::to_string(methods::kLargestPage)}, {"cursor", next()}};
     response = co_await client_.call(method, std::move(arguments));
     // Decoding appends to nothing: the next page's items go behind those that are there.
@@ -189,10 +249,12 @@ Async<void> Session::run_list(MethodCommand command) {
 Async<void> Session::run_value(MethodCommand command) {
   const auto response = co_await client_.call(*command.method, std::move(command.arguments));
   warn_if_stale(response);
+  if (command.method->id == "host.check") co_return print_check(response.body);
   if (json() || command.method->result == nullptr) {
     print(pretty_json(response.body));
     co_return;
   }
+  if (command.method->id == "host.show") co_return co_await print_host(response.body);
   if (command.method->id == "vm.show") {
     print(vm_text(json::decode<model::VmView>(response.body, kLenient), look()));
     co_return;
@@ -200,6 +262,33 @@ Async<void> Session::run_value(MethodCommand command) {
   AnyObject object(command.method->result());
   decode_or_throw(object, response.body);
   print(details_text(object.type(), object.get(), look()));
+}
+
+// A file appears whole or not at all.
+Async<void> Session::run_bytes(MethodCommand command) {
+  const auto response = co_await client_.call(*command.method, std::move(command.arguments));
+  if (command.file == "-") {
+    print(response.body);
+    co_return;
+  }
+  write_whole_file(command.file, response.body);
+  fmt::print(stderr, "{}: {}\n", command.file, to_text(Bytes{std::ssize(response.body)}));
+}
+
+Async<void> Session::print_host(const std::string& body) {
+  const auto host = json::decode<model::HostView>(body, kLenient);
+  const auto listed = co_await client_.call(method_named("datastore.list"), {});
+  const auto page = json::decode<methods::Page<model::DatastoreView>>(listed.body, kLenient);
+  print(host_text(host, page.items));
+}
+
+// Scripts see by the exit code whether guests can run at all.
+void Session::print_check(const std::string& body) const {
+  const auto check = json::decode<model::HostCheck>(body, kLenient);
+  print(json() ? pretty_json(body) : check_text(check, look()));
+  if (check.level != model::CheckLevel::missing) return;
+  throw Error(Reason::host_cannot, fmt::format("{} lacks something that guests need", check.name))
+      .remedy("see what is missing above");
 }
 
 // Only what cannot be taken back is asked about.
@@ -217,8 +306,33 @@ bool Session::confirmed(const MethodCommand& command) const {
   return answer == "y" || answer == "Y" || answer == "yes";
 }
 
+// The upload that an import begins with; then it is an import of what was uploaded.
+Async<void> Session::send_first(MethodCommand& command) {
+  if (command.method->id != "image.import" || command.task.dry_run) co_return;
+  std::string& body = command.arguments.body;
+  const auto request = json::decode<model::ImportImageRequest>(body);
+  // On another machine a path names a file of this one.
+  if (parts_.endpoint.is_remote() && command.send_file.empty()) command.send_file = request.path;
+  if (command.send_file.empty()) co_return;
+  std::string upload;
+  {
+    ProgressBar bar(parts_.terminal.errors, parts_.clock);
+    UploadOrder order{command.send_file, request.datastore};
+    upload = co_await upload_file(client_, bar, std::move(order));
+  }
+  const auto member = fmt::format("{}:{}", json::quote("upload"), json::quote(upload));
+  const auto path = fmt::format("{}:{}", json::quote("path"), json::quote(request.path));
+  const auto at = request.path.empty() ? body.npos : body.find(path);
+  if (at != body.npos) {
+    body.replace(at, path.size(), member);
+  } else {
+    body.insert(body.rfind('}'), "," + member);
+  }
+}
+
 Async<void> Session::run_task(MethodCommand command) {
   const methods::Method& method = *command.method;
+  co_await send_first(command);
   auto& query = command.arguments.query;
   if (!command.task.wait_state.empty()) check_state(method, command.task.wait_state);
   if (!confirmed(command)) throw Error(Reason::task_cancelled, "nothing was done");
@@ -296,7 +410,8 @@ Async<void> Session::wait_for_state(const model::ObjectRef& object, std::string 
   const auto kind = std::string(enum_name(object.kind));
   const auto& show = method_named(kind + ".show");
   const auto field = state_field_of(show);
-  const Instant end = parts_.clock.now() + kStateLimit;
+  const bool agent = kind == "vm" && state == kAgent;
+  const Instant end = parts_.clock.now() + (agent ? kAgentLimit : kStateLimit);
   while (true) {
     client::Arguments arguments;
     arguments.path = {{kind, to_text(object.id)}};
@@ -305,7 +420,9 @@ Async<void> Session::wait_for_state(const model::ObjectRef& object, std::string 
     decode_or_throw(view, response.body);
     const auto now = human_text(find_value(view.type(), view.get(), field.path));
     if (now == state) co_return;
-    if (now == "crashed" || now == "broken") {
+    if (agent && human_text(find_value(view.type(), view.get(), "status.agent.connected")) == "yes")
+      co_return;
+    if (now == "crashed" || now == "broken" || (agent && now == "stopped")) {
       throw Error(Reason::hypervisor_failed, fmt::format("{} is {}", object.name, now))
           .remedy(fmt::format("`ruche {} show {}` says why", kind, object.name));
     }
@@ -365,7 +482,17 @@ Async<void> Session::run_version() {
   if (json()) co_return print(pretty_json(response.body));
   const auto info = json::decode<methods::ApiInfo>(response.body, kLenient);
   fmt::print("ruche   {}\nruched  {} on {} ({})\n", kVersion, info.version, info.host,
-             parts_.global.socket);
+             parts_.endpoint.text());
+}
+
+Async<void> Session::run_login(LoginCommand command) {
+  return log_in({parts_.clock, parts_.random, parts_.terminal, parts_.contexts_file},
+                std::move(command));
+}
+
+Async<void> Session::run_logout() {
+  return log_out({parts_.clock, parts_.random, parts_.terminal, parts_.contexts_file}, client_,
+                 parts_.endpoint);
 }
 
 }  // namespace ruche::cli

@@ -5,6 +5,7 @@
 
 #include "client/api_client.hpp"
 #include "command_line.hpp"
+#include "contexts.hpp"
 #include "output.hpp"
 
 namespace ruche::cli {
@@ -23,6 +24,8 @@ class Session {
     Random& random;
     Terminal terminal;
     GlobalOptions global;
+    Endpoint endpoint;
+    std::string contexts_file;
     bool colours = false;
   };
   explicit Session(Parts parts);
@@ -38,7 +41,11 @@ class Session {
   Async<int> run_method(MethodCommand command);
   Async<void> run_list(MethodCommand command);
   Async<void> run_value(MethodCommand command);
+  Async<void> run_bytes(MethodCommand command);
+  Async<void> print_host(const std::string& body);
+  void print_check(const std::string& body) const;
   Async<void> run_task(MethodCommand command);
+  Async<void> send_first(MethodCommand& command);
   Async<bool> pulled_the_plug(const model::TaskView& ended);
   Async<model::TaskView> see_through(model::TaskView task);
   Async<void> wait_for_state(const model::ObjectRef& object, std::string state);
@@ -46,6 +53,8 @@ class Session {
   Async<void> run_api(ApiCommand command);
   Async<void> run_names(NamesCommand command);
   Async<void> run_version();
+  Async<void> run_login(LoginCommand command);
+  Async<void> run_logout();
   bool confirmed(const MethodCommand& command) const;
   bool json() const { return parts_.global.output == Output::json; }
   Look look() const { return {parts_.colours && parts_.terminal.output, parts_.clock.wall()}; }

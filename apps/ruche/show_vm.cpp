@@ -66,6 +66,35 @@ void add_nics(Sheet& sheet, const model::VmView& vm) {
   }
 }
 
+std::string agent_of(const model::VmView& vm) {
+  if (!vm.status.agent) return {};
+  const auto& agent = *vm.status.agent;
+  std::string text = agent.connected ? "answers" : "silent";
+  if (!agent.version.empty()) text += fmt::format(", version {}", agent.version);
+  if (vm.status.thaw_at) text += fmt::format(", frozen until {}", to_rfc3339(*vm.status.thaw_at));
+  return text;
+}
+
+std::string system_of(const model::VmView& vm) {
+  if (!vm.status.agent || vm.status.agent->os.empty()) return {};
+  const auto& agent = *vm.status.agent;
+  return agent.kernel.empty() ? agent.os : fmt::format("{}, {}", agent.os, agent.kernel);
+}
+
+std::string cloud_init_of(const model::VmView& vm) {
+  if (!vm.spec.cloud_init) return {};
+  const auto& init = *vm.spec.cloud_init;
+  auto text = "host " + init.host_name;
+  if (!init.user.empty()) {
+    text += fmt::format(", user {} ({} keys{})", init.user, init.ssh_keys.size(),
+                        init.has_password ? ", a password" : "");
+  }
+  if (!init.packages.empty()) text += fmt::format(", {} packages", init.packages.size());
+  if (init.user_data_length > 0) text += ", own user-data";
+  if (init.vendor_data_length > 0) text += ", own vendor-data";
+  return text;
+}
+
 }  // namespace
 
 std::string vm_text(const model::VmView& vm, const Look& look) {
@@ -88,9 +117,19 @@ std::string vm_text(const model::VmView& vm, const Look& look) {
   sheet.row("CPUs", cpus_of(vm.spec));
   sheet.row("Memory", memory_of(vm));
   sheet.row("Boot", enum_name(vm.spec.boot.kind));
+  if (vm.spec.display != model::DisplayKind::none) {
+    sheet.row("Display", enum_name(vm.spec.display));
+  }
+  sheet.row("First boot", cloud_init_of(vm));
   add_disks(sheet, vm);
+  for (const auto& cdrom : vm.spec.cdroms) {
+    sheet.row("CD-ROM", fmt::format("{}  image {}", cdrom.name, to_text(cdrom.image)));
+  }
   add_nics(sheet, vm);
   sheet.row("Addresses", fmt::format("{}", fmt::join(vm.status.addresses, ", ")));
+  sheet.row("Agent", agent_of(vm));
+  if (vm.status.agent) sheet.row("Host name", vm.status.agent->host_name);
+  sheet.row("System", system_of(vm));
   sheet.row("Machine",
             fmt::format("{}, hardware version {}", vm.spec.machine_type, vm.spec.hardware_version));
   sheet.row("Accelerator", vm.status.accelerator);

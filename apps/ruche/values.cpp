@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <fstream>
+#include <iostream>
 
 #include "base/json.hpp"
 
@@ -137,7 +139,25 @@ std::string value_hint(const TypeInfo& type, std::string_view format) {
   }
   if (format == "name") return "NAME";
   if (format == "reference") return "NAME|ID";
+  if (format == "file") return "FILE";
+  if (format == "ssh-key") return "FILE|KEY";
+  if (format == "secret-file") return "FILE";
   return format == "path" ? "PATH" : "TEXT";
+}
+
+std::expected<std::string, std::string> file_text(const std::string& path) {
+  constexpr std::size_t kMostBytes = 1 << 20;
+  std::ifstream file;
+  if (path != "-") file.open(path, std::ios::binary);
+  std::istream& in = path == "-" ? std::cin : file;
+  std::string text(kMostBytes + 1, '\0');
+  if (in) in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (in.gcount() == 0 || in.bad()) {
+    return std::unexpected(fmt::format("nothing can be read from \"{}\"", path));
+  }
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (text.size() > kMostBytes) return std::unexpected(fmt::format("\"{}\" is too long", path));
+  return text;
 }
 
 std::expected<std::string, std::string> json_of(const TypeInfo& type, std::string_view text,

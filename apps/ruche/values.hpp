@@ -21,6 +21,8 @@ bool is_list(const FieldInfo& field);
 // What the help shows for a value: SIZE, DURATION, NAME, {a|b}, "size=SIZE,bus={…}".
 std::string value_hint(const TypeInfo& type, std::string_view format);
 
+// What a file holds ("-": standard input), at most 1 MiB. The error says what is wrong with it.
+std::expected<std::string, std::string> file_text(const std::string& path);
 // One value of a flag as JSON: 256MiB, 30s, sata, size=4GiB,bus=sata, 8080:80. `patch`: "none"
 // takes an optional value away. The error says what was expected.
 std::expected<std::string, std::string> json_of(const TypeInfo& type, std::string_view text,

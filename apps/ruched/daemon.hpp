@@ -9,8 +9,14 @@
 
 namespace ruche::apps {
 
+// Files in the data directory; empty: none.
+struct DaemonFiles {
+  std::string leaks;
+  std::string certificate;
+};
+
 // Serves until cancelled. Prints the first line (JSON) on standard output when the API answers.
 Async<void> serve(const DaemonOptions& options, core::HostControl::Ports ports,
-                  core::HostControl::Identity identity, std::string leaks_path);
+                  core::HostControl::Identity identity, DaemonFiles files);
 
 }  // namespace ruche::apps

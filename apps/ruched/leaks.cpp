@@ -23,6 +23,11 @@ Async<Owned> LeakList::collect() {
     if (!status.cgroup.empty()) owned.cgroups.push_back(status.cgroup);
   }
   for (const auto& found : agent_.unmanaged()) owned.unmanaged.push_back(found.guest);
+  for (const auto& [id, network] : inventory_.networks()) {
+    if (network->status && !network->status->value.bridge.empty()) {
+      owned.bridges.push_back(network->status->value.bridge);
+    }
+  }
   co_return owned;
 }
 

@@ -24,8 +24,7 @@ constexpr auto describe(Type<OwnedProcess>) {
 struct Owned {
   std::vector<OwnedProcess> processes;
   std::vector<std::string> cgroups;
-  std::vector<std::string> taps;    // none yet: guests use QEMU's own network
-  std::vector<std::string> rules;   // none yet
+  std::vector<std::string> bridges;  // of networks; a tap goes with the process that holds it
   std::vector<std::string> mounts;  // none yet
   std::vector<model::GuestId> unmanaged;  // processes that belong to no guest of ours
 };
@@ -33,17 +32,21 @@ constexpr auto describe(Type<Owned>) {
   return structure<Owned>("Owned", "What an instance owns on its machine.",
                           field<&Owned::processes>("processes", "Processes."),
                           field<&Owned::cgroups>("cgroups", "Control groups."),
-                          field<&Owned::taps>("taps", "Network interfaces."),
-                          field<&Owned::rules>("rules", "Firewall tables."),
+                          field<&Owned::bridges>("bridges", "Bridges of networks."),
                           field<&Owned::mounts>("mounts", "Mount points."),
                           field<&Owned::unmanaged>("unmanaged", "Foreign processes, left alone."));
 }
 
 class LeakList {
  public:
-  LeakList(std::string path, core::LiveGuests& live, const core::GuestAgent& agent, Clock& clock,
-           Log& log)
-      : path_(std::move(path)), live_(live), agent_(agent), clock_(clock), log_(log) {}
+  LeakList(std::string path, core::LiveGuests& live, const core::GuestAgent& agent,
+           const core::Inventory& inventory, Clock& clock, Log& log)
+      : path_(std::move(path)),
+        live_(live),
+        agent_(agent),
+        inventory_(inventory),
+        clock_(clock),
+        log_(log) {}
   Async<void> run();  // until cancelled
 
  private:
@@ -52,6 +55,7 @@ class LeakList {
   std::string path_;
   core::LiveGuests& live_;
   const core::GuestAgent& agent_;
+  const core::Inventory& inventory_;
   Clock& clock_;
   Log& log_;
 };

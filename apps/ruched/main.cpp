@@ -1,16 +1,23 @@
 // ruched: real ports, wired.
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cctype>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 #include "base/loop.hpp"
 #include "base/random.hpp"
+#include "drivers/argon2/argon2.hpp"
+#include "drivers/bridge/bridge_driver.hpp"
+#include "drivers/curl/downloads.hpp"
 #include "drivers/dir/dir_driver.hpp"
+#include "drivers/linux/cgroups.hpp"
 #include "drivers/linux/host_info.hpp"
 #include "drivers/linux/processes.hpp"
 #include "drivers/mirror/mirror_builder.hpp"
@@ -27,6 +34,8 @@ namespace {
 // Users of helpers, just below those of guests (core/guests/plan_create.cpp); no file is theirs.
 constexpr std::uint32_t kImageHelperUser = 0x6fff0001;
 constexpr std::uint32_t kPackageHelperUser = 0x6fff0002;
+constexpr std::uint32_t kDownloadHelperUser = 0x6fff0003;
+constexpr ports::IdRange kTreeIds{0x6ffe0000, 0x10000};
 
 // "Node 1.example.org" → "node-1".
 std::string machine_name() {
@@ -57,10 +66,28 @@ std::function<void(std::uint64_t, bool)> crash_point() {
 #endif
 }
 
+// Guests, connections and their helpers need descriptors; the usual limit of 1024 is for programs
+// that call select().
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 1 << 16);
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 std::unique_ptr<Log> open_log(const DaemonOptions& options) {
   constexpr std::size_t kLogBytes = 16 << 20;
   if (options.log_file.empty()) return stderr_log(options.log_level);
   return file_log(options.log_file, options.log_level, kLogBytes);
+}
+
+// Name servers read their files there as users of their own: no folder above may be closed to them.
+const std::string kNetworkDirectory = "/run/ruche-networks-";
+// On cgroup v1 nothing is delegated: then the instance makes its own groups.
+std::string guest_cgroup(const DaemonOptions& options) {
+  const auto parent = std::filesystem::path(options.guest_cgroup).parent_path().string();
+  const bool v2 = !parent.empty() && drivers::linux::cgroup_version(parent) == 2;
+  return v2 ? options.guest_cgroup : "/sys/fs/cgroup";
 }
 
 struct Places {
@@ -75,32 +102,48 @@ Async<void> serve_real(const DaemonOptions& options, Loop& loop, Log& log) {
   Instance instance(options.data_dir, loop.clock().wall(), *random);
   const Places places{instance};
   const bool root = ::getuid() == 0;
-  const auto processes = drivers::linux::linux_processes({options.jail, instance.label()});
+  const auto cgroups = guest_cgroup(options);
+  const auto processes = drivers::linux::linux_processes({options.jail, instance.label(), cgroups});
   drivers::dir::DirDrivers volumes(
       loop.clock(), log, *processes,
       {.helper_user = root ? kImageHelperUser : 0, .helper_group = root ? kImageHelperUser : 0});
   drivers::mirror::MirrorBuilder builder(
-      *processes, {root ? kPackageHelperUser : 0, root ? kPackageHelperUser : 0});
-  const auto host_info = drivers::linux::linux_host_info({.version = RUCHE_VERSION});
+      *processes, loop.clock(),
+      {root ? kPackageHelperUser : 0, root ? kPackageHelperUser : 0,
+       root ? kTreeIds : ports::IdRange{}});
+  drivers::curl::CurlDownloads downloads(loop.clock(), *processes,
+                                         {.program = options.fetch,
+                                          .user = root ? kDownloadHelperUser : 0,
+                                          .group = root ? kDownloadHelperUser : 0});
+  const auto host_info =
+      drivers::linux::linux_host_info({.version = RUCHE_VERSION, .cgroup_mount = cgroups});
   const auto history =
       drivers::sqlite::open_history(instance.path("history.db"), loop.executor(), log);
+  const auto passwords = drivers::argon2::make_passwords();
   const auto store =
       co_await drivers::sqlite::open_store(instance.path("state.db"), loop.executor(), loop.clock(),
                                            log, {.commit_hook = crash_point()});
 
   Lane files("guest files");
+  Lane links("networks");
+  std::unique_ptr<ports::NetworkDriver> networks;  // outlives what looks after its name servers
   Scope beside(loop.executor(), "beside machines");
   std::exception_ptr failure;
   try {
     const auto hypervisor = co_await drivers::qemu::open_qemu(
         {.run_directory = places.run(), .pump_path = options.pump},
         {*processes, loop.clock(), log, beside, files});
-    const core::HostControl::Ports ports{*store,   *hypervisor,  volumes, builder, *host_info,
-                                         *history, loop.clock(), *random, log,     loop.executor()};
+    networks = co_await drivers::bridge::open_bridge(
+        {instance.label(), kNetworkDirectory + instance.label(), !options.networks},
+        {*processes, loop.clock(), log, beside, links});
+    const core::HostControl::Ports ports{
+        *store,   *hypervisor, volumes,      *networks, builder, downloads,      *host_info,
+        *history, *passwords,  loop.clock(), *random,   log,     loop.executor()};
     const core::HostControl::Identity identity{
         instance.host(), options.host_name.empty() ? machine_name() : options.host_name,
-        places.datastore(), places.build()};
-    co_await serve(options, ports, identity, instance.path("leaks.json"));
+        places.datastore(), "default", places.build()};
+    co_await serve(options, ports, identity,
+                   {instance.path("leaks.json"), instance.path("https.pem")});
   } catch (const std::exception&) {
     failure = std::current_exception();
   }
@@ -116,6 +159,7 @@ int main(int argc, char** argv) {
   using namespace ruche;
   ::umask(0077);
   ::signal(SIGPIPE, SIG_IGN);
+  apps::raise_descriptor_limit();
   int status = 0;
   const auto options = apps::parse_options(argc, argv, false, status);
   if (!options) return status;

@@ -10,7 +10,10 @@
 #include "core/documents/documents.hpp"
 #include "core/placement/admission.hpp"
 #include "ruched/daemon.hpp"
+#include "sim/fake_downloads.hpp"
 #include "sim/fake_hypervisor.hpp"
+#include "sim/fake_networks.hpp"
+#include "sim/fake_passwords.hpp"
 #include "sim/fake_volumes.hpp"
 #include "sim/memory_store.hpp"
 
@@ -69,18 +72,23 @@ Async<void> simulate(const DaemonOptions& options, Loop& loop, Log& log) {
   sim::SimMachines machines(loop.clock(), storage, hooks, "simulated");
   sim::FakeHypervisor hypervisor(machines, loop.clock());
   sim::FakeVolumeDrivers volumes(storage, loop.clock(), "simulated");
+  sim::SimNetworks host_networks;
+  sim::FakeNetworks networks(host_networks, {});
   sim::FakeImageBuilder builder(storage, loop.clock());
+  sim::FakeDownloads downloads(volumes, loop.clock());
   sim::FakeHostInfo host_info(machines);
   host_info.facts.memory = gib(1 << 14);
   host_info.facts.threads = 1 << 14;
   sim::FakeHistory history;
+  sim::FakePasswords passwords;
   const model::HostId host{make_uuid7(loop.clock().wall(), *random)};
   co_await fill(*store, options.simulated_guests, host, *random);
-  const core::HostControl::Ports ports{*store,  hypervisor,   volumes, builder, host_info,
-                                       history, loop.clock(), *random, log,     loop.executor()};
-  const core::HostControl::Identity identity{host, "simulated", "/simulated/datastore",
+  const core::HostControl::Ports ports{
+      *store,  hypervisor, volumes,      networks, builder, downloads,      host_info,
+      history, passwords,  loop.clock(), *random,  log,     loop.executor()};
+  const core::HostControl::Identity identity{host, "simulated", "/simulated/datastore", "",
                                              "/simulated/build"};
-  co_await serve(options, ports, identity, "");
+  co_await serve(options, ports, identity, {});
 }
 
 }  // namespace
