@@ -1,13 +1,15 @@
 #!/usr/bin/python3
-"""Measures what docs/performance.md reports. Usage: bench.py [start api idle parallel startup ...]
+"""Measures what docs/performance.md reports. Usage: bench.py [start api https idle parallel startup ...]
 
 Figures are medians of one run on one machine; compare the ratios, not the seconds.
 """
 
+import http.client
 import json
 import os
 import re
 import socket
+import ssl
 import statistics
 import subprocess
 import sys
@@ -16,8 +18,10 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 from harness import BIN, Daemon, UnixConnection, wait_for  # noqa: E402
+from network_bench import bench_network  # noqa: E402
 
 RUNS = int(os.environ.get("RUNS", "30"))
+PASSWORD = "correct horse battery staple"
 
 
 def show(name, value):
@@ -184,6 +188,79 @@ def bench_api():
         daemon.clean_up()
 
 
+# --- https: the same requests over TLS and over the unix socket, in turns ----------------------
+
+
+def https_load(daemon, *more, connections=8, seconds=5):
+    """Requests with a viewer's token, on connections that are kept unless it is said otherwise."""
+    port = daemon.first_line["url"].rsplit(":", 1)[1]
+    done = subprocess.run(
+        [os.path.join(BIN, "ruche-load"), "--https-port", port, "--fingerprint",
+         daemon.first_line["fingerprint"], "--connections", str(connections), "--seconds",
+         str(seconds), *more], capture_output=True, text=True)
+    if done.returncode not in (0, 1):
+        raise AssertionError(done.stderr)
+    return json.loads(done.stdout)
+
+
+def api_token(daemon):
+    """The name of a file with the token of a new viewer."""
+    daemon.ruche("user", "add", "bench", "--role", "viewer", "--password-stdin",
+                 stdin=PASSWORD + "\n")
+    path = os.path.join(daemon.directory, "token")
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+        file.write(daemon.ruche_json("token", "create", "bench", "--user", "bench")["token"])
+    return path
+
+
+def login_seconds(daemon):
+    """From the request to the answer of one log-in, on a connection that is there already."""
+    unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+    host, port = daemon.first_line["url"].removeprefix("https://").rsplit(":", 1)
+    connection = http.client.HTTPSConnection(host, int(port), context=unverified)
+    connection.connect()
+    begun = time.monotonic()
+    connection.request("POST", "/v1/sessions", json.dumps({"user": "bench", "password": PASSWORD}),
+                       {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    text = answer.read()
+    elapsed = time.monotonic() - begun
+    assert answer.status in (200, 201), text
+    connection.close()
+    return elapsed
+
+
+def bench_https():
+    daemon = Daemon(program="ruched-sim", extra=["--guests", "10000"], listen="127.0.0.1:0").start()
+    try:
+        token = api_token(daemon)
+        one, page = "/v1/vms/guest-05000", "/v1/vms?limit=1000"
+        for name, path, connections in (("one of 10,000 guests", one, 8),
+                                        ("1,000 of 10,000 guests", page, 4)):
+            pairs = []
+            for _ in range(3):
+                tls = https_load(daemon, "--path", path, "--token-file", token,
+                                 connections=connections)
+                assert tls["failures"] == 0 and tls["connections"] == connections, tls
+                pairs.append((load(daemon, path, connections), tls))
+            socket_rate = statistics.median(s["per_second"] for s, _ in pairs)
+            tls_rate = statistics.median(t["per_second"] for _, t in pairs)
+            show(f"https: {name}, unix socket", f"{socket_rate} req/s, p99 "
+                 f"{statistics.median(s['p99_us'] for s, _ in pairs) / 1000:.2f} ms")
+            show(f"https: {name}, kept TLS connections", f"{tls_rate} req/s, p99 "
+                 f"{statistics.median(t['p99_us'] for _, t in pairs) / 1000:.2f} ms")
+            show(f"https: {name}, TLS against the socket", f"{tls_rate / socket_rate:.2f}")
+        fresh = https_load(daemon, "--path", one, "--token-file", token, "--new-connections")
+        assert fresh["failures"] == 0 and fresh["connections"] >= fresh["requests"], fresh
+        show("https: one of 10,000 guests, a new connection each",
+             f"{fresh['per_second']} req/s, p99 {fresh['p99_us'] / 1000:.2f} ms")
+        show("https: a log-in", median_ms([login_seconds(daemon) for _ in range(RUNS)]))
+    finally:
+        daemon.kill()
+        daemon.clean_up()
+
+
 # --- daemon: start-up, memory, idle CPU ---------------------------------------------------------
 
 
@@ -280,8 +357,9 @@ def bench_parallel():
         daemon.clean_up()
 
 
-ALL = {"start": bench_start, "api": bench_api, "daemon": bench_daemon, "real": bench_real,
-       "startup": bench_startup, "parallel": bench_parallel}
+ALL = {"start": bench_start, "api": bench_api, "https": bench_https, "daemon": bench_daemon,
+       "real": bench_real, "network": lambda: bench_network(show), "startup": bench_startup,
+       "parallel": bench_parallel}
 
 if __name__ == "__main__":
     for wanted in sys.argv[1:] or ALL:

@@ -88,8 +88,9 @@ class BootedGuest {
 TEST(DemoImage, BuildsFromTheMirrorBootsTalksAndPowersOff) {
   DirPlace place;
   DirDaemon daemon(place);
-  drivers::mirror::MirrorBuilder builder(*daemon.processes,
-                                         {place.options.helper_user, place.options.helper_group});
+  drivers::mirror::MirrorBuilder builder(
+      *daemon.processes, daemon.loop.clock(),
+      {place.options.helper_user, place.options.helper_group, {}});
   std::vector<std::string> said;
   const auto build = [&](const std::string& name) {
     return run_now(daemon.loop, builder.build("demo", place.path(name),
@@ -125,10 +126,26 @@ TEST(DemoImage, BuildsFromTheMirrorBootsTalksAndPowersOff) {
   EXPECT_FALSE(std::filesystem::exists(place.path("first")));
 }
 
+// The whole build is shown by tests/system/test_debian.py.
+TEST(DebianImage, NeedsRootAndSaysSo) {
+  DirPlace place;
+  DirDaemon daemon(place);
+  drivers::mirror::MirrorBuilder builder(*daemon.processes, daemon.loop.clock(), {});
+  try {
+    run_now(daemon.loop, builder.build("debian", place.path("x"), {}));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.reason(), Reason::host_cannot);
+    EXPECT_EQ(error.field(), "/recipe");
+    EXPECT_FALSE(error.remedy_text().empty());
+  }
+  EXPECT_FALSE(std::filesystem::exists(place.path("x")));
+}
+
 TEST(DemoImage, AnUnknownRecipeIsNamed) {
   DirPlace place;
   DirDaemon daemon(place);
-  drivers::mirror::MirrorBuilder builder(*daemon.processes, {});
+  drivers::mirror::MirrorBuilder builder(*daemon.processes, daemon.loop.clock(), {});
   try {
     run_now(daemon.loop, builder.build("windows", place.path("x"), {}));
     FAIL();

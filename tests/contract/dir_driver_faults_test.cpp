@@ -28,7 +28,8 @@ Async<void> create_volume(ports::VolumeDriver& driver, VolumeRef volume) {
 }
 
 Async<void> import_file(ports::VolumeDriver& driver, VolumeRef volume, std::string path) {
-  ports::ImportSource source{std::move(path), DiskFormat::raw, gib(1)};
+  ports::ImportSource source{
+      .path = std::move(path), .declared_format = model::ImageFormat::raw, .size_limit = gib(1)};
   co_await driver.import(volume, std::move(source), {});
 }
 
@@ -78,7 +79,7 @@ TEST(DirFaults, AFullDiskIsAnErrorThatLeavesNothing) {
         "'write -P 9 0 64M' " +
         place.path("zeros.raw") + " && qemu-img convert -c -O qcow2 -f raw " +
         place.path("zeros.raw") + " " + place.path("packed.qcow2"));
-  ports::ImportSource source{place.path("packed.qcow2"), {}, gib(1)};
+  ports::ImportSource source{.path = place.path("packed.qcow2"), .size_limit = gib(1)};
   try {
     run_now(daemon.loop, daemon.driver->import(numbered_disk(2), std::move(source), {}));
     FAIL() << "it fitted";
@@ -142,7 +143,9 @@ TEST(DirCopies, ShareBlocksWhereTheFileSystemCan) {
     shell("head -c 100M /dev/urandom > " + place.datastore.path + "/lost.raw");
     auto raw = numbered_disk(1, DiskFormat::raw);
     const auto copy = numbered_disk(2, DiskFormat::raw);
-    ports::ImportSource source{place.datastore.path + "/lost.raw", DiskFormat::raw, gib(1)};
+    ports::ImportSource source{.path = place.datastore.path + "/lost.raw",
+                               .declared_format = model::ImageFormat::raw,
+                               .size_limit = gib(1)};
     run_now(daemon.loop, daemon.driver->import(raw, std::move(source), {}));
     const auto before = run_now(daemon.loop, daemon.driver->probe());
     daemon.loop.run(daemon.driver->copy(copy, raw, {}));

@@ -10,6 +10,7 @@ namespace ruche::contract {
 namespace {
 
 using model::DiskFormat;
+using model::ImageFormat;
 using ports::VolumeRef;
 using ports::VolumeState;
 
@@ -32,8 +33,9 @@ class DirImages : public testing::Test {
   }
   // "" or "reason: message".
   std::string import(const VolumeRef& volume, const std::string& name,
-                     std::optional<DiskFormat> declared = {}) {
-    ports::ImportSource source{place_.path(name), declared, gib(1)};
+                     std::optional<ImageFormat> declared = {}) {
+    ports::ImportSource source{
+        .path = place_.path(name), .declared_format = declared, .size_limit = gib(1)};
     try {
       result_ = run_now(daemon_.loop, daemon_.driver->import(volume, std::move(source), {}));
     } catch (const Error& error) {
@@ -103,10 +105,81 @@ TEST_F(DirImages, AllKindsOfQcow2AndRawArriveUnchanged) {
     EXPECT_NE(shell("qemu-img check " + path_of(volume)).find("No errors"), std::string::npos);
   }
   const auto raw = disk();
-  ASSERT_EQ(import(raw, "plain.raw", DiskFormat::raw), "");
+  ASSERT_EQ(import(raw, "plain.raw", ImageFormat::raw), "");
   make("qemu-img compare -f raw -F qcow2 plain.raw " + path_of(raw));
   make("qemu-img snapshot -c one old && qemu-img snapshot -c two old");
   EXPECT_EQ(import(disk(), "old"), "") << "the present state is taken, its snapshots are not";
+}
+
+// Every format that qemu-img writes in one file, with data, with the last block, and empty.
+TEST_F(DirImages, ForeignFormatsArriveUnchanged) {
+  make(
+      "qemu-img create -q -f raw plain.raw 41M && "
+      "for i in 1 5 17 33; do qemu-io -f raw -c \"write -P $i ${i}M 700k\" plain.raw; done && "
+      "qemu-io -f raw -c 'write -P 9 40M 1M' plain.raw && qemu-img create -q -f raw none.raw 8M");
+  const std::vector<std::pair<std::string, std::string>> kinds{
+      {"vmdk", "-o subformat=monolithicSparse"},
+      {"vmdk", "-o subformat=streamOptimized"},
+      {"vmdk", "-o subformat=monolithicSparse,zeroed_grain=on"},
+      {"vpc", "-o subformat=dynamic"},
+      {"vpc", "-o subformat=dynamic,force_size=on"},
+      {"vpc", "-o subformat=fixed,force_size=on"},
+      {"vhdx", "-o subformat=dynamic"},
+      {"vhdx", "-o subformat=fixed,block_size=1M"},
+      {"vdi", ""},
+      {"vdi", "-o static=on"}};
+  for (const auto& [format, options] : kinds) {
+    std::vector<std::string> sources{"plain.raw"};
+    if (options.find(',') == options.npos) sources.emplace_back("none.raw");
+    for (const auto& raw : sources) {
+      make("rm -f foreign && qemu-img convert -f raw -O " + format + " " + options + " " + raw +
+           " foreign");
+      const auto volume = disk();
+      ASSERT_EQ(import(volume, "foreign"), "") << format << " " << options;
+      // Without force_size, VHD rounds the disk up to whole cylinders; what is more reads as zeros.
+      make("qemu-img compare -f raw -F qcow2 " + raw + " " + path_of(volume));
+      EXPECT_EQ(result_.checksum, "sha256:" + make("sha256sum foreign").substr(0, 64));
+    }
+  }
+}
+
+TEST_F(DirImages, AnIsoIsKeptAsItIs) {
+  make(
+      "python3 -c \"import struct; d=bytearray(40*2048); "
+      "d[0x8000:0x8007]=b'\\1CD001\\1'; struct.pack_into('<I', d, 0x8050, 40); "
+      "struct.pack_into('>I', d, 0x8054, 40); struct.pack_into('<H', d, 0x8080, 2048); "
+      "struct.pack_into('>H', d, 0x8082, 2048); d[0x8800:0x8807]=b'\\xffCD001\\1'; "
+      "open('cd.iso','wb').write(d)\"");
+  ports::ImportSource source{.path = place_.path("cd.iso"), .size_limit = gib(1)};
+  EXPECT_EQ(run_now(daemon_.loop, daemon_.driver->inspect(source)), ImageFormat::iso);
+  const auto volume = disk(DiskFormat::raw);
+  ASSERT_EQ(import(volume, "cd.iso"), "");
+  make("cmp cd.iso " + path_of(volume));
+  EXPECT_TRUE(import(disk(), "cd.iso").starts_with("format-mismatch"));
+}
+
+// What came in is not copied a second time, and stays for another try when it is refused.
+TEST_F(DirImages, WhatCameInIsLinkedNotCopied) {
+  make("qemu-img create -q -f qcow2 good 64M && qemu-io -c 'write -P 3 0 8M' good");
+  const Uuid id = make_uuid7({1'800'000'000'000}, *random_);
+  std::ifstream file(place_.path("good"), std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(file)), {});
+  daemon_.loop.run(daemon_.driver->incoming().append(id, {}, bytes));
+  const auto path = run_now(daemon_.loop, daemon_.driver->incoming().open(id)).path;
+  ports::ImportSource source{.incoming = id, .checksum = "sha256:" + std::string(64, '0')};
+  const auto volume = disk();
+  try {
+    run_now(daemon_.loop, daemon_.driver->import(volume, source, {}));
+    FAIL() << "another checksum was accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.reason(), Reason::checksum_mismatch);
+  }
+  EXPECT_EQ(std::filesystem::hard_link_count(path), 1u);
+  source.checksum = "sha256:" + make("sha256sum good").substr(0, 64);
+  run_now(daemon_.loop, daemon_.driver->import(volume, source, {}));
+  make("qemu-img compare good " + path_of(volume));
+  EXPECT_EQ(std::filesystem::hard_link_count(path), 1u);
+  make("cmp good " + path);
 }
 
 TEST_F(DirImages, HostileImagesAreRefusedAndLeaveNothing) {
@@ -127,8 +200,14 @@ TEST_F(DirImages, HostileImagesAreRefusedAndLeaveNothing) {
   make("qemu-img create -q -f qcow2 head-only 64M && truncate -s 100 head-only");
   make("qemu-img create -q -f qcow2 large 2G");
   make(
-      "qemu-img create -q -f vmdk disk.vmdk 64M && qemu-img create -q -f vpc disk.vhd 64M && "
-      "qemu-img create -q -f vhdx disk.vhdx 64M && qemu-img create -q -f vdi disk.vdi 64M && "
+      "qemu-img create -q -f vmdk -o subformat=monolithicFlat flat.vmdk 64M && "
+      "qemu-img create -q -f vmdk -o subformat=twoGbMaxExtentSparse split.vmdk 64M && "
+      "qemu-img create -q -f vmdk base.vmdk 64M && "
+      "qemu-img create -q -f vmdk -b base.vmdk -F vmdk child.vmdk && "
+      "printf 'KDMV' > short.vmdk && "
+      "qemu-img create -q -f vpc cut.vhd 64M && truncate -s -512 cut.vhd && "
+      "qemu-img create -q -f vhdx cut.vhdx 64M && truncate -s 2M cut.vhdx && "
+      "qemu-img create -q -f vdi cut.vdi 64M && truncate -s 600 cut.vdi && "
       "qemu-img create -q -f qed disk.qed 64M && qemu-img create -q -f parallels disk.hds 64M && "
       "qemu-img create -q -f qcow disk.qcow 64M");
   make("mkfifo pipe; mkdir folder; : > empty");
@@ -141,10 +220,13 @@ TEST_F(DirImages, HostileImagesAreRefusedAndLeaveNothing) {
       {"cut", "image-refused: the qcow2 image refers to byte"},
       {"head-only", "image-refused: the qcow2 header is cut short"},
       {"large", "image-refused: the disk in the image is larger than 1"},
-      {"disk.vmdk", "image-refused: VMDK"},
-      {"disk.vhd", "image-refused: VHD images"},
-      {"disk.vhdx", "image-refused: VHDX"},
-      {"disk.vdi", "image-refused: VDI"},
+      {"flat.vmdk", "image-refused: the VMDK image is only a descriptor"},
+      {"split.vmdk", "image-refused: the VMDK image is only a descriptor"},
+      {"child.vmdk", "image-refused: the VMDK image stands on a parent"},
+      {"short.vmdk", "image-refused: the VMDK image is shorter"},
+      {"cut.vhd", "image-refused: the VHD image has no footer"},
+      {"cut.vhdx", "image-refused: the VHDX image "},
+      {"cut.vdi", "image-refused: the VDI image "},
       {"disk.qed", "image-refused: QED"},
       {"disk.hds", "image-refused: Parallels"},
       {"disk.qcow", "image-refused: qcow (version 1)"},
@@ -156,7 +238,7 @@ TEST_F(DirImages, HostileImagesAreRefusedAndLeaveNothing) {
     const auto said = import(volume, name);
     EXPECT_TRUE(said.starts_with(wanted)) << name << " → " << said;
     if (std::filesystem::is_regular_file(place_.path(name))) {
-      EXPECT_NE(import(volume, name, DiskFormat::raw), name == "empty" ? "x" : "") << name;
+      EXPECT_NE(import(volume, name, ImageFormat::raw), name == "empty" ? "x" : "") << name;
     }
     EXPECT_EQ(run_now(daemon_.loop, daemon_.driver->find(volume)), VolumeState::absent);
   }
@@ -190,7 +272,7 @@ TEST_F(DirImages, TheConverterIsConfined) {
   shell("chmod 755 " + place_.directory);
   place_.options.qemu_img = place_.path("tools/qemu-img");
   DirDaemon daemon(place_);
-  ports::ImportSource source{place_.path("good"), {}, gib(1)};
+  ports::ImportSource source{.path = place_.path("good"), .size_limit = gib(1)};
   std::string words;
   try {
     run_now(daemon.loop, daemon.driver->import(disk(), std::move(source), {}));
@@ -221,7 +303,7 @@ TEST_F(DirImages, WhatTheConverterWroteIsJudgedAgain) {
     shell("chmod 755 " + place_.path("tools/qemu-img"));
     place_.options.qemu_img = place_.path("tools/qemu-img");
     DirDaemon daemon(place_);
-    ports::ImportSource source{place_.path("good"), {}, gib(1)};
+    ports::ImportSource source{.path = place_.path("good"), .size_limit = gib(1)};
     EXPECT_THROW(run_now(daemon.loop, daemon.driver->import(disk(), std::move(source), {})), Error)
         << lie;
     EXPECT_EQ(files(), std::vector<std::string>{}) << lie;
@@ -230,7 +312,7 @@ TEST_F(DirImages, WhatTheConverterWroteIsJudgedAgain) {
 
 TEST(ConvertArguments, NameEveryFormatAndNoOtherFile) {
   EXPECT_EQ(
-      drivers::dir::convert_arguments("/usr/bin/qemu-img", DiskFormat::qcow2, DiskFormat::qcow2),
+      drivers::dir::convert_arguments("/usr/bin/qemu-img", ImageFormat::qcow2, DiskFormat::qcow2),
       (std::vector<std::string>{"/usr/bin/qemu-img", "convert", "-p", "-t", "writeback", "-O",
                                 "qcow2", "-o", "compat=1.1,cluster_size=65536",
                                 R"(json:{"driver":"qcow2","backing":null,"file":{"driver":"file",)"

@@ -12,10 +12,10 @@ class FakeHarness : public VolumeHarness {
     datastore_.id = {make_uuid7(world_.clock().wall(), world_.random())};
     datastore_.name = "local";
     datastore_.path = "/data";
-    storage_.add_source("/qcow2", {model::DiskFormat::qcow2, mib(64), "sha256:a", ""});
-    storage_.add_source("/raw", {model::DiskFormat::raw, mib(64), "sha256:b", ""});
-    storage_.add_source("/kernel", {model::DiskFormat::raw, mib(1), "sha256:c", ""});
-    storage_.add_source("/refused", {model::DiskFormat::qcow2, mib(64), "sha256:d", "it is bent"});
+    storage_.add_source("/qcow2", {model::ImageFormat::qcow2, mib(64), "sha256:a", ""});
+    storage_.add_source("/raw", {model::ImageFormat::raw, mib(64), "sha256:b", ""});
+    storage_.add_source("/kernel", {model::ImageFormat::raw, mib(1), "sha256:c", ""});
+    storage_.add_source("/refused", {model::ImageFormat::qcow2, mib(64), "sha256:d", "it is bent"});
     FakeHarness::restart();
   }
   ports::VolumeDriver& driver() override { return *driver_; }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -197,6 +198,64 @@ TEST_F(RealProcesses, stay_below_their_paths) {
   request.confinement.write_paths = {directory.file("in")};
   help(request);
   EXPECT_TRUE(fs::exists(directory.file("in/new")));
+}
+
+// A helper of its own root: what it sees, whose the files are, and that nothing of it outlives it.
+class OwnRoot : public RealProcesses {
+ protected:
+  static constexpr std::uint32_t kFirst = 0x6ffd0000;
+
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    ASSERT_EQ(::chown(work().c_str(), kFirst, kFirst), 0);
+  }
+  std::string work() {
+    const auto path = directory.path() + "/work";
+    fs::create_directory(path);
+    return path;
+  }
+  ports::SpawnRequest apart(const std::string& script) {
+    auto request = shell(script);
+    request.working_directory = work();
+    auto& confinement = request.confinement;
+    confinement.own_root = ports::IdRange{kFirst, 65536};
+    confinement.write_paths = {work()};
+    for (const char* path : {"/usr", "/bin", "/lib", "/lib64"}) {
+      if (fs::exists(path)) confinement.read_paths.emplace_back(path);
+    }
+    return request;
+  }
+};
+
+TEST_F(OwnRoot, sees_its_paths_and_owns_its_files) {
+  std::ofstream(directory.path() + "/secret") << "secret";
+  const auto result =
+      help(apart("id -u; echo $$; ls -d /etc /root /home 2>/dev/null; cat ../secret 2>/dev/null; "
+                 "touch /usr/x 2>/dev/null && echo wrote; echo file > mine; chown 7:8 mine; "
+                 "mount -t tmpfs x /tmp && touch /tmp/y && echo mounted; exit 3"));
+  EXPECT_EQ(result.status, 3);
+  EXPECT_EQ(result.output, "0\n1\nmounted\n") << result.error_output;
+  struct stat info{};
+  ASSERT_EQ(::stat((work() + "/mine").c_str(), &info), 0);
+  EXPECT_EQ(info.st_uid, kFirst + 7);
+  EXPECT_EQ(info.st_gid, kFirst + 8);
+}
+
+TEST_F(OwnRoot, takes_everything_along_when_it_ends) {
+  const auto pipe = work() + "/pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0666), 0);
+  ASSERT_EQ(::chown(pipe.c_str(), kFirst, kFirst), 0);
+  // A grandchild that left its session holds the pipe open for as long as it lives.
+  auto process =
+      spawn(apart("setsid sh -c 'exec 3> pipe; while :; do sleep 1; done' & "
+                  "while :; do sleep 1; done"));
+  const int reader = ::open(pipe.c_str(), O_RDONLY | O_CLOEXEC);
+  ASSERT_GE(reader, 0);
+  process->signal(SIGKILL);
+  run_now(loop, process->wait());
+  char byte = 0;
+  EXPECT_EQ(::read(reader, &byte, 1), 0);  // blocks until the last writer is gone
+  ::close(reader);
 }
 
 TEST_F(RealProcesses, live_in_a_cgroup_with_limits) {

@@ -166,13 +166,13 @@ TEST_F(PreparedVolumes, ImportJudgesCopiesAndTells) {
 TEST_F(PreparedVolumes, ImportBelievesRawOnlyWhenDeclared) {
   const auto volume = disk();
   EXPECT_EQ(import(volume, harness_->raw_source()), "image-refused");
-  EXPECT_EQ(import(volume, harness_->raw_source(), DiskFormat::qcow2), "format-mismatch");
-  EXPECT_EQ(import(volume, harness_->qcow2_source(), DiskFormat::raw), "format-mismatch");
+  EXPECT_EQ(import(volume, harness_->raw_source(), model::ImageFormat::qcow2), "format-mismatch");
+  EXPECT_EQ(import(volume, harness_->qcow2_source(), model::ImageFormat::raw), "format-mismatch");
   EXPECT_EQ(import(volume, harness_->refused_source()), "image-refused");
   EXPECT_EQ(import(volume, "/nonexistent/disk.qcow2"), "io-failed");
   EXPECT_EQ(find(volume), VolumeState::absent);
   EXPECT_EQ(harness_->files(), 0u);
-  EXPECT_EQ(import(volume, harness_->raw_source(), DiskFormat::raw), "") << message_;
+  EXPECT_EQ(import(volume, harness_->raw_source(), model::ImageFormat::raw), "") << message_;
   EXPECT_EQ(imported_.virtual_size, mib(64));
 }
 
@@ -230,6 +230,27 @@ TEST_F(PreparedVolumes, ManyAtOnce) {
   run(all(std::move(works)));
   for (const auto& volume : volumes) EXPECT_EQ(find(volume), VolumeState::ready);
   EXPECT_EQ(harness_->files(), 101u);
+}
+
+TEST_F(PreparedVolumes, WhatComesInIsAppendedFlushedAndForgotten) {
+  auto& files = driver().incoming();
+  const Uuid id = uuid();
+  EXPECT_EQ(get(files.flush(id)), Bytes{});
+  EXPECT_EQ(failure(files.append(id, Bytes{0}, "one ")), "");
+  EXPECT_EQ(failure(files.append(id, Bytes{0}, "again")), "wrong-offset");
+  EXPECT_EQ(failure(files.append(id, Bytes{5}, "gap")), "wrong-offset");
+  EXPECT_EQ(failure(files.append(id, Bytes{4}, "two")), "");
+  EXPECT_EQ(get(files.flush(id)), Bytes{7});
+  const Uuid other = uuid();
+  EXPECT_FALSE(get(files.open(other)).path.empty());
+  EXPECT_GT(get(files.open(other)).room, Bytes{});
+  EXPECT_EQ(get(files.flush(id)), Bytes{7});
+  EXPECT_EQ(get(files.list()), (std::vector<Uuid>{id, other}));
+  run(files.remove(id));
+  run(files.remove(id));
+  EXPECT_EQ(get(files.list()), std::vector<Uuid>{other});
+  EXPECT_EQ(get(files.flush(id)), Bytes{});
+  run(files.remove(other));
 }
 
 }  // namespace

@@ -85,12 +85,12 @@ class VolumeContract : public testing::Test {
   }
   std::string remove(const ports::VolumeRef& volume) { return failure(driver().remove(volume)); }
   std::string import(const ports::VolumeRef& volume, const std::string& path,
-                     std::optional<model::DiskFormat> declared = {}) {
+                     std::optional<model::ImageFormat> declared = {}) {
     return failure(import_into(volume, path, declared));
   }
   Async<void> import_into(ports::VolumeRef volume, std::string path,
-                          std::optional<model::DiskFormat> declared) {
-    ports::ImportSource source{path, declared, gib(1)};
+                          std::optional<model::ImageFormat> declared) {
+    ports::ImportSource source{.path = path, .declared_format = declared, .size_limit = gib(1)};
     auto progress = [this](Bytes done, Bytes total) { progress_.emplace_back(done, total); };
     imported_ = co_await driver().import(volume, std::move(source), progress);
   }

@@ -60,6 +60,82 @@ class AgentTest : public testing::Test {
   SimHost& host_;
 };
 
+TEST_F(AgentTest, WhatItsAgentSaysIsInTheDocument) {
+  host_.machines().with_agents = true;
+  const auto guest = create("web1", true);
+  cluster_.run_for(seconds(10));
+  ASSERT_TRUE(status(guest).agent);
+  EXPECT_TRUE(status(guest).agent->connected);
+  EXPECT_EQ(status(guest).agent->os, "Simulated 1");
+  EXPECT_THAT(status(guest).addresses, testing::ElementsAre("192.0.2.7"));
+  ask_and_wait(cluster_, host_, requests::stop("web1"));
+  EXPECT_FALSE(status(guest).agent);
+  EXPECT_THAT(status(guest).addresses, IsEmpty());
+}
+
+TEST_F(AgentTest, AnIdleGuestsAgentIsAskedEverMoreRarelyAndNothingIsWritten) {
+  host_.machines().with_agents = true;
+  const auto guest = create("web1", true);
+  cluster_.run_for(minutes(30));
+  const auto asked = host_.machines().find(guest)->agent.asked;
+  const auto commits = cluster_.store().commits();
+  cluster_.run_for(minutes(60));
+  EXPECT_LE(host_.machines().find(guest)->agent.asked - asked, 13u);
+  EXPECT_LE(cluster_.store().commits() - commits, 3u);  // of other concerns
+}
+
+TEST_F(AgentTest, ASilentAgentIsShownAndAskedRarely) {
+  host_.machines().with_agents = true;
+  const auto guest = create("web1", true);
+  cluster_.run_for(seconds(5));
+  host_.machines().find(guest)->agent.silent = true;
+  cluster_.run_for(minutes(20));
+  ASSERT_TRUE(status(guest).agent);
+  EXPECT_FALSE(status(guest).agent->connected);
+  EXPECT_EQ(state("web1"), GuestState::running);
+}
+
+TEST_F(AgentTest, AFreezeEndsWhenItsTimeIsOver) {
+  host_.machines().with_agents = true;
+  const auto guest = create("web1", true);
+  cluster_.run_for(seconds(5));
+  const auto task =
+      ask_and_wait(cluster_, host_, requests::freeze("web1", std::chrono::seconds(30)));
+  EXPECT_EQ(task.state, model::TaskState::done);
+  EXPECT_TRUE(host_.machines().find(guest)->agent.frozen);
+  EXPECT_TRUE(status(guest).thaw_at);
+  cluster_.run_for(seconds(20));
+  EXPECT_TRUE(host_.machines().find(guest)->agent.frozen);
+  cluster_.run_for(seconds(15));
+  EXPECT_FALSE(host_.machines().find(guest)->agent.frozen);
+  EXPECT_FALSE(status(guest).thaw_at);
+}
+
+TEST_F(AgentTest, TheNextDaemonThawsWhatAKilledOneFroze) {
+  host_.machines().with_agents = true;
+  const auto guest = create("web1", true);
+  cluster_.run_for(seconds(5));
+  ask_and_wait(cluster_, host_, requests::freeze("web1", std::chrono::seconds(30)));
+  host_.kill();
+  cluster_.run_for(minutes(2));
+  EXPECT_TRUE(host_.machines().find(guest)->agent.frozen);  // nobody was there
+  host_.start();
+  cluster_.run_for(seconds(10));
+  EXPECT_FALSE(host_.machines().find(guest)->agent.frozen);
+  EXPECT_FALSE(status(guest).thaw_at);
+}
+
+TEST_F(AgentTest, AShutdownGoesThroughTheAgentAndThawsFirst) {
+  host_.machines().with_agents = true;
+  const auto guest = create("web1", true);
+  cluster_.run_for(seconds(5));
+  ask_and_wait(cluster_, host_, requests::freeze("web1", std::chrono::minutes(5)));
+  EXPECT_TRUE(host_.machines().find(guest)->agent.frozen);
+  const auto task = ask_and_wait(cluster_, host_, requests::shutdown("web1"));
+  EXPECT_EQ(task.state, model::TaskState::done);
+  EXPECT_FALSE(status(guest).thaw_at);
+}
+
 TEST_F(AgentTest, ACrashIsSeenWithItsLastWords) {
   const auto guest = create("web1", true);
   host_.machines().crash(guest, "qemu: out of luck");

@@ -12,6 +12,7 @@ class Commits : public testing::Test {
   Commits() : cluster_(1), host_(cluster_.add_host("alpha")) {
     start_all(cluster_);
     import_demo(cluster_, host_, "local");
+    cluster_.run_for(std::chrono::seconds(10));
     cluster_.on_effect = [this](const SimEffect& effect, EffectMoment moment) {
       if (moment == EffectMoment::before && effect.what.starts_with("exec")) {
         at_exec_ = cluster_.store().commits();
@@ -34,6 +35,7 @@ class Commits : public testing::Test {
 
 TEST_F(Commits, Start) {
   ask_and_wait(cluster_, host_, requests::create_demo("web1"));
+  cluster_.run_for(std::chrono::seconds(10));  // the audit records are moved a moment later
   expect_commits(requests::start("web1"), 1, 2);
 }
 

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "base/sha256.hpp"
 #include "sim_client.hpp"
 
 namespace ruche::sim {
@@ -224,6 +227,53 @@ TEST(KillSweep, Resume) {
          is_state(GuestState::paused)});
 }
 
+// A guest "web1" that runs and whose agent answers.
+void with_agent(SimCluster& cluster) {
+  cluster.host("alpha").machines().with_agents = true;
+  with_guest(true)(cluster);
+  const auto answers = [&cluster] {
+    const auto truth = read_truth(cluster.store());
+    const auto* guest = guest_named(truth, "web1");
+    const auto& agent = truth.statuses.at(guest->id.value).agent;
+    return agent && agent->connected;
+  };
+  ASSERT_TRUE(cluster.run_until(answers, std::chrono::minutes(1)));
+}
+
+std::function<bool(const StoreTruth&)> is_frozen(bool wanted) {
+  return [wanted](const StoreTruth& truth) {
+    const auto* guest = guest_named(truth, "web1");
+    return guest != nullptr && truth.statuses.at(guest->id.value).thaw_at.has_value() == wanted;
+  };
+}
+
+TEST(KillSweep, Freeze) {
+  sweep({"freeze", with_agent, requests::freeze("web1", std::chrono::minutes(10)), is_frozen(true),
+         is_frozen(false)});
+}
+
+TEST(KillSweep, Thaw) {
+  const auto frozen = [](SimCluster& cluster) {
+    with_agent(cluster);
+    ask_and_wait(cluster, cluster.host("alpha"),
+                 requests::freeze("web1", std::chrono::minutes(10)));
+  };
+  sweep({"thaw", frozen, requests::thaw("web1"), is_frozen(false), is_frozen(true)});
+}
+
+TEST(KillSweep, CreateWithUefi) {
+  const auto firmware = [](SimCluster& cluster) {
+    cluster.storage().add_source("/ovmf/variables",
+                                 {model::ImageFormat::raw, kib(528), "sha256:v", ""});
+  };
+  model::CreateVm request;
+  request.name = "web1";
+  request.image = "demo";
+  request.boot = model::BootKind::uefi;
+  sweep({"create through UEFI", firmware, requests::create(request), is_state(GuestState::stopped),
+         has_no_guest});
+}
+
 TEST(KillSweep, Delete) {
   const auto deleted = [](bool wanted) {
     return [wanted](const StoreTruth& truth) {
@@ -291,6 +341,81 @@ TEST(KillSweep, Images) {
          has_image(true)});
 }
 
+model::ImportImageRequest other_image() {
+  model::ImportImageRequest request;
+  request.name = "other";
+  request.datastore = "shared";
+  return request;
+}
+
+TEST(KillSweep, Downloads) {
+  const auto has_image = [](bool wanted) {
+    return [wanted](const StoreTruth& truth) { return (truth.images.size() == 2) == wanted; };
+  };
+  const auto remote = [](SimCluster& cluster) {
+    cluster.storage().add_remote("http://h/other", {"content12345", 4, 1});
+  };
+  auto request = other_image();
+  request.url = "http://h/other";
+  sweep({"image import from a URL", remote, requests::import_from(request), has_image(true),
+         has_image(false)});
+}
+
+TEST(KillSweep, Isos) {
+  const auto has_iso = [](bool wanted) {
+    return [wanted](const StoreTruth& truth) {
+      const auto found = std::find_if(truth.images.begin(), truth.images.end(), [](auto& entry) {
+        return entry.second.kind == model::ImageKind::iso;
+      });
+      return (found != truth.images.end()) == wanted;
+    };
+  };
+  const auto cd = [](SimCluster& cluster) {
+    cluster.storage().add_source("/cd.iso", {model::ImageFormat::iso, mib(1), "sha256:d", ""});
+  };
+  auto request = other_image();
+  request.path = "/cd.iso";
+  sweep({"image import of an ISO", cd, requests::import_from(request), has_iso(true),
+         has_iso(false)});
+}
+
+TEST(KillSweep, Uploads) {
+  auto made = std::make_shared<std::string>();
+  const auto uploaded = [made](SimCluster& cluster) {
+    auto send = [](core::UploadService& uploads, std::string sum,
+                   std::shared_ptr<std::string> id) -> Async<void> {
+      const core::UploadService::Who who{"root", true};
+      auto upload = co_await uploads.create(who, {"f", Bytes{12}, sum, "shared"});
+      *id = ruche::to_text(upload.id);
+      int pieces = 3;
+      const auto next = [&pieces]() -> Async<std::optional<std::string>> {
+        if (pieces-- == 0) co_return std::nullopt;
+        co_return std::string("1234");
+      };
+      co_await uploads.write(std::move(upload), Bytes{}, next);
+    };
+    auto& alpha = cluster.host("alpha");
+    Sha256 sum;
+    const std::string content = "123412341234";
+    sum.add({reinterpret_cast<const std::uint8_t*>(content.data()), content.size()});
+    alpha.spawn("upload", send(alpha.control().uploads(), "sha256:" + sum.hex(), made));
+    cluster.run_for(std::chrono::seconds(2));
+  };
+  const auto happened = [](const StoreTruth& truth) {
+    return truth.images.size() == 2 && truth.uploads.empty();
+  };
+  const auto did_not = [](const StoreTruth& truth) {
+    return truth.images.size() == 1 && truth.uploads.size() == 1 &&
+           !truth.uploads.begin()->second.task;
+  };
+  const Request request = [made](core::HostControl& control) -> Async<core::Accepted> {
+    auto wanted = other_image();
+    wanted.upload = *made;
+    co_return co_await control.images().import({}, wanted);
+  };
+  sweep({"image import of an upload", uploaded, request, happened, did_not});
+}
+
 TEST(KillSweep, Datastores) {
   const auto has_datastore = [](bool wanted) {
     return [wanted](const StoreTruth& truth) { return (truth.datastores.size() == 4) == wanted; };
@@ -302,6 +427,43 @@ TEST(KillSweep, Datastores) {
   };
   sweep({"datastore delete", added, requests::remove_datastore("more"), has_datastore(false),
          has_datastore(true)});
+}
+
+// Hosts with networks, and the one that guests are plugged into by default.
+void with_network(SimCluster& cluster) {
+  for (const auto& host : cluster.hosts()) host->networks().capabilities = {.available = true};
+  ask_and_wait(cluster, cluster.host("alpha"), requests::create_network("default"));
+}
+
+TEST(KillSweep, Networks) {
+  const auto able = [](SimCluster& cluster) {
+    cluster.host("alpha").networks().capabilities = {.available = true};
+  };
+  const auto has_network = [](bool wanted) {
+    return [wanted](const StoreTruth& truth) { return truth.networks.size() == (wanted ? 1 : 0); };
+  };
+  sweep({"network create", able, requests::create_network("default"), has_network(true),
+         has_network(false)});
+  sweep({"network delete", with_network, requests::remove_network("default"), has_network(false),
+         has_network(true)});
+}
+
+TEST(KillSweep, GuestsOnANetwork) {
+  sweep({"create --start on a network", with_network, requests::create_demo("web1", true),
+         is_state(GuestState::running), has_no_guest});
+  const auto running = [](SimCluster& cluster) {
+    with_network(cluster);
+    with_guest(true)(cluster);
+  };
+  sweep({"purge --stop on a network", running, requests::remove("web1", true, true), has_no_guest,
+         [](const StoreTruth& truth) { return guest_named(truth, "web1") != nullptr; }});
+  const auto forwards = [](std::size_t wanted) {
+    return [wanted](const StoreTruth& truth) {
+      return truth.networks.begin()->second.forwards.size() == wanted;
+    };
+  };
+  sweep({"network forward", running, requests::forward("default", 8080, "web1:80"), forwards(1),
+         forwards(0)});
 }
 
 }  // namespace

@@ -107,6 +107,18 @@ Request create_demo(std::string name, bool start) {
   request.start = start;
   return create(request);
 }
+Request create_network(std::string name) {
+  model::CreateNetwork request;
+  request.name = std::move(name);
+  return plain([=](HostControl& c, Caller k) { return c.networks().create(k, request); });
+}
+Request remove_network(std::string name) {
+  return plain([=](HostControl& c, Caller k) { return c.networks().remove(k, {name}); });
+}
+Request forward(std::string network, std::uint16_t port, std::string target) {
+  model::AddForward request{std::move(network), port, std::move(target)};
+  return plain([=](HostControl& c, Caller k) { return c.networks().add_forward(k, request); });
+}
 Request start(std::string vm) {
   return plain([=](HostControl& c, Caller k) { return c.guests().start(k, {vm}); });
 }
@@ -125,6 +137,12 @@ Request resume(std::string vm) {
 }
 Request reset(std::string vm) {
   return plain([=](HostControl& c, Caller k) { return c.guests().reset(k, {vm}); });
+}
+Request freeze(std::string vm, Duration hold) {
+  return plain([=](HostControl& c, Caller k) { return c.guests().freeze(k, {vm, hold}); });
+}
+Request thaw(std::string vm) {
+  return plain([=](HostControl& c, Caller k) { return c.guests().thaw(k, {vm}); });
 }
 Request remove(std::string vm, bool purge, bool stop) {
   return plain([=](HostControl& c, Caller k) { return c.guests().remove(k, {vm, purge, stop}); });
@@ -150,6 +168,9 @@ Request import_image(std::string name, std::string datastore) {
   request.name = std::move(name);
   request.path = std::string(kDemoPath);
   request.datastore = std::move(datastore);
+  return plain([=](HostControl& c, Caller k) { return c.images().import(k, request); });
+}
+Request import_from(model::ImportImageRequest request) {
   return plain([=](HostControl& c, Caller k) { return c.images().import(k, request); });
 }
 Request build_image(std::string name, std::string datastore) {

@@ -41,16 +41,22 @@ Request shutdown(std::string vm, bool then_stop = false);
 Request pause(std::string vm);
 Request resume(std::string vm);
 Request reset(std::string vm);
+Request freeze(std::string vm, Duration hold);
+Request thaw(std::string vm);
 Request remove(std::string vm, bool purge = false, bool stop = false);
 Request undelete(std::string vm, std::string new_name = {});
 Request move(std::string vm, std::string host);
 Request describe(std::string vm, std::string description);
 Request rename(std::string vm, std::string name);
 Request import_image(std::string name, std::string datastore);
+Request import_from(model::ImportImageRequest request);
 Request build_image(std::string name, std::string datastore);
 Request remove_image(std::string name);
 Request create_datastore(std::string name, std::string path, bool shared);
 Request remove_datastore(std::string name);
+Request create_network(std::string name);
+Request remove_network(std::string name);
+Request forward(std::string network, std::uint16_t port, std::string target);
 // The same request with an idempotency key.
 Request keyed(Request request, std::string key);
 }  // namespace requests

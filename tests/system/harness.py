@@ -5,6 +5,9 @@ Debian's python3-jsonschema: a validator that this project did not write.
 """
 
 import contextlib
+import fcntl
+import glob
+import hashlib
 import http.client
 import json
 import os
@@ -82,14 +85,16 @@ class OpenApi:
 
 
 class Daemon:
-    """One instance: data directory, socket, process."""
+    """One instance: data directory, socket, process. `listen`: for HTTPS; port 0 is any free one."""
 
-    def __init__(self, directory=None, program="ruched", extra=(), environment=None):
+    def __init__(self, directory=None, program="ruched", extra=(), environment=None, listen="none",
+                 prefix=()):
         self.directory = directory or tempfile.mkdtemp(prefix="ruche-system-")
         self.data = os.path.join(self.directory, "data")
         self.socket = os.path.join(self.directory, "s")
         self.log = os.path.join(self.directory, "ruched.log")
-        self.program, self.extra = program, list(extra)
+        self.program, self.extra, self.listen = program, list(extra), listen
+        self.prefix = list(prefix)
         self.environment = dict(os.environ, **(environment or {}))
         self.process = None
         self.first_line = None
@@ -97,9 +102,13 @@ class Daemon:
 
     def start(self, environment=None, expect_failure=False):
         log = open(self.log, "ab")
-        argv = [os.path.join(BIN, self.program), "--data-dir", self.data, "--socket", self.socket]
+        argv = [os.path.join(BIN, self.program), "--data-dir", self.data, "--socket", self.socket,
+                "--listen", self.listen]
+        # The machine's own network is not the tests' to change; test_networks.py has its own.
+        if "--networks" not in self.extra:
+            argv += ["--networks", "none"]
         self.process = subprocess.Popen(
-            argv + self.extra, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+            self.prefix + argv + self.extra, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
             env=dict(self.environment, **(environment or {})), start_new_session=True)
         log.close()
         line = self.process.stdout.readline()
@@ -173,6 +182,20 @@ class Daemon:
             [os.path.join(BIN, "ruche"), "--socket", self.socket, *arguments],
             stdin=subprocess.DEVNULL if stdin is None else None, input=stdin,
             capture_output=True, text=True, timeout=timeout)
+        return self.checked(done, arguments, expect)
+
+    def remote(self, *arguments, home, expect=0, timeout=180, stdin=None, environment=None):
+        """The command line as on another machine: no socket, contexts in the directory `home`."""
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("RUCHE_")}
+        done = subprocess.run(
+            [os.path.join(BIN, "ruche"), *arguments],
+            stdin=subprocess.DEVNULL if stdin is None else None, input=stdin,
+            env=dict(clean, HOME=home, XDG_CONFIG_HOME=home, **(environment or {})),
+            capture_output=True, text=True, timeout=timeout, start_new_session=True)
+        return self.checked(done, arguments, expect)
+
+    @staticmethod
+    def checked(done, arguments, expect):
         if expect is not None and done.returncode != expect:
             raise AssertionError(
                 f"ruche {' '.join(arguments)}: exit {done.returncode}, expected {expect}\n"
@@ -191,6 +214,32 @@ class Daemon:
         """The demo image; built once per machine and shared by the tests through its files."""
         self.ruche("image", "build", "demo")
 
+    @staticmethod
+    def debian_image_file():
+        """Where the tests of this machine keep the Debian image; it may not be there yet."""
+        with open(os.path.join(SOURCE, "src/drivers/mirror/debian_guest.cpp"), "rb") as file:
+            recipe = hashlib.sha256(file.read()).hexdigest()[:16]
+        folder = os.environ.get("RUCHE_TEST_CACHE", "/var/tmp/ruche-test-images")
+        return os.path.join(folder, f"debian-{recipe}.qcow2")
+
+    def debian_image(self, name="debian12"):
+        """The Debian image, built at most once a day on this machine for all tests: the file of the
+        first build is kept outside its instance and imported by the others."""
+        kept = self.debian_image_file()
+        folder = os.path.dirname(kept)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        with open(os.path.join(folder, "lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # whoever comes second finds it built
+            if os.path.exists(kept) and time.time() - os.path.getmtime(kept) < 86400:
+                self.ruche("image", "import", name, kept, timeout=600)
+                return
+            self.ruche("image", "build", "debian", "--name", name, timeout=1800)
+            built = glob.glob(os.path.join(self.data, "build/cache/debian-*/disk.qcow2"))
+            shutil.copyfile(built[0], kept + ".partial")
+            for old in glob.glob(os.path.join(folder, "debian-*.qcow2")):
+                os.unlink(old)
+            os.rename(kept + ".partial", kept)
+
     def clean_up(self):
         """Stops guests and daemon and removes everything."""
         with contextlib.suppress(Exception):
@@ -201,6 +250,9 @@ class Daemon:
             for vm in self.api("GET", "/v1/vms?limit=1000").json["items"]:
                 if vm["status"].get("pid"):
                     self.ruche("vm", "stop", vm["id"], "--force", expect=None)
+            if "bridge" in self.extra:  # name servers outlive the daemon as long as they are needed
+                wait_for(lambda: not any(n["status"]["bridge"] for n in
+                                         self.api("GET", "/v1/networks").json["items"]))
         if self.process and self.process.poll() is None:
             self.kill()
         shutil.rmtree(self.directory, ignore_errors=True)

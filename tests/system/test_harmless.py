@@ -119,7 +119,7 @@ class Harmless(SystemTest):
                  explain=lambda: listed())
         for cgroup in listed()["cgroups"]:
             self.assertTrue(os.path.isdir(cgroup), cgroup)
-        self.assertEqual(listed()["taps"] + listed()["rules"] + listed()["mounts"], [])
+        self.assertEqual(listed()["bridges"] + listed()["mounts"], [])
 
     def test_h_an_unwritable_store_is_a_clear_error_and_guests_run_on(self):
         tiny = Daemon(program="ruched")

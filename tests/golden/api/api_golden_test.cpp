@@ -60,6 +60,7 @@ std::string surface(const std::string&) {
       {methods::Answer::event_stream, "stream of "},
       {methods::Answer::websocket, "websocket"},
       {methods::Answer::document, "document"},
+      {methods::Answer::bytes, "bytes"},
   };
   std::string text;
   std::map<std::string, std::string> types;
@@ -67,7 +68,7 @@ std::string surface(const std::string&) {
     const auto* request = method.request == nullptr ? nullptr : &method.request();
     const auto* result = method.result == nullptr ? nullptr : &method.result();
     text += fmt::format("{} {} {} ({}) {} -> {}{}\n", method.id, methods::to_string(method.verb),
-                        method.path, methods::to_string(method.role),
+                        method.path, method.anonymous ? "anyone" : methods::to_string(method.role),
                         request == nullptr ? "" : request->name, answers.at(method.answer),
                         result == nullptr ? "" : result->name);
     if (request != nullptr) collect(*request, types);

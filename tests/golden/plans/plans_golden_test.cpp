@@ -69,7 +69,7 @@ Request as(const PlanCase& wanted) {
 }
 
 Proposal propose(const PlanCase& wanted, World& world, Draft& draft) {
-  const plans::Site site{world.alpha().self(), world.machines().capabilities};
+  const plans::Site site{world.alpha().self(), world.machines().capabilities, {}};
   if (wanted.plan == "create") return plans::create(draft, site, as<model::CreateVm>(wanted));
   if (wanted.plan == "start") return plans::start(draft, site, as<model::VmRef>(wanted));
   if (wanted.plan == "stop") return plans::stop(draft, as<model::StopVm>(wanted));
@@ -77,6 +77,8 @@ Proposal propose(const PlanCase& wanted, World& world, Draft& draft) {
   if (wanted.plan == "reset") return plans::reset(draft, as<model::VmRef>(wanted));
   if (wanted.plan == "pause") return plans::pause(draft, as<model::VmRef>(wanted));
   if (wanted.plan == "resume") return plans::resume(draft, as<model::VmRef>(wanted));
+  if (wanted.plan == "freeze") return plans::freeze(draft, as<model::FreezeVm>(wanted));
+  if (wanted.plan == "thaw") return plans::thaw(draft, as<model::VmRef>(wanted));
   if (wanted.plan == "delete") return plans::remove(draft, as<model::DeleteVm>(wanted));
   if (wanted.plan == "undelete") return plans::undelete(draft, as<model::UndeleteVm>(wanted));
   if (wanted.plan == "move") return plans::move(draft, as<model::MoveVm>(wanted));
@@ -114,6 +116,8 @@ std::map<std::string, std::string> labels_of(const Proposal& proposal, const Inv
   for (const auto& step : proposal.plan) {
     const auto* create = std::get_if<model::CreateVolume>(&step);
     if (create) name(create->layer.value, fmt::format("new-volume-{}", volumes++));
+    const auto* variables = std::get_if<model::CreateUefiVariables>(&step);
+    if (variables) name(variables->layer.value, "new-variables");
   }
   return labels;
 }
@@ -129,6 +133,8 @@ std::string without_chance(std::string text, const std::map<std::string, std::st
       out += text[i++];
     }
   }
+  out = std::regex_replace(out, std::regex("\"generation_id\":\"[0-9a-f-]{36}\""),
+                           "\"generation_id\":\"<generation>\"");
   out = std::regex_replace(out, std::regex("52:54:00(:[0-9a-f]{2}){3}"), "<mac>");
   out = std::regex_replace(out, std::regex("18[789][0-9]{7}|19[0-9]{8}|20[01][0-9]{7}"), "<uid>");
   return std::regex_replace(out, std::regex("[0-9-]{10}T[0-9:.]{8,12}Z"), "<time>");

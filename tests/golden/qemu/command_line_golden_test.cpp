@@ -18,13 +18,32 @@ constexpr auto describe(Type<MachineDisk>) {
                                 field<&MachineDisk::name>("name", "Name.", {.required = true}),
                                 field<&MachineDisk::chain>("chain", "Files."));
 }
+constexpr auto describe(Type<AttachedPort>) {
+  return structure<AttachedPort>(
+      "AttachedPort", "A plug; its descriptor is not open here.",
+      field<&AttachedPort::nic>("nic", "Adapter.", {.required = true}),
+      field<&AttachedPort::interface>("interface", "Tap.", {.required = true}));
+}
+constexpr auto describe(Type<MachineCdrom>) {
+  return structure<MachineCdrom>("MachineCdrom", "The file of a CD-ROM drive.",
+                                 field<&MachineCdrom::name>("name", "Name.", {.required = true}),
+                                 field<&MachineCdrom::path>("path", "Path."));
+}
+constexpr auto describe(Type<SeedFile>) {
+  return structure<SeedFile>("SeedFile", "A file of the seed.",
+                             field<&SeedFile::name>("name", "Name.", {.required = true}),
+                             field<&SeedFile::content>("content", "Text."));
+}
 constexpr auto describe(Type<MachineSpec>) {
   return structure<MachineSpec>(
       "MachineSpec", "A launch.", field<&MachineSpec::guest>("guest", "Id."),
       field<&MachineSpec::name>("name", "Name."), field<&MachineSpec::spec>("spec", "Hardware."),
-      field<&MachineSpec::disks>("disks", "Files."),
+      field<&MachineSpec::disks>("disks", "Files."), field<&MachineSpec::ports>("ports", "Plugs."),
+      field<&MachineSpec::cdroms>("cdroms", "Media."),
       field<&MachineSpec::kernel_path>("kernel_path", "Kernel."),
-      field<&MachineSpec::initrd_path>("initrd_path", "Initramfs."));
+      field<&MachineSpec::initrd_path>("initrd_path", "Initramfs."),
+      field<&MachineSpec::uefi_vars_path>("uefi_vars_path", "Firmware variables."),
+      field<&MachineSpec::seed>("seed", "Files of the seed."));
 }
 
 }  // namespace ruche::ports
@@ -34,19 +53,23 @@ namespace {
 
 struct Case {
   model::Accelerator accelerator = model::Accelerator::tcg;
+  bool without_uefi = false;
   ports::MachineSpec machine;
 };
 constexpr auto describe(Type<Case>) {
   return structure<Case>("Case", "A golden case.",
                          field<&Case::accelerator>("accelerator", "kvm or tcg."),
+                         field<&Case::without_uefi>("without_uefi", "No firmware is installed."),
                          field<&Case::machine>("machine", "What to launch."));
 }
 
 std::string render(const std::string& input) {
   const auto decoded = json::try_decode<Case>(input);
   if (!decoded) return "input refused: " + decoded.error().full_message();
-  const EngineFacts facts{
-      "/usr/bin/qemu-system-x86_64", decoded->accelerator, {"pc-q35-9.2", "pc-q35-10.0"}};
+  const EngineFacts facts{"/usr/bin/qemu-system-x86_64",
+                          decoded->accelerator,
+                          {"pc-q35-9.2", "pc-q35-10.0"},
+                          decoded->without_uefi ? "" : "/usr/share/OVMF/OVMF_CODE_4M.fd"};
   const auto line = build_command_line(decoded->machine, facts);
   if (!line) {
     const auto& error = line.error();
