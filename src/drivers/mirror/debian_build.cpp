@@ -54,9 +54,8 @@ class Work {
     if (before) co_return co_await deliver(std::move(*before));
     co_await prepare();
     const auto packages = co_await resolve();
-    const Finished result{
-        fmt::format("{}/debian-{}-{}", build_.cache, kDebianRevision, key_of(packages)),
-        fmt::format("debian: {}, {} packages", codename_, packages.size())};
+    const Finished result{fmt::format("{}/debian-{}", build_.cache, key_of(packages)),
+                          fmt::format("debian: {}, {} packages", codename_, packages.size())};
     const bool have =
         co_await on_lane([result] { return exists(result.directory + kDebianDiskFile); });
     if (!have) co_await make(packages.size(), result);
@@ -154,12 +153,14 @@ class Work {
     co_return found;
   }
 
-  std::string key_of(const std::vector<std::string>& packages) const {
-    const auto text = fmt::format("{}\n{}\n{}\n{}", codename_, sources_, debian_script(),
-                                  fmt::join(packages, "\n"));
+  static std::string hash_of(const std::string& text) {
     Sha256 hash;
     hash.add({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
     return hash.hex().substr(0, 16);
+  }
+  std::string key_of(const std::vector<std::string>& packages) const {
+    return hash_of(fmt::format("{}\n{}\n{}\n{}", codename_, sources_, debian_script(),
+                               fmt::join(packages, "\n")));
   }
 
   Async<void> make(std::size_t packages, Finished result) {
@@ -259,8 +260,9 @@ class Work {
   }
 
   // While the machine's package lists stay as they are, so do the versions: nobody asks the mirror.
+  // The name holds the recipe, so that what an older recipe built is not used again.
   std::string latest_path() const {
-    return fmt::format("{}/debian-{}-{}.latest", build_.cache, kDebianRevision, codename_);
+    return fmt::format("{}/debian-{}-{}.latest", build_.cache, codename_, hash_of(debian_script()));
   }
   static std::int64_t lists_time() { return changed_at("/var/lib/apt/lists"); }
 

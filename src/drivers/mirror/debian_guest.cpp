@@ -48,7 +48,10 @@ cat > root/etc/cloud/cloud.cfg.d/90_ruche.cfg <<'END'
 datasource_list: [NoCloud, None]
 apt:
   preserve_sources_list: true
+# No locale is generated here, and setting one that is not there would fail.
+locale: false
 END
+echo LANG=C.UTF-8 > root/etc/default/locale
 mkdir -p root/etc/systemd/system.conf.d
 cat > root/etc/systemd/system.conf.d/ruche.conf <<'END'
 # Where processors are emulated and the host is busy, devices take long to appear.

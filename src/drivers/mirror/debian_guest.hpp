@@ -11,9 +11,6 @@
 
 namespace ruche::drivers::mirror {
 
-// Raised when the image's content changes, so that what was built before is not used again.
-constexpr int kDebianRevision = 1;
-
 // What is asked of the package mirror, beside the essential packages and apt.
 const std::vector<std::string>& debian_packages();
 
