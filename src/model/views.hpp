@@ -65,6 +65,9 @@ constexpr auto describe(Type<VmView>) {
                            field<&VmView::deleted_at>("deleted_at", "In the recycle bin since."));
 }
 
+// Of one stream in base64: above what an agent's answer can hold (drivers/qemu, 24 MiB).
+inline constexpr std::size_t kLongestExecOutput = 32 << 20;
+
 struct ExecResult {
   std::int32_t exit_code = 0;
   std::string output_base64;
@@ -76,8 +79,10 @@ constexpr auto describe(Type<ExecResult>) {
   return structure<ExecResult>(
       "ExecResult", "How a command inside a guest ended.",
       field<&ExecResult::exit_code>("exit_code", "Its exit code; 128 + the signal that ended it."),
-      field<&ExecResult::output_base64>("output_base64", "Its standard output."),
-      field<&ExecResult::error_output_base64>("error_output_base64", "Its standard error."),
+      field<&ExecResult::output_base64>("output_base64", "Its standard output.",
+                                        {.max_length = kLongestExecOutput}),
+      field<&ExecResult::error_output_base64>("error_output_base64", "Its standard error.",
+                                              {.max_length = kLongestExecOutput}),
       field<&ExecResult::output_cut>("output_cut", "The agent cut the output off."),
       field<&ExecResult::error_output_cut>("error_output_cut",
                                            "The agent cut the standard error off."));

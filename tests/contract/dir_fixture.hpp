@@ -73,13 +73,16 @@ struct DirDaemon {
   std::unique_ptr<ports::VolumeDriver> driver;
 };
 
-// Regular files below owners' directories.
+// Regular files below owners' directories. A driver may be at work in them: what vanishes
+// while it is looked at ends the walk early, and only that.
 inline std::vector<std::string> files_in(const std::string& root) {
   std::vector<std::string> found;
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(root, ignored)) {
-    if (entry.is_directory() || entry.path().parent_path() == root) continue;
-    found.push_back(entry.path().lexically_relative(root));
+  std::error_code vanished;
+  const std::filesystem::recursive_directory_iterator end;
+  for (std::filesystem::recursive_directory_iterator entry(root, vanished); entry != end;
+       entry.increment(vanished)) {
+    if (entry->is_directory(vanished) || entry->path().parent_path() == root) continue;
+    found.push_back(entry->path().lexically_relative(root));
   }
   return found;
 }
