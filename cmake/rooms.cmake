@@ -43,15 +43,38 @@ function(ruche_test target)
   target_link_libraries(${target} PRIVATE GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_definitions(${target} PRIVATE
     RUCHE_SOURCE_DIR="${PROJECT_SOURCE_DIR}" RUCHE_BINARY_DIR="${CMAKE_BINARY_DIR}")
-  ruche_precompile(${target})
+  ruche_precompile(${target} TESTS)
   # One ctest entry per program: starting a sanitized process for every case costs too much.
   add_test(NAME ${test_LABEL}.${target} COMMAND ${target} --gtest_brief=1)
   set_tests_properties(${test_LABEL}.${target} PROPERTIES LABELS ${test_LABEL})
 endfunction()
 
+# One precompiled header for the rooms and programs, one more for the tests: each costs as much as a
+# file. They are compiled with the definitions of ruche_base, which everything links; a target may
+# have more of them, but none of the headers looks at those.
 function(ruche_precompile target)
-  if(RUCHE_PCH)
-    target_precompile_headers(${target} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/precompiled.hpp)
-    target_compile_options(${target} PRIVATE -Xclang -fno-pch-timestamp)
+  if(NOT RUCHE_PCH)
+    return()
   endif()
+  target_compile_options(${target} PRIVATE -Xclang -fno-pch-timestamp)
+  set(owner ruche_precompiled)
+  if(ARGN STREQUAL "TESTS")
+    set(owner ruche_precompiled_tests)
+  endif()
+  target_precompile_headers(${target} REUSE_FROM ${owner})
+endfunction()
+
+# Called once, before the first room.
+function(ruche_precompiled_headers)
+  if(NOT RUCHE_PCH)
+    return()
+  endif()
+  foreach(owner ruche_precompiled ruche_precompiled_tests)
+    add_library(${owner} OBJECT ${PROJECT_SOURCE_DIR}/cmake/precompiled.cpp)
+    target_compile_options(${owner} PRIVATE -Xclang -fno-pch-timestamp)
+    target_precompile_headers(${owner} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/precompiled.hpp)
+    target_link_libraries(${owner} PRIVATE Boost::headers fmt::fmt)
+  endforeach()
+  target_precompile_headers(ruche_precompiled_tests PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
+  target_link_libraries(ruche_precompiled_tests PRIVATE GTest::gtest GTest::gmock)
 endfunction()
