@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A guest that is a real system: from `vm create` of the Debian image to SSH answering, against bare
-QEMU with the same disk, processors, memory and network; and the start of such a guest next to
-libvirt's, where libvirt's system daemon answers.
+QEMU with the same disk, seed, processors, memory and network; and the start of such a guest next to
+libvirt's, where libvirt's system daemon answers. The seed needs genisoimage (package of that name).
 
 Usage: real_system.py [RUNS]. Medians of one run on one machine; compare the ratios. Each run boots
 Debian twice, which takes about a minute under emulation.
@@ -21,6 +21,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from harness import Daemon  # noqa: E402
 
 CPUS, MEMORY_MIB, PATIENCE = 2, 1024, 600
+MAC = "52:54:00:be:9c:01"
+# Of the right form; nobody has its other half.
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43 + " bench"
 
 
 def show(name, value):
@@ -52,24 +55,47 @@ def ours(daemon, number):
     port, name = free_port(), f"bench{number}"
     begun = time.monotonic()
     daemon.ruche("vm", "create", name, "--image", "debian12", "--cpus", str(CPUS), "--memory",
-                 f"{MEMORY_MIB}MiB", "--forward", f"{port}:22", "--start")
+                 f"{MEMORY_MIB}MiB", "--ssh-key", KEY, "--forward", f"{port}:22", "--start")
     wait_for_ssh(port)
     took = time.monotonic() - begun
     daemon.ruche("vm", "delete", name, "--stop", "--purge", "--yes")
     return took
 
 
-def bare(base, machine, folder):
+def bare_seed(folder, number):
+    """What cloud-init reads from Ruche's seed for such a guest (core/guests/cloud_init.cpp)."""
+    files = {
+        "meta-data": f'{{"instance-id": "bare{number}", "local-hostname": "bench{number}"}}',
+        "user-data": "#cloud-config\n{}",
+        "vendor-data": "#cloud-config\nusers:\n  - name: ruche\n    shell: /bin/bash\n"
+                       '    sudo: "ALL=(ALL) NOPASSWD:ALL"\n    lock_passwd: true\n'
+                       f'    ssh_authorized_keys: ["{KEY}"]',
+        "network-config": '{"version": 1, "config": [{"type": "physical", "name": "eth0", '
+                          f'"mac_address": "{MAC}", "subnets": [{{"type": "dhcp"}}]}}]}}',
+    }
+    tree, seed = os.path.join(folder, "seed"), os.path.join(folder, "seed.iso")
+    os.makedirs(tree, exist_ok=True)
+    for name, text in files.items():
+        with open(os.path.join(tree, name), "w") as file:
+            file.write(text + "\n")
+    subprocess.run(["genisoimage", "-quiet", "-V", "cidata", "-J", "-r", "-o", seed, tree], check=True)
+    return seed
+
+
+def bare(base, machine, folder, number):
     port, disk = free_port(), os.path.join(folder, "disk.qcow2")
     begun = time.monotonic()
+    seed = bare_seed(folder, number)
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", disk],
                    check=True)
     qemu = subprocess.Popen(
         ["qemu-system-x86_64", "-nodefaults", "-display", "none", "-machine", machine,
          "-accel", "tcg,thread=multi", "-cpu", "Nehalem", "-smp", str(CPUS), "-m", str(MEMORY_MIB),
          "-drive", f"file={disk},if=virtio", "-device", "virtio-rng-pci",
+         "-device", "virtio-scsi-pci", "-device", "scsi-cd,drive=seed",
+         "-drive", f"file={seed},if=none,id=seed,format=raw,readonly=on",
          "-netdev", f"user,id=n,hostfwd=tcp:127.0.0.1:{port}-:22",
-         "-device", "virtio-net-pci,netdev=n"], stdin=subprocess.DEVNULL)
+         "-device", f"virtio-net-pci,netdev=n,mac={MAC}"], stdin=subprocess.DEVNULL)
     try:
         wait_for_ssh(port)
         return time.monotonic() - begun
@@ -133,7 +159,7 @@ def main():
         mine, theirs = [], []
         for number in range(runs):  # in turns, so that other load meets both
             mine.append(ours(daemon, number))
-            theirs.append(bare(base, machine, folder))
+            theirs.append(bare(base, machine, folder, number))
         show("debian: vm create to SSH, median", f"{statistics.median(mine):.1f} s")
         show("debian: bare QEMU, exec to SSH, median", f"{statistics.median(theirs):.1f} s")
         show("debian: against bare QEMU",
