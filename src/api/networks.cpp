@@ -52,6 +52,15 @@ Async<void> show(Call& call, Context& context) {
   co_await respond_value(call, view, view.etag);
 }
 
+Async<void> forwards(Call& call, Context& context) {
+  const auto request = call.decode<model::NetworkRef>();
+  const auto record = context.parts.inventory.find_network(request.network);
+  if (!record) refuse_missing("network", request.network, "network list");
+  methods::Page<model::ForwardView> page;
+  page.items = context.renderer().network(*record).forwards;
+  co_await respond_value(call, page);
+}
+
 void apply_patch(const std::string& patch, model::NetworkEdit& edit) {
   auto ok = json::merge_patch_into(type_of<model::NetworkEdit>(), &edit, patch,
                                    {.allow_read_only = false});
@@ -74,6 +83,7 @@ void add_network_handlers(Registry& registry, Context& context) {
   registry.add("network.list",
                [&context, known = fields()](Call& call) { return list(call, context, known); });
   registry.add("network.show", [&context](Call& call) { return show(call, context); });
+  registry.add("network.forwards", [&context](Call& call) { return forwards(call, context); });
   registry.add("network.set", [&context](Call& call) { return set(call, context); });
   const auto add = [&](std::string_view id, auto accept) {
     registry.add(id, service_handler(context, networks, accept));

@@ -184,6 +184,8 @@ model::TaskView Renderer::task(const model::Task& task) const {
   view.progress.steps = static_cast<std::uint32_t>(task.plan.size());
   if (const auto live = parts_.progress.find(task.id); live && model::is_open(task.state)) {
     view.progress = *live;
+    // That it has begun is not worth a commit of its own.
+    if (view.state == model::TaskState::waiting) view.state = model::TaskState::running;
   }
   view.cancel_requested = task.cancel_requested;
   view.error = task.error;

@@ -84,15 +84,6 @@ Error no_route(const net::HttpRequest& request) {
       .remedy("GET /v1/openapi.json lists every path");
 }
 
-// What changes or opens something without a commit that could carry the record. The others record
-// themselves, with what they changed.
-bool is_told_first(std::string_view method) {
-  constexpr std::array<std::string_view, 7> kTold = {
-      "certificate.set", "certificate.renew", "vm.exec",      "vm.console",
-      "vm.vnc",          "upload.create",     "upload.delete"};
-  return std::ranges::find(kTold, method) != kTold.end();
-}
-
 Async<Identity> nobody() { co_return Identity{.via = model::AuditVia::nobody}; }
 
 Async<void> run_to_end(const Handler& handler, Call& call, Scope& scope) {
@@ -230,9 +221,9 @@ Async<void> ApiServer::State::answer(net::HttpExchange& exchange, const std::str
   }
   Call call(*match.method, std::move(match.parameters), exchange, std::move(identity), id);
   if (parts.inventory.is_stale()) call.mark_stale();
-  if (match.method->verb != methods::Verb::get) parts.audit.check_room(match.method->id);
+  if (match.method->verb != methods::Verb::get) parts.audit.check_room(match.method->urgent);
   if (!match.method->raw_body) co_await call.read_body();
-  if (is_told_first(match.method->id)) co_await tell(call);
+  if (match.method->recorded_first) co_await tell(call);
   const auto& handler = registry.at(match.method->id);
   const bool goes_on = match.method->answer == methods::Answer::event_stream ||
                        match.method->answer == methods::Answer::websocket;

@@ -18,6 +18,7 @@ std::vector<Method> certificate_methods() {
       .verb = Verb::put,
       .path = "/v1/hosts/{host}/certificate",
       .role = Role::administrator,
+      .recorded_first = true,
       .summary = "Replace the certificate of a host",
       .description =
           "Checked before anything changes. New connections see it at once, open ones go "
@@ -32,6 +33,7 @@ std::vector<Method> certificate_methods() {
       .verb = Verb::post,
       .path = "/v1/hosts/{host}/certificate/renew",
       .role = Role::administrator,
+      .recorded_first = true,
       .summary = "Make a new key and a self-signed certificate for a host",
       .description = "As at its first start, with the names that it has today. Clients that trust "
                      "the old one must log in again.",

@@ -121,6 +121,7 @@ std::vector<Method> session_methods() {
           .path = "/v1/sessions/current",
           .answer = Answer::value,
           .result = &type_of<model::SessionView>,
+          .urgent = true,
           .summary = "Log out",
           .description = "Ends the session that asks; it is refused for anything but a session.",
           .command = {},

@@ -57,6 +57,11 @@ struct Method {
   bool patch = false;  // the body is a merge patch (RFC 7396) into the request type
   bool waits = false;  // takes ?wait= although it makes no task
   std::string_view media = {};  // of an answer of bytes: image/png
+  // Changes or opens something without a commit that could carry its audit record: the record is
+  // written before it is done.
+  bool recorded_first = false;
+  // Keeps guests going: taken longer than other changes while the audit log cannot be written.
+  bool urgent = false;
   bool raw_body = false;  // the body is bytes; the request type is made of path and query
   std::string_view summary;
   std::string_view description;

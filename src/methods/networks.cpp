@@ -7,6 +7,21 @@ namespace {
 
 std::vector<Method> forwarding() {
   return {
+      list_of<model::ForwardView>({
+          .id = "network.forwards",
+          .path = "/v1/networks/{network}/forwards",
+          .request = &type_of<model::NetworkRef>,
+          .summary = "List the forwarded ports of a network",
+          .description = "Ports of the host that lead to guests on it.",
+          .command = "network forwards",
+          .examples = {{"Of the default network", "ruche network forwards default"}},
+          .columns = {{"PORT", "host_port"},
+                      {"PROTOCOL", "protocol"},
+                      {"AT", "host_address"},
+                      {"VM", "vm"},
+                      {"ADDRESS", "address"},
+                      {"GUEST PORT", "guest_port"}},
+      }),
       task_of<model::AddForward>({
           .id = "network.forward",
           .verb = Verb::post,

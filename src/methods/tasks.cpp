@@ -38,6 +38,7 @@ std::vector<Method> task_methods() {
           .verb = Verb::post,
           .path = "/v1/tasks/{task}/cancel",
           .role = Role::operator_,
+          .urgent = true,
           .summary = "Cancel a task",
           .description = "Asks it to end; it takes back what it did. The answer is that task.",
           .command = "task cancel",

@@ -36,6 +36,7 @@ std::vector<Method> upload_methods() {
           .verb = Verb::post,
           .path = "/v1/uploads",
           .role = Role::operator_,
+          .recorded_first = true,
           .summary = "Begin an upload",
           .description =
               "Announces a file. Send it in pieces to its content, then import it with `upload`. "
@@ -62,6 +63,7 @@ std::vector<Method> upload_methods() {
           .verb = Verb::delete_,
           .path = "/v1/uploads/{upload}",
           .role = Role::operator_,
+          .recorded_first = true,
           .summary = "Delete an upload",
           .description = "Refused while it is being imported. Answers what it was.",
           .command = "upload delete",

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 namespace ruche::core {
 
@@ -15,10 +14,6 @@ constexpr Duration kFirstPause{1000};
 constexpr Duration kLongestPause{30'000};
 constexpr Duration kPruneInterval = std::chrono::hours(1);
 constexpr std::int64_t kKeepMs = 400LL * 24 * 3600 * 1000;
-
-constexpr std::array<std::string_view, 8> kPower = {"vm.start",    "vm.shutdown",   "vm.stop",
-                                                    "vm.reset",    "vm.pause",      "vm.resume",
-                                                    "task.cancel", "session.delete"};
 
 ports::AuditItem item_of(const model::AuditRecord& record) {
   return {record.id, record.at, record.object ? to_text(record.object->id) : std::string(),
@@ -32,9 +27,8 @@ AuditKeeper::AuditKeeper(Parts parts)
 
 std::size_t AuditKeeper::waiting() const { return parts_.writer.inventory().audits().size(); }
 
-void AuditKeeper::check_room(std::string_view method) const {
-  const bool power = std::ranges::find(kPower, method) != kPower.end();
-  if (waiting() < (power ? kMostWaitingForPower : kMostWaiting)) return;
+void AuditKeeper::check_room(bool urgent) const {
+  if (waiting() < (urgent ? kMostWaitingForUrgent : kMostWaiting)) return;
   throw Error(Reason::audit_unavailable,
               "changes cannot be recorded: the audit log could not be written for a while")
       .remedy("make room on the disk of the daemon's data directory");

@@ -25,7 +25,7 @@ class AuditKeeper {
   // While the audit log cannot be written, records wait in the state store, and there is only so
   // much room for them. First configuration stands still; whatever keeps guests going is taken for
   // much longer. Throws audit_unavailable.
-  void check_room(std::string_view method) const;
+  void check_room(bool urgent) const;
   // Something that was not allowed. Those who ask too often are counted, not recorded.
   void refused(model::AuditRecord record);
 
@@ -37,7 +37,7 @@ class AuditKeeper {
   Async<ports::AuditVerdict> verify();
 
   static constexpr std::size_t kMostWaiting = 1000;
-  static constexpr std::size_t kMostWaitingForPower = 5000;
+  static constexpr std::size_t kMostWaitingForUrgent = 5000;
   static constexpr double kRefusalBurst = 30;
   static constexpr double kRefusalsPerSecond = 0.5;
 
