@@ -96,7 +96,7 @@ class Details {
     if (type.shape == Shape::list) return list(title, value, indent, width);
     std::string text = human_text(value);
     if (text.empty()) return;
-    if (is_time(value)) text += fmt::format(" ({} ago)", age_text(time_of(value), look_.now));
+    if (is_time(value)) text += fmt::format(" ({})", distance_text(time_of(value), look_.now));
     if (type.shape == Shape::enumeration) text = coloured_state(text, look_);
     line(indent, title, text, width);
   }

@@ -272,4 +272,10 @@ std::string age_text(Timestamp then, Timestamp now) {
   return fmt::format("{} d", seconds / 86400);
 }
 
+std::string distance_text(Timestamp then, Timestamp now) {
+  constexpr std::int64_t kSoon = 1000;
+  if (then.unix_ms - now.unix_ms > kSoon) return "in " + age_text(now, then);
+  return age_text(then, now) + " ago";
+}
+
 }  // namespace ruche::cli

@@ -59,5 +59,7 @@ ValueRef find_value(const TypeInfo& type, const void* object, std::string_view p
 std::string human_text(ValueRef value);
 // "3 s", "5 min", "2 h", "12 d"; "soon" for the future.
 std::string age_text(Timestamp then, Timestamp now);
+// "3 min ago", "in 12 d".
+std::string distance_text(Timestamp then, Timestamp now);
 
 }  // namespace ruche::cli
