@@ -10,6 +10,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "base/loop.hpp"
 #include "base/random.hpp"
@@ -22,6 +24,7 @@
 #include "drivers/linux/processes.hpp"
 #include "drivers/mirror/mirror_builder.hpp"
 #include "drivers/qemu/engine.hpp"
+#include "drivers/sealing/sealing.hpp"
 #include "drivers/sqlite/history_log.hpp"
 #include "drivers/sqlite/sqlite_store.hpp"
 #include "ruched/daemon.hpp"
@@ -97,6 +100,21 @@ struct Places {
   std::string run() const { return instance.path("run"); }
 };
 
+// The key that seals secrets in the store: made at the first start, in a file that only root reads.
+Secret<std::string> key_of(const Instance& instance) {
+  const auto path = instance.path("secrets.key");
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    const auto key = drivers::sealing::make_key();
+    replace_file(path, key.reveal());
+    return key;
+  }
+  std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  Secret<std::string> key(bytes);
+  wipe(bytes);
+  return key;
+}
+
 Async<void> serve_real(const DaemonOptions& options, Loop& loop, Log& log) {
   const auto random = system_random();
   Instance instance(options.data_dir, loop.clock().wall(), *random);
@@ -120,6 +138,7 @@ Async<void> serve_real(const DaemonOptions& options, Loop& loop, Log& log) {
   const auto history =
       drivers::sqlite::open_history(instance.path("history.db"), loop.executor(), log);
   const auto passwords = drivers::argon2::make_passwords();
+  const auto sealing = drivers::sealing::new_sealing(key_of(instance));
   const auto store =
       co_await drivers::sqlite::open_store(instance.path("state.db"), loop.executor(), loop.clock(),
                                            log, {.commit_hook = crash_point()});
@@ -137,8 +156,8 @@ Async<void> serve_real(const DaemonOptions& options, Loop& loop, Log& log) {
         {instance.label(), kNetworkDirectory + instance.label(), !options.networks},
         {*processes, loop.clock(), log, beside, links});
     const core::HostControl::Ports ports{
-        *store,   *hypervisor, volumes,      *networks, builder, downloads,      *host_info,
-        *history, *passwords,  loop.clock(), *random,   log,     loop.executor()};
+        *store,   *hypervisor, volumes,  *networks,    builder, downloads, *host_info,
+        *history, *passwords,  *sealing, loop.clock(), *random, log,       loop.executor()};
     const core::HostControl::Identity identity{
         instance.host(), options.host_name.empty() ? machine_name() : options.host_name,
         places.datastore(), "default", places.build()};

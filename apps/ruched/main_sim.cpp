@@ -14,6 +14,7 @@
 #include "sim/fake_hypervisor.hpp"
 #include "sim/fake_networks.hpp"
 #include "sim/fake_passwords.hpp"
+#include "sim/fake_sealing.hpp"
 #include "sim/fake_volumes.hpp"
 #include "sim/memory_store.hpp"
 
@@ -81,11 +82,12 @@ Async<void> simulate(const DaemonOptions& options, Loop& loop, Log& log) {
   host_info.facts.threads = 1 << 14;
   sim::FakeHistory history;
   sim::FakePasswords passwords;
+  sim::FakeSealing sealing("simulated");
   const model::HostId host{make_uuid7(loop.clock().wall(), *random)};
   co_await fill(*store, options.simulated_guests, host, *random);
-  const core::HostControl::Ports ports{
-      *store,  hypervisor, volumes,      networks, builder, downloads,      host_info,
-      history, passwords,  loop.clock(), *random,  log,     loop.executor()};
+  const core::HostControl::Ports ports{*store,       hypervisor, volumes, networks,       builder,
+                                       downloads,    host_info,  history, passwords,      sealing,
+                                       loop.clock(), *random,    log,     loop.executor()};
   const core::HostControl::Identity identity{host, "simulated", "/simulated/datastore", "",
                                              "/simulated/build"};
   co_await serve(options, ports, identity, {});

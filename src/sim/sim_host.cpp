@@ -44,9 +44,11 @@ struct SimHost::Daemon {
         volumes(host.cluster_.storage_, *clock, host.name_),
         networks(host.networks_, host.network_hooks()),
         builder(host.cluster_.storage_, *clock),
+        sealing(host.name_),
         downloads(volumes, *clock),
         control({*store, hypervisor, volumes, networks, builder, downloads, host.host_info_,
-                 host.history_, passwords, *clock, *random, log, host.cluster_.world_.executor()},
+                 host.history_, passwords, sealing, *clock, *random, log,
+                 host.cluster_.world_.executor()},
                 {host.id_, host.name_, "/srv/local", "", "/srv/builds-" + host.name_}),
         scope(host.cluster_.world_.executor(), "daemon " + host.name_) {}
 
@@ -59,6 +61,7 @@ struct SimHost::Daemon {
   FakeNetworks networks;
   FakeImageBuilder builder;
   FakePasswords passwords;
+  FakeSealing sealing;
   FakeDownloads downloads;
   core::HostControl control;
   Scope scope;

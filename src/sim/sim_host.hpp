@@ -14,6 +14,7 @@
 #include "sim/fake_hypervisor.hpp"
 #include "sim/fake_networks.hpp"
 #include "sim/fake_passwords.hpp"
+#include "sim/fake_sealing.hpp"
 #include "sim/fake_volumes.hpp"
 #include "sim/memory_store.hpp"
 #include "sim/sim_world.hpp"

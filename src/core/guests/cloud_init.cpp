@@ -205,10 +205,32 @@ std::optional<Seeding> plan_seed(const model::CreateVm& request, Random& random)
   return seeding;
 }
 
-std::vector<ports::SeedFile> render_seed(const model::Guest& guest) {
+namespace {
+
+std::string seal_text(const std::string& plain, ports::Sealing& sealing) {
+  return sealing.seal(Secret<std::string>(plain));
+}
+std::string open_text(const std::string& sealed, ports::Sealing& sealing) {
+  const auto plain = sealing.open(sealed);
+  return plain ? plain->reveal() : std::string();
+}
+
+}  // namespace
+
+model::GuestSeed sealed(const model::GuestSeed& plain, ports::Sealing& sealing) {
+  return {seal_text(plain.password_hash, sealing), seal_text(plain.user_data, sealing),
+          seal_text(plain.vendor_data, sealing)};
+}
+
+model::GuestSeed opened(const model::GuestSeed& sealed, ports::Sealing& sealing) {
+  return {open_text(sealed.password_hash, sealing), open_text(sealed.user_data, sealing),
+          open_text(sealed.vendor_data, sealing)};
+}
+
+std::vector<ports::SeedFile> render_seed(const model::Guest& guest,
+                                         const model::GuestSeed& secret) {
   if (!guest.spec.cloud_init) return {};
   const auto& init = *guest.spec.cloud_init;
-  const auto secret = guest.seed.value_or(model::GuestSeed{});
   const auto user_data = secret.user_data.empty() ? "#cloud-config\n{}\n" : secret.user_data;
   return {
       {"meta-data", fmt::format("{{\"instance-id\": {}, \"local-hostname\": {}}}\n",

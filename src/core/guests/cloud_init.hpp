@@ -8,6 +8,7 @@
 #include "base/random.hpp"
 #include "model/requests.hpp"
 #include "ports/hypervisor.hpp"
+#include "ports/sealing.hpp"
 
 namespace ruche::core {
 
@@ -22,9 +23,14 @@ struct Seeding {
 };
 std::optional<Seeding> plan_seed(const model::CreateVm& request, Random& random);
 
+// As the store keeps it.
+model::GuestSeed sealed(const model::GuestSeed& plain, ports::Sealing& sealing);
+// What another host has sealed is empty.
+model::GuestSeed opened(const model::GuestSeed& sealed, ports::Sealing& sealing);
+
 // The files of the medium; none for a guest without a seed. The instance id is the guest's own, so
-// that another start does not run it all again.
-std::vector<ports::SeedFile> render_seed(const model::Guest& guest);
+// that another start does not run it all again. `secret` is opened.
+std::vector<ports::SeedFile> render_seed(const model::Guest& guest, const model::GuestSeed& secret);
 
 // Throws bad_ssh_key unless the text is one line of an OpenSSH public key file.
 void check_ssh_key(std::string_view key, const std::string& field);

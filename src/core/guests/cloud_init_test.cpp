@@ -113,7 +113,7 @@ TEST(Seed, what_makes_no_sense_is_refused) {
 }
 
 std::string file_of(const model::Guest& guest, const std::string& name) {
-  for (const auto& file : render_seed(guest)) {
+  for (const auto& file : render_seed(guest, guest.seed.value_or(model::GuestSeed{}))) {
     if (file.name == name) return file.content;
   }
   return "";

@@ -17,7 +17,7 @@ std::string layer_path(const Inventory& inventory, DatastorePool& pool, model::L
 }  // namespace
 
 ports::MachineSpec machine_spec(const Inventory& inventory, DatastorePool& pool,
-                                model::GuestId id) {
+                                ports::Sealing& sealing, model::GuestId id) {
   const auto found = inventory.guests().find(id.value);
   if (found == inventory.guests().end() || !found->second->complete()) {
     throw Error(Reason::no_such_object, fmt::format("guest {} is gone", to_text(id)));
@@ -46,7 +46,8 @@ ports::MachineSpec machine_spec(const Inventory& inventory, DatastorePool& pool,
   for (const auto& cdrom : guest.spec.cdroms) {
     spec.cdroms.push_back({cdrom.name, layer_path(inventory, pool, cdrom.layer)});
   }
-  spec.seed = render_seed(guest);
+  const auto secret = guest.seed ? opened(*guest.seed, sealing) : model::GuestSeed{};
+  spec.seed = render_seed(guest, secret);
   return spec;
 }
 
