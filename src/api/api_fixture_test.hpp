@@ -16,6 +16,7 @@
 #include "sim/fake_audit.hpp"
 #include "sim/fake_networks.hpp"
 #include "sim/fake_passwords.hpp"
+#include "sim/fake_sealing.hpp"
 #include "sim/fake_volumes.hpp"
 #include "sim/memory_store.hpp"
 #include "sim/sim_world.hpp"
@@ -123,11 +124,12 @@ class ApiTest : public ::testing::Test {
   model::ImageId image;
   sim::SimNetworks host_networks;
   sim::FakeNetworks network_driver{host_networks, {}};
-  core::GuestService guests;
-  core::ImageService images;
   sim::FakeStorage storage;
   sim::FakeVolumeDrivers volumes;
   core::DatastorePool pool;
+  sim::FakeSealing sealing{"host1"};
+  core::GuestService guests;
+  core::ImageService images;
   core::UploadService uploads;
   core::DatastoreService datastores;
   core::NetworkService networks;

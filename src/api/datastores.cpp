@@ -62,6 +62,13 @@ Async<void> show(Call& call, Context& context) {
   co_await respond_value(call, view);
 }
 
+Async<void> list_found(Call& call, Context& context) {
+  auto request = call.decode<model::DatastoreRef>();
+  methods::Page<model::FoundVm> page;
+  page.items = co_await context.parts.guests.found_on(std::move(request));
+  co_await respond_value(call, page);
+}
+
 }  // namespace
 
 void add_datastore_handlers(Registry& registry, Context& context) {
@@ -70,6 +77,7 @@ void add_datastore_handlers(Registry& registry, Context& context) {
     return list(call, context, known);
   });
   registry.add("datastore.show", [&context](Call& call) { return show(call, context); });
+  registry.add("datastore.guests", [&context](Call& call) { return list_found(call, context); });
   registry.add("datastore.create",
                service_handler(context, datastores, &core::DatastoreService::create));
   registry.add("datastore.delete",

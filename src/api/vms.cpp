@@ -124,6 +124,7 @@ void add_vm_handlers(Registry& registry, Context& context) {
     registry.add(id, service_handler(context, guests, accept));
   };
   add("vm.create", &core::GuestService::create);
+  add("vm.register", &core::GuestService::admit);
   add("vm.start", &core::GuestService::start);
   add("vm.shutdown", &core::GuestService::shutdown);
   add("vm.stop", &core::GuestService::stop);

@@ -94,6 +94,8 @@ enum class ErrorCode : std::uint8_t {
   X(never_fits, "never-fits", failed_precondition, "This host could never run it.")               \
   X(host_cannot, "host-cannot", unsupported, "The host lacks what this needs.")                   \
   X(image_refused, "image-refused", invalid_argument, "The image is not safe or not readable.")   \
+  X(guest_refused, "guest-refused", invalid_argument,                                             \
+    "What lies on the disk is no guest of ours.")                                                 \
   X(format_mismatch, "format-mismatch", invalid_argument, "The image has another format.")        \
   X(checksum_mismatch, "checksum-mismatch", invalid_argument,                                     \
     "The file does not have the checksum that was given.")                                        \

@@ -44,6 +44,7 @@ std::vector<Method> reading() {
           .role = Role::operator_,
           .answer = Answer::websocket,
           .request = &type_of<model::VmRef>,
+          .recorded_first = true,
           .summary = "Open the serial console",
           .description =
               "A WebSocket. Binary frames are the serial line's bytes in both directions, the "
@@ -66,6 +67,7 @@ std::vector<Method> screens() {
           .role = Role::operator_,
           .answer = Answer::websocket,
           .request = &type_of<model::VmRef>,
+          .recorded_first = true,
           .summary = "Open the screen",
           .description =
               "A WebSocket whose binary frames are the RFB protocol (RFC 6143) in both directions, "
@@ -88,6 +90,27 @@ std::vector<Method> screens() {
           .examples = {{"Into a file", "ruche vm screenshot web1 -o web1.png"}},
       },
   };
+}
+
+Method registering() {
+  return task_of<model::RegisterVm>({
+      .id = "vm.register",
+      .verb = Verb::post,
+      .path = "/v1/vms/register",
+      .role = Role::administrator,
+      .summary = "Take in a virtual machine from its files",
+      .description =
+          "A guest whose files lie on a datastore and that the store does not know: after the "
+          "loss of a host's state, or on a disk that came from elsewhere. Its files are "
+          "checked as if an enemy had written them. Disks stay where they are; user id and "
+          "addresses are new, a password or user-data for its first boot is gone.",
+      .command = "vm register",
+      .examples = {{"By its name (ruche datastore guests shows what is there)",
+                    "ruche vm register web1", R"({"guest": "web1"})"},
+                   {"From another datastore, under another name",
+                    "ruche vm register web1 --datastore old --name web1-old"},
+                   {"Only look what would happen", "ruche vm register web1 --dry-run"}},
+  });
 }
 
 std::vector<Method> life() {
@@ -141,6 +164,7 @@ std::vector<Method> life() {
           .verb = Verb::post,
           .path = "/v1/vms/{vm}/start",
           .role = Role::operator_,
+          .urgent = true,
           .summary = "Start a virtual machine",
           .description =
               "Ends when its CPUs run. Refused when the host cannot promise its memory now.",
@@ -198,6 +222,7 @@ std::vector<Method> power() {
           .verb = Verb::post,
           .path = "/v1/vms/{vm}/shutdown",
           .role = Role::operator_,
+          .urgent = true,
           .summary = "Shut a virtual machine down in order",
           .description =
               "Asks its agent, or presses the power button (ACPI) where none answers, and waits. A "
@@ -213,6 +238,7 @@ std::vector<Method> power() {
           .verb = Verb::post,
           .path = "/v1/vms/{vm}/stop",
           .role = Role::operator_,
+          .urgent = true,
           .summary = "Stop a virtual machine at once",
           .description =
               "Like pulling the plug. With `force` it first cancels whatever task holds the "
@@ -226,6 +252,7 @@ std::vector<Method> power() {
           .verb = Verb::post,
           .path = "/v1/vms/{vm}/reset",
           .role = Role::operator_,
+          .urgent = true,
           .summary = "Reset a virtual machine",
           .description = "Like the reset button: no orderly shutdown, the process stays.",
           .command = "vm reset",
@@ -236,6 +263,7 @@ std::vector<Method> power() {
           .verb = Verb::post,
           .path = "/v1/vms/{vm}/pause",
           .role = Role::operator_,
+          .urgent = true,
           .summary = "Pause a virtual machine",
           .description = "Its CPUs stand still; its memory stays.",
           .command = "vm pause",
@@ -246,6 +274,7 @@ std::vector<Method> power() {
           .verb = Verb::post,
           .path = "/v1/vms/{vm}/resume",
           .role = Role::operator_,
+          .urgent = true,
           .summary = "Resume a paused virtual machine",
           .description = "Its CPUs go on where they stood.",
           .command = "vm resume",
@@ -261,6 +290,7 @@ std::vector<Method> agent() {
           .verb = Verb::post,
           .path = "/v1/vms/{vm}/exec",
           .role = Role::operator_,
+          .recorded_first = true,
           .summary = "Run a command inside a virtual machine",
           .description =
               "Through the guest's agent, as the agent's user, without a shell. Answers when the "
@@ -301,6 +331,7 @@ std::vector<Method> agent() {
 
 std::vector<Method> vm_methods() {
   std::vector<Method> methods = reading();
+  methods.push_back(registering());
   for (const auto& part : {screens(), life(), ending_and_moving(), power(), agent()})
     methods.insert(methods.end(), part.begin(), part.end());
   return methods;

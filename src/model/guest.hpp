@@ -254,7 +254,10 @@ constexpr auto describe(Type<VmSpec>) {
       field<&VmSpec::restart_policy>("restart_policy", "What happens after a crash."));
 }
 
-// The part of a guest's seed that no answer and no export shows: it can be written, never read.
+// The part of a guest's seed that no answer and no export shows: it can be written, never read. In
+// the store each text is sealed by the host that took it (ports/sealing.hpp).
+inline constexpr std::size_t kLongestSealedText = 90'000;  // of 64 KiB of plain text
+
 struct GuestSeed {
   std::string password_hash;  // crypt(5)
   std::string user_data;
@@ -265,9 +268,9 @@ constexpr auto describe(Type<GuestSeed>) {
       "GuestSeed", "What is secret of a guest's seed.",
       field<&GuestSeed::password_hash>("password_hash", "Hash of the user's password (crypt(5))."),
       field<&GuestSeed::user_data>("user_data", "The user-data as it was given.",
-                                   {.max_length = 65536}),
+                                   {.max_length = kLongestSealedText}),
       field<&GuestSeed::vendor_data>("vendor_data", "The vendor-data as it was given.",
-                                     {.max_length = 65536}));
+                                     {.max_length = kLongestSealedText}));
 }
 
 // The stored wish: guests/<id>/spec. Its revision is the ETag.

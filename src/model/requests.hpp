@@ -263,6 +263,27 @@ constexpr auto describe(Type<MoveVm>) {
                            {.required = true, .format = "reference"}));
 }
 
+// A guest that the store does not know, from its files on a datastore.
+struct RegisterVm {
+  std::string guest;
+  std::string datastore;
+  std::string name;
+  std::string network;
+};
+constexpr auto describe(Type<RegisterVm>) {
+  return structure<RegisterVm>(
+      "RegisterVm", "A VM to take in from its files.",
+      field<&RegisterVm::guest>(
+          "guest", "Its name or id, as its files say.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&RegisterVm::datastore>("datastore", "Where its files are: name or id.",
+                                    {.format = "reference"}),
+      field<&RegisterVm::name>("name", "Another name than its files say.", {.format = "name"}),
+      field<&RegisterVm::network>("network",
+                                  "Network of its adapters: name or id; `user` is QEMU's own NAT.",
+                                  {.format = "reference", .example = "default"}));
+}
+
 // Exactly one of path, url and upload is given.
 struct ImportImageRequest {
   std::string name;
@@ -367,6 +388,7 @@ struct CreateDatastore {
   DatastoreKind kind = DatastoreKind::dir;
   std::string path;
   bool shared = false;
+  bool adopt = false;
 };
 constexpr auto describe(Type<CreateDatastore>) {
   return structure<CreateDatastore>(
@@ -376,7 +398,10 @@ constexpr auto describe(Type<CreateDatastore>) {
       field<&CreateDatastore::kind>("kind", "Kind."),
       field<&CreateDatastore::path>("path", "Root directory on the host.",
                                     {.required = true, .format = "path"}),
-      field<&CreateDatastore::shared>("shared", "Every host sees the same files there."));
+      field<&CreateDatastore::shared>("shared", "Every host sees the same files there."),
+      field<&CreateDatastore::adopt>("adopt",
+                                     "Take over the place of a datastore that no store knows any "
+                                     "more, with the guests in it."));
 }
 
 struct DatastoreRef {

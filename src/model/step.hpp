@@ -56,6 +56,18 @@ constexpr auto describe(Type<RegisterGuest>) {
                                   field<&RegisterGuest::guest>("guest", "The guest."));
 }
 
+// A guest that was found on a datastore becomes one of the store's.
+struct AdmitGuest {
+  GuestId guest;
+  std::vector<ImageId> images;  // which came with it
+};
+constexpr auto describe(Type<AdmitGuest>) {
+  return structure<AdmitGuest>(
+      "AdmitGuest", "Looks once more at a guest's files and takes it in.",
+      field<&AdmitGuest::guest>("guest", "The guest."),
+      field<&AdmitGuest::images>("images", "Images that it stands on and that were not known."));
+}
+
 struct ExportConfiguration {
   GuestId guest;
   std::optional<VmEdit> before;  // of a change: what it changed, to go back to
@@ -222,11 +234,13 @@ constexpr auto describe(Type<ForgetImage>) {
 
 struct AttachDatastore {
   DatastoreId datastore;
+  bool adopt = false;  // its place may have been another datastore's
 };
 constexpr auto describe(Type<AttachDatastore>) {
   return structure<AttachDatastore>(
       "AttachDatastore", "Prepares a datastore and looks at it.",
-      field<&AttachDatastore::datastore>("datastore", "The datastore."));
+      field<&AttachDatastore::datastore>("datastore", "The datastore."),
+      field<&AttachDatastore::adopt>("adopt", "Its place may have been another datastore's."));
 }
 
 struct DetachDatastore {
@@ -257,7 +271,7 @@ constexpr auto describe(Type<RemoveNetwork>) {
 }
 
 using Step =
-    std::variant<CreateVolume, DeleteVolume, CreateUefiVariables, RegisterGuest,
+    std::variant<CreateVolume, DeleteVolume, CreateUefiVariables, RegisterGuest, AdmitGuest,
                  ExportConfiguration, LaunchMachine, ResumeMachine, PauseMachine, ResetMachine,
                  ShutdownMachine, StopMachine, FreezeGuest, ThawGuest, RecycleGuest, RestoreGuest,
                  ForgetGuest, MoveGuest, ImportImage, BuildImage, ForgetImage, DownloadImage,

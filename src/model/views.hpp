@@ -65,6 +65,27 @@ constexpr auto describe(Type<VmView>) {
                            field<&VmView::deleted_at>("deleted_at", "In the recycle bin since."));
 }
 
+// A guest whose files lie on a datastore and that the store does not know. What its files say is
+// not to be trusted.
+struct FoundVm {
+  GuestId id;
+  std::string name;
+  std::uint32_t cpus = 0;
+  Bytes memory;
+  std::uint32_t disks = 0;
+  std::string problem;
+};
+constexpr auto describe(Type<FoundVm>) {
+  return structure<FoundVm>(
+      "FoundVm", "A VM that could be registered.",
+      field<&FoundVm::id>("id", "Immutable id: the name of its folder."),
+      field<&FoundVm::name>("name", "Name, as its files say."),
+      field<&FoundVm::cpus>("cpus", "Virtual CPUs."),
+      field<&FoundVm::memory>("memory_bytes", "Memory."),
+      field<&FoundVm::disks>("disks", "How many disks it has."),
+      field<&FoundVm::problem>("problem", "Why it cannot be registered; empty: it may be."));
+}
+
 // Of one stream in base64: above what an agent's answer can hold (drivers/qemu, 24 MiB).
 inline constexpr std::size_t kLongestExecOutput = 32 << 20;
 

@@ -71,15 +71,39 @@ class IncomingFiles {
   virtual Async<std::vector<Uuid>> list() = 0;
 };
 
+// What the file of a layer says about itself.
+struct FoundVolume {
+  Bytes size;  // virtual size of a disk, size of the file otherwise
+  std::optional<VolumeRef> parent;  // the layer it stands on, on the same datastore
+};
+
+// Guests whose files are there, known to the store or not. Files may have been put there by
+// anybody: what is read is bounded and judged by our own parsers, and no name in it is followed
+// out of the datastore.
+class FoundGuests {
+ public:
+  virtual ~FoundGuests() = default;
+  // By their folders, sorted.
+  virtual Async<std::vector<model::GuestId>> guests() = 0;
+  // A note beside a guest's volumes. Throws no_such_object, or guest_refused when it is no plain
+  // file or longer than a document may be.
+  virtual Async<std::string> read_note(model::GuestId guest, std::string file_name) = 0;
+  // Throws no_such_object, in_use when it is open elsewhere for writing, or guest_refused: it is no
+  // plain file with one name, its header contradicts the file, or it stands on a file that is no
+  // layer of this datastore.
+  virtual Async<FoundVolume> examine(VolumeRef volume) = 0;
+};
+
 class VolumeDriver {
  public:
   virtual ~VolumeDriver() = default;
   // Capacity and whether it answers; an unavailable datastore is a status, not an exception.
   virtual Async<model::DatastoreStatus> probe() = 0;
   // Makes an absent or empty place into this datastore, marked with its id; again is nothing. A
-  // place that holds anything else is refused (wrong_state), and so is another datastore's. Only
-  // this method ever makes a datastore's place; all others find it away when it is not there.
-  virtual Async<void> prepare() = 0;
+  // place that holds anything else is refused (wrong_state), and so is another datastore's unless
+  // it is adopted: then it is marked anew, and whoever had it finds it away. Only this method ever
+  // makes a datastore's place; all others find it away when it is not there.
+  virtual Async<void> prepare(bool adopt = false) = 0;
   virtual Async<VolumeState> find(VolumeRef volume) = 0;
   // Throws not_enough_space before anything is written when the datastore is low. A volume that is
   // there already with another size or parent throws wrong_state.
@@ -99,6 +123,7 @@ class VolumeDriver {
   virtual Async<ImportResult> import(VolumeRef volume, ImportSource source,
                                      ProgressSink progress) = 0;
   virtual IncomingFiles& incoming() = 0;
+  virtual FoundGuests& found() = 0;
   // The file that a hypervisor opens.
   virtual ImageFile file(const VolumeRef& volume) const = 0;
   // Files that belong to a guest beside its volumes (its exported configuration): durable replace

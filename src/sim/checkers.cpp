@@ -279,7 +279,8 @@ void check_place(const StoreTruth& truth, const std::string& key, const FakePlac
     const std::string where = key + "/" + file;
     if (volume.state != ports::VolumeState::ready) findings.push_back(where + " is partial");
     if (layer == truth.layers.end()) {
-      findings.push_back(where + " belongs to no layer");
+      const bool stray = place.strays.contains(file.substr(0, file.rfind('/')));
+      if (!stray) findings.push_back(where + " belongs to no layer");
     } else if (place.mark != layer->second.datastore) {
       findings.push_back(where + " is on the wrong datastore");
     } else {
@@ -292,7 +293,8 @@ void check_place(const StoreTruth& truth, const std::string& key, const FakePlac
   }
   for (const auto& [owner, notes] : place.notes) {
     const auto id = parse_uuid(owner.substr(owner.find('/') + 1));
-    if (!id || !truth.guests.contains(*id)) findings.push_back(key + "/" + owner + " is left over");
+    if (id && (truth.guests.contains(*id) || place.strays.contains(owner))) continue;
+    findings.push_back(key + "/" + owner + " is left over");
   }
 }
 

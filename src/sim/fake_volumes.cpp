@@ -33,7 +33,9 @@ Error away(const std::string& path, const std::string& why) {
   return Error(Reason::datastore_unavailable, fmt::format("the datastore at {} {}", path, why));
 }
 
-class FakeDriver : public ports::VolumeDriver, private ports::IncomingFiles {
+class FakeDriver : public ports::VolumeDriver,
+                   private ports::IncomingFiles,
+                   private ports::FoundGuests {
  public:
   FakeDriver(FakeVolumeDrivers& handle, model::Datastore datastore)
       : handle_(handle), datastore_(std::move(datastore)) {}
@@ -54,12 +56,13 @@ class FakeDriver : public ports::VolumeDriver, private ports::IncomingFiles {
     co_return status;
   }
 
-  Async<void> prepare() override {
+  Async<void> prepare(bool adopt) override {
     co_await answer();
-    if (place().foreign_files || (place().mark && *place().mark != datastore_.id)) {
+    const bool ours = place().mark == datastore_.id;
+    if (place().foreign_files || (place().mark && !ours && !adopt)) {
       throw Error(Reason::wrong_state, datastore_.path + " is not empty").at("/path");
     }
-    if (place().mark) co_return;
+    if (ours) co_return;
     handle_.effect("prepare " + datastore_.path, [this] { place().mark = datastore_.id; });
   }
 
@@ -131,6 +134,7 @@ class FakeDriver : public ports::VolumeDriver, private ports::IncomingFiles {
   }
 
   ports::IncomingFiles& incoming() override { return *this; }
+  ports::FoundGuests& found() override { return *this; }
 
   ports::ImageFile file(const VolumeRef& volume) const override {
     return {datastore_.path + "/" + volume_key(volume), volume.format};
@@ -192,6 +196,38 @@ class FakeDriver : public ports::VolumeDriver, private ports::IncomingFiles {
     std::vector<Uuid> ids;
     for (const auto& [id, bytes] : place().incoming) ids.push_back(id);
     co_return ids;
+  }
+
+  Async<std::vector<model::GuestId>> guests() override {
+    co_await arrive();
+    std::set<model::GuestId> guests;
+    const auto add = [&](const std::string& key) {
+      if (!key.starts_with("guests/")) return;
+      if (const auto id = parse_uuid(key.substr(7, 36))) guests.insert({*id});
+    };
+    for (const auto& [key, volume] : place().volumes) add(key);
+    for (const auto& [key, notes] : place().notes) add(key);
+    co_return std::vector<model::GuestId>(guests.begin(), guests.end());
+  }
+  Async<std::string> read_note(model::GuestId guest, std::string file_name) override {
+    co_await arrive();
+    const auto notes = place().notes.find(owner_key(model::ObjectKind::guest, guest.value));
+    if (notes == place().notes.end() || !notes->second.contains(file_name)) {
+      throw Error(Reason::no_such_object, file_name + " is not on the datastore");
+    }
+    co_return notes->second.at(file_name);
+  }
+  Async<ports::FoundVolume> examine(VolumeRef volume) override {
+    co_await arrive();
+    const auto* there = ready(volume);
+    if (there == nullptr) throw Error(Reason::no_such_object, "it is not on the datastore");
+    require_unlocked(volume);
+    ports::FoundVolume found{there->size, std::nullopt};
+    for (const auto& [key, other] : place().volumes) {
+      if (there->parent && other.ref.layer == *there->parent) found.parent = other.ref;
+    }
+    if (found.parent || !there->parent) co_return found;
+    throw Error(Reason::guest_refused, "it stands on no layer of this datastore");
   }
 
   // What a file is: known under its path, or under its content when it came in.

@@ -41,6 +41,9 @@ struct FakePlace {
   std::map<std::string, FakeVolume> volumes;  // by "guests/<owner>/<file>"
   std::map<std::string, std::map<std::string, std::string>> notes;  // by "guests/<owner>"
   std::map<Uuid, std::string> incoming;
+  // Folders of guests and images ("guests/<id>") that no store has to know: found, or left behind
+  // by a store that is lost. They count as leaks only when a document names them.
+  std::set<std::string> strays;
 
   Bytes available() const;
 };
@@ -57,7 +60,7 @@ struct FakeSource {
 struct FakeRemote {
   std::string content;
   std::size_t piece = 4;  // bytes that come at once
-  int breaks = 0;         // how often the connection breaks half-way
+  int breaks = 0;  // how often the connection breaks half-way
 };
 
 // What happens to the disk, for the kill sweep: numbered from 1 over all handles.

@@ -14,14 +14,6 @@ using model::DiskFormat;
 using ports::VolumeRef;
 using ports::VolumeState;
 
-VolumeRef numbered_disk(std::uint8_t number, DiskFormat format = DiskFormat::qcow2) {
-  VolumeRef volume;
-  volume.owner.bytes[15] = 1;
-  volume.layer.value.bytes[15] = number;
-  volume.format = format;
-  return volume;
-}
-
 Async<void> create_volume(ports::VolumeDriver& driver, VolumeRef volume) {
   ports::CreateVolume request{volume, mib(64), {}};
   co_await driver.create(std::move(request));

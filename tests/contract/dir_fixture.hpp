@@ -73,6 +73,15 @@ struct DirDaemon {
   std::unique_ptr<ports::VolumeDriver> driver;
 };
 
+inline ports::VolumeRef numbered_disk(std::uint8_t number,
+                                      model::DiskFormat format = model::DiskFormat::qcow2) {
+  ports::VolumeRef volume;
+  volume.owner.bytes[15] = 1;
+  volume.layer.value.bytes[15] = number;
+  volume.format = format;
+  return volume;
+}
+
 // Regular files below owners' directories. A driver may be at work in them: what vanishes
 // while it is looked at ends the walk early, and only that.
 inline std::vector<std::string> files_in(const std::string& root) {

@@ -232,6 +232,67 @@ TEST_F(PreparedVolumes, ManyAtOnce) {
   EXPECT_EQ(harness_->files(), 101u);
 }
 
+TEST_F(PreparedVolumes, WhatLiesThereIsFoundAndExamined) {
+  auto& found = driver().found();
+  EXPECT_TRUE(get(found.guests()).empty());
+  auto base = disk();
+  base.owner_kind = model::ObjectKind::image;
+  base.owner = uuid();
+  const auto overlay = disk();
+  const auto raw = disk(DiskFormat::raw);
+  EXPECT_EQ(create(base, mib(64)), "");
+  EXPECT_EQ(create(overlay, mib(128), base), "");
+  EXPECT_EQ(create(raw, mib(3)), "");
+  run(driver().write_note({owner_}, "guest.json", "{}"));
+  EXPECT_EQ(get(found.guests()), std::vector<model::GuestId>{{owner_}});
+  EXPECT_EQ(get(found.read_note({owner_}, "guest.json")), "{}");
+  EXPECT_EQ(get(found.examine(base)).size, mib(64));
+  EXPECT_FALSE(get(found.examine(base)).parent);
+  EXPECT_EQ(get(found.examine(raw)).size, mib(3));
+  const auto seen = get(found.examine(overlay));
+  EXPECT_EQ(seen.size, mib(128));
+  ASSERT_TRUE(seen.parent);
+  EXPECT_EQ(seen.parent->layer, base.layer);
+  EXPECT_EQ(seen.parent->owner, base.owner);
+  EXPECT_EQ(seen.parent->owner_kind, base.owner_kind);
+  EXPECT_EQ(seen.parent->format, base.format);
+}
+
+TEST_F(PreparedVolumes, WhatIsNotThereIsNotFound) {
+  auto& found = driver().found();
+  const auto look = [&](VolumeRef volume) -> Async<void> { co_await found.examine(volume); };
+  const auto read = [&](std::string name) -> Async<void> {
+    co_await found.read_note({owner_}, std::move(name));
+  };
+  EXPECT_EQ(failure(look(disk())), "no-such-object");
+  EXPECT_EQ(failure(read("guest.json")), "no-such-object");
+  const auto volume = disk();
+  EXPECT_EQ(create(volume, mib(64)), "");
+  EXPECT_EQ(failure(read("guest.json")), "no-such-object");
+  harness_->hold(volume);
+  EXPECT_EQ(failure(look(volume)), "in-use");
+  harness_->let_go(volume);
+  EXPECT_EQ(failure(look(volume)), "");
+}
+
+TEST_F(PreparedVolumes, AnotherDatastoreIsAdoptedOnlyWhenThatIsWished) {
+  const auto volume = disk();
+  EXPECT_EQ(create(volume, mib(64)), "");
+  auto other = harness_->other_datastore();
+  EXPECT_EQ(failure(other->prepare()), "wrong-state");
+  EXPECT_EQ(find(volume), VolumeState::ready);
+  run(other->prepare(true));
+  run(other->prepare(true));
+  run(other->prepare());
+  EXPECT_EQ(get(other->find(volume)), VolumeState::ready);
+  EXPECT_EQ(failure(find_only(volume)), "datastore-unavailable") << "whoever had it finds it away";
+}
+
+TEST_F(VolumeContract, AnAdoptedPlaceMayBeNewButNotForeign) {
+  harness_->put_foreign_file();
+  EXPECT_EQ(failure(driver().prepare(true)), "wrong-state");
+}
+
 TEST_F(PreparedVolumes, WhatComesInIsAppendedFlushedAndForgotten) {
   auto& files = driver().incoming();
   const Uuid id = uuid();

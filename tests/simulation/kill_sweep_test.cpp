@@ -300,6 +300,47 @@ TEST(KillSweep, Purge) {
          is_there});
 }
 
+// A guest "web1" whose files are there and whose documents are not; with its image or without.
+std::function<void(SimCluster&)> with_found_guest(bool image_too) {
+  return [image_too](SimCluster& cluster) {
+    auto& alpha = cluster.host("alpha");
+    if (image_too) {
+      ask_and_wait(cluster, alpha, requests::build_image("other", "shared"));
+    }
+    model::CreateVm create;
+    create.name = "web1";
+    create.image = image_too ? "other" : "demo";
+    ask_and_wait(cluster, alpha, requests::create(create));
+    model::Datastore shared;
+    for (const auto& [id, datastore] : read_truth(cluster.store()).datastores) {
+      if (datastore.shared) shared = datastore;
+    }
+    auto& place = cluster.storage().place(shared, "alpha");
+    const FakePlace before = place;
+    ask_and_wait(cluster, alpha, requests::remove("web1", true));
+    if (image_too) ask_and_wait(cluster, alpha, requests::remove_image("other"));
+    for (const auto& [key, volume] : before.volumes) {
+      if (place.volumes.emplace(key, volume).second) {
+        place.strays.insert(key.substr(0, key.rfind('/')));
+      }
+    }
+    place.notes = before.notes;
+  };
+}
+
+TEST(KillSweep, Register) {
+  sweep({"register", with_found_guest(false), requests::register_vm("web1", "shared"),
+         is_state(GuestState::stopped), has_no_guest});
+  const auto with_image = [](const StoreTruth& truth) {
+    return is_state(GuestState::stopped)(truth) && truth.images.size() == 2;
+  };
+  const auto without = [](const StoreTruth& truth) {
+    return truth.guests.empty() && truth.images.size() == 1;
+  };
+  sweep({"register with its image", with_found_guest(true), requests::register_vm("web1", "shared"),
+         with_image, without});
+}
+
 TEST(KillSweep, Edit) {
   const auto described = [](std::string text) {
     return [text](const StoreTruth& truth) {

@@ -187,6 +187,12 @@ Request create_datastore(std::string name, std::string path, bool shared) {
   request.shared = shared;
   return plain([=](HostControl& c, Caller k) { return c.datastores().create(k, request); });
 }
+Request register_vm(std::string vm, std::string datastore) {
+  model::RegisterVm request;
+  request.guest = std::move(vm);
+  request.datastore = std::move(datastore);
+  return plain([=](HostControl& c, Caller k) { return c.guests().admit(k, request); });
+}
 Request remove_datastore(std::string name) {
   return plain([=](HostControl& c, Caller k) { return c.datastores().remove(k, {name}); });
 }

@@ -35,6 +35,7 @@ void import_demo(SimCluster& cluster, SimHost& host, const std::string& datastor
 namespace requests {
 Request create(model::CreateVm request);
 Request create_demo(std::string name, bool start = false);
+Request register_vm(std::string vm, std::string datastore);
 Request start(std::string vm);
 Request stop(std::string vm, bool force = false);
 Request shutdown(std::string vm, bool then_stop = false);

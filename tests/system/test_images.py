@@ -5,12 +5,13 @@ import hashlib
 import http.client
 import os
 import random
+import re
 import struct
 import subprocess
 import threading
 import unittest
 
-from harness import BIN, SystemTest, UnixConnection, wait_for
+from harness import BIN, SOURCE, SystemTest, UnixConnection, wait_for
 from image_server import ImageServer
 
 MIB = 1 << 20
@@ -29,6 +30,25 @@ def make_iso(path, sectors=40):
     data[0x8800:0x9000] = b"\xffCD001\1" + bytes(2041)
     with open(path, "wb") as file:
         file.write(data)
+
+
+def make_bootable_iso(path):
+    """The same with a boot sector of 512 bytes (El Torito 1.0, no emulation): prints "tick"."""
+    make_iso(path)
+    with open(os.path.join(SOURCE, "tests/contract/boot_sector.hpp")) as file:
+        code = bytes(int(b, 16) for b in re.findall(r"0x([0-9a-f]{2})[,}]", file.read()))
+    record = bytearray(2048)  # the boot record, section 2.0: where the catalog is
+    record[:7] = b"\0CD001\1"
+    record[7:30] = b"EL TORITO SPECIFICATION"
+    struct.pack_into("<I", record, 0x47, 19)
+    catalog = bytearray(2048)  # a validation entry (2.1) and the default entry (2.2)
+    catalog[0], catalog[30], catalog[31] = 1, 0x55, 0xAA
+    struct.pack_into("<H", catalog, 28, -sum(struct.unpack("<16H", catalog[:32])) & 0xFFFF)
+    catalog[32] = 0x88
+    struct.pack_into("<HI", catalog, 38, 1, 20)
+    with open(path, "r+b") as file:
+        file.seek(17 * 2048)
+        file.write(record + b"\xffCD001\1" + bytes(2041) + catalog + code)
 
 
 class Images(SystemTest):
@@ -120,6 +140,22 @@ class Images(SystemTest):
             self.assertIn(words, done.stderr)
             self.assertIn("next:", done.stderr)
         self.assert_nothing_is_left()
+
+    def test_a_guest_boots_from_a_cd(self):
+        iso = self.path("installer.iso")
+        make_bootable_iso(iso)
+        self.daemon.ruche("image", "import", "installer", iso)
+        self.daemon.ruche("vm", "create", "fresh", "--cdrom", "installer", "--disk-size", "1GiB",
+                          "--memory", "64MiB", "--start", "--wait", "running")
+        self.daemon.ruche("vm", "console", "fresh", "--no-input", "--until", "tick [0-9a-f]+",
+                          "--timeout", "60s")
+        self.assertIn("installer", self.daemon.ruche("vm", "show", "fresh").stdout)
+        refusal = self.daemon.ruche("image", "delete", "installer", expect=None)
+        self.assertNotEqual(refusal.returncode, 0)
+        refusal = self.daemon.ruche("vm", "create", "wrong", "--image", "installer", expect=None)
+        self.assertIn("--cdrom installer", refusal.stderr)
+        self.daemon.ruche("vm", "delete", "fresh", "--stop", "--purge", "--yes")
+        self.daemon.ruche("image", "delete", "installer")
 
     def test_an_iso_is_kept_as_it_came_and_is_no_disk(self):
         iso = self.path("cd.iso")

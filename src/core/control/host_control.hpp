@@ -39,6 +39,7 @@ class HostControl {
     ports::HostInfo& host_info;
     ports::History& history;
     ports::Passwords& passwords;
+    ports::Sealing& sealing;
     Clock& clock;
     Random& random;
     Log& log;

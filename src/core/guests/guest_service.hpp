@@ -7,8 +7,10 @@
 
 #include "core/guests/plans.hpp"
 #include "core/inventory/writer.hpp"
+#include "core/storage/datastore_pool.hpp"
 #include "core/tasks/request.hpp"
 #include "model/requests.hpp"
+#include "model/views.hpp"
 #include "ports/hypervisor.hpp"
 
 namespace ruche::core {
@@ -20,10 +22,16 @@ class GuestService {
     model::HostId self;
     ports::EngineCapabilities capabilities;
     ports::NetworkDriver& networks;
+    DatastorePool& pool;
+    ports::Sealing& sealing;
   };
   explicit GuestService(Parts parts) : parts_(std::move(parts)) {}
 
   Async<Accepted> create(Caller caller, model::CreateVm request);
+  // Takes in a guest from its files (ADR 15).
+  Async<Accepted> admit(Caller caller, model::RegisterVm request);
+  // Guests on a datastore that the store does not know, by name; at most a thousand.
+  Async<std::vector<model::FoundVm>> found_on(model::DatastoreRef request);
   Async<Accepted> start(Caller caller, model::VmRef request);
   Async<Accepted> shutdown(Caller caller, model::ShutdownVm request);
   Async<Accepted> stop(Caller caller, model::StopVm request);
@@ -43,6 +51,8 @@ class GuestService {
   plans::Site site() const {
     return {parts_.self, parts_.capabilities, parts_.networks.capabilities()};
   }
+
+  Async<model::GuestId> guest_called(ports::FoundGuests& files, std::string reference) const;
 
   Parts parts_;
 };

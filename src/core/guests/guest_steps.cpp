@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "core/guests/admission_files.hpp"
+#include "core/guests/found_guest.hpp"
 #include "core/guests/guest_documents.hpp"
 #include "core/guests/guest_edit.hpp"
 
@@ -93,6 +95,9 @@ Async<void> GuestSteps::apply(const model::Step& step, const StepContext& contex
   const auto hold = co_await parts_.live.hold(id);
   if (is<model::RegisterGuest>(step) || is<model::ExportConfiguration>(step)) {
     co_await export_configuration(id);
+  } else if (const auto* admission = std::get_if<model::AdmitGuest>(&step)) {
+    co_await verify_admission(parts_.writer.inventory(), parts_.pool, *admission);
+    co_await export_configuration(id);
   } else if (is<model::LaunchMachine>(step)) {
     co_await launch(id);
   } else if (is<model::ResumeMachine>(step)) {
@@ -136,7 +141,7 @@ Async<void> GuestSteps::revert(const model::Step& step, const StepContext&) {
 }
 
 Async<void> GuestSteps::launch(model::GuestId id) {
-  auto spec = machine_spec(parts_.writer.inventory(), parts_.pool, id);
+  auto spec = machine_spec(parts_.writer.inventory(), parts_.pool, parts_.sealing, id);
   spec.ports = co_await parts_.networks.plug(id);
   std::shared_ptr<ports::Machine> launched = co_await parts_.hypervisor.launch(std::move(spec));
   parts_.live.put(id, launched);
@@ -305,7 +310,7 @@ Async<void> GuestSteps::export_configuration(model::GuestId id) {
   exported.seed.reset();  // what is secret stays in the store
   const std::string text = json::encode(exported, {.pretty = true});
   const auto driver = parts_.pool.driver(exported.datastore);
-  co_await driver->write_note(id, "guest.json", text + "\n");
+  co_await driver->write_note(id, kConfigurationNote, text + "\n");
 }
 
 namespace {
@@ -378,6 +383,8 @@ void GuestSteps::settle(const model::Step& step, Outcome outcome, const Error* w
     if (!done) return forget_guest(draft, id);
     auto& status = draft.guest_status(id);
     if (status.state == model::GuestState::provisioning) status.state = model::GuestState::stopped;
+  } else if (const auto* admission = std::get_if<model::AdmitGuest>(&step)) {
+    settle_admission(draft, *admission, done);
   } else if (is<model::LaunchMachine>(step)) {
     if (!done) settle_failed_start(draft, id, why);
   } else if (is<model::ResumeMachine>(step) || is<model::PauseMachine>(step)) {

@@ -11,6 +11,7 @@
 #include "core/storage/datastore_pool.hpp"
 #include "core/tasks/engine.hpp"
 #include "ports/hypervisor.hpp"
+#include "ports/sealing.hpp"
 
 namespace ruche::core {
 
@@ -23,6 +24,7 @@ class GuestSteps : public StepHandler {
     LiveGuests& live;
     HostNetworks& networks;
     AgentWatch& agents;
+    ports::Sealing& sealing;
     Clock& clock;
   };
   explicit GuestSteps(Parts parts) : parts_(std::move(parts)) {}
@@ -65,6 +67,7 @@ class GuestSteps : public StepHandler {
 };
 
 // Everything a launch needs, from the documents.
-ports::MachineSpec machine_spec(const Inventory& inventory, DatastorePool& pool, model::GuestId id);
+ports::MachineSpec machine_spec(const Inventory& inventory, DatastorePool& pool,
+                                ports::Sealing& sealing, model::GuestId id);
 
 }  // namespace ruche::core

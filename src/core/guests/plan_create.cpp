@@ -1,10 +1,8 @@
 #include <fmt/format.h>
 
 #include "core/guests/cloud_init.hpp"
+#include "core/guests/plan_parts.hpp"
 #include "core/guests/plans.hpp"
-#include "core/networks/addresses.hpp"
-#include "core/networks/network_plans.hpp"
-#include "core/placement/admission.hpp"
 #include "core/storage/layers.hpp"
 #include "core/storage/placement_rules.hpp"
 #include "model/guest_rules.hpp"
@@ -18,49 +16,6 @@ using model::Facet;
 using model::ObjectKind;
 
 constexpr Bytes kDefaultDisk = gib(8);
-constexpr const char* kDefaultNetwork = "default";
-// Users of guest processes: above every range that distributions hand out (login.defs(5), nss-
-// systemd(8)), below 2^31.
-constexpr std::uint32_t kFirstUid = 0x70000000;
-constexpr std::uint32_t kUidCount = 0x08000000;
-
-const model::HostStatus& host_status(const Draft& draft, model::HostId host) {
-  const auto found = draft.inventory().hosts().find(host.value);
-  if (found == draft.inventory().hosts().end() || !found->second->status) {
-    throw Error(Reason::host_unavailable, "the host has not described itself yet")
-        .remedy("try again in a moment");
-  }
-  return found->second->status->value;
-}
-
-std::uint32_t take_uid(Draft& draft, model::GuestId guest) {
-  while (true) {
-    const auto uid = kFirstUid + static_cast<std::uint32_t>(draft.random().below(kUidCount));
-    if (draft.inventory().name_holder("uid", std::to_string(uid))) continue;
-    draft.take_name("uid", std::to_string(uid), guest.value);
-    return uid;
-  }
-}
-
-std::string take_mac(Draft& draft, model::GuestId guest) {
-  while (true) {
-    const std::string mac = model::make_mac(draft.random());
-    if (draft.inventory().name_holder("mac", mac)) continue;
-    draft.take_name("mac", mac, guest.value);
-    return mac;
-  }
-}
-
-// What the new guest stands on must not be on its way out, now or by the time of the commit.
-void stand_on(Draft& draft, const std::optional<Stored<model::Placement>>& placement,
-              const std::string& name) {
-  if (!placement) return;
-  draft.depend(keys::placement(placement->value.host, placement->value.object));
-  for (const auto& claim : placement->value.claims) {
-    throw Error(Reason::claimed, fmt::format("{} is busy: task {}", name, to_text(claim.task)))
-        .remedy(fmt::format("wait for it: ruche task show {}", to_text(claim.task)));
-  }
-}
 
 const model::Image* find_image(Draft& draft, const std::string& reference,
                                const std::string& field = "/image") {
@@ -76,11 +31,6 @@ const model::Image* find_image(Draft& draft, const std::string& reference,
     throw Error(Reason::wrong_state, fmt::format("the image {} is still being made", image.name))
         .at(field)
         .remedy("wait for its task: ruche task list");
-  }
-  if (image.kind == model::ImageKind::iso) {
-    throw Error(Reason::bad_spec, fmt::format("the image {} is a CD, not a disk", image.name))
-        .at("/image")
-        .remedy("put it into a CD-ROM drive instead, or choose a disk image: ruche image list");
   }
   stand_on(draft, record->placement, "the image " + image.name);
   return &image;
@@ -188,36 +138,6 @@ void add_cdroms(Draft& draft, const model::CreateVm& request, model::Guest& gues
   }
 }
 
-// Host ports that other guests of this host have.
-void check_forwards(const Draft& draft, const model::CreateVm& request, model::HostId host) {
-  for (std::size_t i = 0; i < request.forwards.size(); ++i) {
-    const auto port = request.forwards[i].host_port;
-    const auto holder =
-        holder_of(draft.inventory(), host, {model::Protocol::tcp, "127.0.0.1", port});
-    if (!holder) continue;
-    throw Error(Reason::port_in_use,
-                fmt::format("host port {} leads into {} already", port, *holder))
-        .at(fmt::format("/forwards/{}/host_port", i))
-        .remedy("choose another host port");
-  }
-}
-
-// The network that the request means, or the default one where it works; null: QEMU's own.
-const NetworkRecord* choose_network(const Draft& draft, const Site& site,
-                                    const std::string& wished) {
-  if (wished == "user") return nullptr;
-  const auto& able = site.networks;
-  if (wished.empty()) {
-    const auto found = draft.inventory().find_network(kDefaultNetwork);
-    return able.available ? found.get() : nullptr;  // the inventory keeps it
-  }
-  const auto& record = find_network(draft, wished);
-  if (able.available) return &record;
-  throw Error(Reason::network_unavailable, "this host has no networks: " + able.reason)
-      .at("/network")
-      .remedy(able.remedy);
-}
-
 void add_nic(Draft& draft, const Site& site, const model::CreateVm& request, model::Guest& guest) {
   if (request.no_nic && !request.network.empty()) {
     throw Error(Reason::bad_spec, "without an adapter there is no network").at("/network");
@@ -227,19 +147,7 @@ void add_nic(Draft& draft, const Site& site, const model::CreateVm& request, mod
   nic.name = "nic0";
   nic.mac = take_mac(draft, guest.id);
   nic.forwards = request.forwards;
-  if (const auto* record = choose_network(draft, site, request.network)) {
-    const auto& network = record->spec->value;
-    draft.depend(keys::placement(record->placement->value.host, network.id.value));
-    for (const auto& claim : record->placement->value.claims) {
-      if (claim.facet != Facet::existence) continue;
-      throw Error(Reason::claimed, fmt::format("the network {} comes or goes: task {}",
-                                               network.name, to_text(claim.task)))
-          .remedy(fmt::format("wait for it: ruche task show {}", to_text(claim.task)));
-    }
-    nic.kind = model::NicKind::network;
-    nic.network = network.id;
-    nic.address = take_address(draft, network, guest.id);
-  }
+  plug_in(draft, site, request.network, guest.id, nic);
   guest.spec.nics.push_back(std::move(nic));
 }
 
@@ -264,17 +172,10 @@ model::Guest make_guest(Draft& draft, const Site& site, const model::CreateVm& r
   return guest;
 }
 
-void check_host(const Draft& draft, const Site& site, const model::Guest& guest) {
-  const auto& host = host_status(draft, site.self);
-  unwrap(can_run_baseline(host, guest.spec.cpu_baseline));
-  const auto wanted = model::reservation_of(guest.spec, site.capabilities.overhead);
-  const auto record = draft.inventory().hosts().find(site.self.value)->second;
-  if (record->ledger) unwrap(could_ever_run(record->ledger->value, wanted));
-}
-
 }  // namespace
 
-Proposal create(Draft& draft, const Site& site, const model::CreateVm& request) {
+Proposal create(Draft& draft, const Site& site, ports::Sealing& sealing,
+                const model::CreateVm& request) {
   auto seeding = plan_seed(request, draft.random());
   const auto* image = find_image(draft, request.image);
   if (image && image->kind != model::ImageKind::disk) {
@@ -295,7 +196,7 @@ Proposal create(Draft& draft, const Site& site, const model::CreateVm& request) 
   stand_on(draft, datastore->placement, "the datastore " + datastore->spec->value.name);
   unwrap(model::check_tags(guest.tags));
   check_host(draft, site, guest);
-  check_forwards(draft, request, site.self);
+  check_forwards(draft, request.forwards, site.self, "/forwards");
   draft.take_name("vm", guest.name, guest.id.value);
   guest.uid = take_uid(draft, guest.id);
 
@@ -306,7 +207,7 @@ Proposal create(Draft& draft, const Site& site, const model::CreateVm& request) 
   add_cdroms(draft, request, guest);
   if (seeding) {
     guest.spec.cloud_init = std::move(seeding->shown);
-    guest.seed = std::move(seeding->secret);
+    guest.seed = sealed(seeding->secret, sealing);
   }
   add_nic(draft, site, request, guest);
   unwrap(model::assign_slots(guest.spec));

@@ -4,10 +4,12 @@
 
 #include <expected>
 
+#include "core/guests/found_guest.hpp"
 #include "core/inventory/draft.hpp"
 #include "core/tasks/accept.hpp"
 #include "model/requests.hpp"
 #include "ports/hypervisor.hpp"
+#include "ports/sealing.hpp"
 
 namespace ruche::core::plans {
 
@@ -17,7 +19,11 @@ struct Site {
   ports::NetworkCapabilities networks;
 };
 
-Proposal create(Draft& draft, const Site& site, const model::CreateVm& request);
+Proposal create(Draft& draft, const Site& site, ports::Sealing& sealing,
+                const model::CreateVm& request);
+// `found` is on the datastore that its guest names.
+Proposal admit(Draft& draft, const Site& site, const model::RegisterVm& request,
+               const FoundGuest& found);
 Proposal start(Draft& draft, const Site& site, const model::VmRef& request);
 Proposal shutdown(Draft& draft, const model::ShutdownVm& request);
 Proposal stop(Draft& draft, const model::StopVm& request);

@@ -20,20 +20,6 @@ model::ImageId image_of(const model::Step& step) {
   return std::get<ForgetImage>(step).image;
 }
 
-void forget(Draft& draft, model::ImageId id) {
-  const auto found = draft.inventory().images().find(id.value);
-  if (found == draft.inventory().images().end()) return;
-  if (found->second->spec) {
-    const model::Image& image = found->second->spec->value;
-    for (const auto layer : layers_of(image)) remove_layer(draft, layer);
-    draft.free_name("image", image.name);
-  }
-  draft.erase(keys::image(id));
-  if (const auto* placement = draft.find_placement(id.value)) {
-    draft.erase(keys::placement(placement->host, id.value));
-  }
-}
-
 // An upload has done its work, is no good, or may be used once more: with another format declared.
 void settle_upload(Draft& draft, model::UploadId id, Outcome outcome, const Error* why) {
   const auto& uploads = draft.inventory().uploads();
@@ -48,6 +34,20 @@ void settle_upload(Draft& draft, model::UploadId id, Outcome outcome, const Erro
 }
 
 }  // namespace
+
+void forget_image(Draft& draft, model::ImageId id) {
+  const auto found = draft.inventory().images().find(id.value);
+  if (found == draft.inventory().images().end()) return;
+  if (found->second->spec) {
+    const model::Image& image = found->second->spec->value;
+    for (const auto layer : layers_of(image)) remove_layer(draft, layer);
+    draft.free_name("image", image.name);
+  }
+  draft.erase(keys::image(id));
+  if (const auto* placement = draft.find_placement(id.value)) {
+    draft.erase(keys::placement(placement->host, id.value));
+  }
+}
 
 std::vector<model::LayerId> layers_of(const model::Image& image) {
   std::vector<model::LayerId> layers{image.disk};
@@ -197,7 +197,7 @@ void ImageSteps::settle(const model::Step& step, Outcome outcome, const Error* w
     }
     return;
   }
-  forget(draft, id);
+  forget_image(draft, id);
 }
 
 }  // namespace ruche::core

@@ -46,6 +46,8 @@ class ImageSteps : public StepHandler {
   Parts parts_;
 };
 
+// Removes an image's documents; a missing one is not an error.
+void forget_image(Draft& draft, model::ImageId id);
 // All layers that belong to an image.
 std::vector<model::LayerId> layers_of(const model::Image& image);
 

@@ -41,7 +41,7 @@ Async<Accepted> DatastoreService::create(Caller caller, model::CreateDatastore r
                     {ObjectKind::datastore, id.value, request.name},
                     {Facet::existence},
                     parts_.self,
-                    {model::AttachDatastore{id}}};
+                    {model::AttachDatastore{id, request.adopt}}};
   };
   co_return co_await accept(parts_.writer, std::move(caller), propose);
 }

@@ -95,7 +95,7 @@ Async<void> StorageSteps::apply(const model::Step& step, const StepContext&) {
     co_await driver->remove(volume_ref(*layer));
   } else if (const auto* attach = std::get_if<AttachDatastore>(&step)) {
     const auto driver = pool_.driver(attach->datastore);
-    co_await driver->prepare();
+    co_await driver->prepare(attach->adopt);
     const auto status = co_await driver->probe();
     if (status.state == model::DatastoreState::unavailable) {
       throw Error(Reason::datastore_unavailable, status.last_error);

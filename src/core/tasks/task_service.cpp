@@ -61,6 +61,12 @@ struct Describe {
   std::string operator()(const model::RegisterGuest& s) const {
     return fmt::format("write the configuration of {}", guest(s.guest));
   }
+  std::string operator()(const model::AdmitGuest& s) const {
+    std::string with;
+    if (s.images.size() == 1) with = ", with the image below it";
+    if (s.images.size() > 1) with = fmt::format(", with {} images", s.images.size());
+    return fmt::format("look once more at the files of {} and take it in{}", guest(s.guest), with);
+  }
   std::string operator()(const model::ExportConfiguration& s) const {
     return fmt::format("write the configuration of {}", guest(s.guest));
   }
@@ -121,7 +127,8 @@ struct Describe {
     return fmt::format("take the network {} away", network_name(inventory, s.network));
   }
   std::string operator()(const model::AttachDatastore& s) const {
-    return fmt::format("prepare the datastore {}", datastore_name(inventory, s.datastore));
+    return fmt::format("{} the datastore {}", s.adopt ? "take over the place of" : "prepare",
+                       datastore_name(inventory, s.datastore));
   }
   std::string operator()(const model::DetachDatastore& s) const {
     return fmt::format("forget the datastore {}; its files stay",

@@ -8,6 +8,7 @@
 
 #include "base/impatient_lane.hpp"
 #include "drivers/dir/file_copy.hpp"
+#include "drivers/dir/found.hpp"
 #include "drivers/dir/import.hpp"
 #include "drivers/dir/incoming.hpp"
 #include "drivers/dir/place.hpp"
@@ -54,7 +55,9 @@ class Ordered {
   std::shared_ptr<CreateOrder> order_;
 };
 
-class DirDriver : public ports::VolumeDriver, private ports::IncomingFiles {
+class DirDriver : public ports::VolumeDriver,
+                  private ports::IncomingFiles,
+                  private ports::FoundGuests {
  public:
   DirDriver(Clock& clock, Log& log, ports::Processes& processes, const DirOptions& options,
             const model::Datastore& datastore)
@@ -85,8 +88,8 @@ class DirDriver : public ports::VolumeDriver, private ports::IncomingFiles {
     co_return status;
   }
 
-  Async<void> prepare() override {
-    co_await on_lane("preparing it", [place = place_] { place->prepare(); });
+  Async<void> prepare(bool adopt) override {
+    co_await on_lane("preparing it", [place = place_, adopt] { place->prepare(adopt); });
   }
 
   Async<ports::VolumeState> find(ports::VolumeRef volume) override {
@@ -121,6 +124,7 @@ class DirDriver : public ports::VolumeDriver, private ports::IncomingFiles {
   }
 
   ports::IncomingFiles& incoming() override { return *this; }
+  ports::FoundGuests& found() override { return *this; }
 
   ports::ImageFile file(const ports::VolumeRef& volume) const override {
     const auto names = names_of(volume);
@@ -161,6 +165,19 @@ class DirDriver : public ports::VolumeDriver, private ports::IncomingFiles {
   }
   Async<std::vector<Uuid>> list() override {
     return on_lane("listing incoming files", [place = place_] { return list_incoming(*place); });
+  }
+
+  Async<std::vector<model::GuestId>> guests() override {
+    return on_lane("looking for guests", [place = place_] { return found_guests(*place); });
+  }
+  Async<std::string> read_note(model::GuestId guest, std::string file_name) override {
+    return on_lane("reading " + file_name, [place = place_, guest, file_name] {
+      return read_note_of(*place, guest, file_name);
+    });
+  }
+  Async<ports::FoundVolume> examine(ports::VolumeRef volume) override {
+    return on_lane("looking at a volume",
+                   [place = place_, volume] { return examine_volume(*place, volume); });
   }
 
   // Runs blocking work, which owns what it touches, on the datastore's thread.

@@ -23,8 +23,10 @@ using ports::VolumeRef;
 
 constexpr const char* kMark = ".ruche-datastore";
 
+constexpr std::string_view kMarkStart = "ruche-datastore 1\nid ";
+
 std::string mark_text(model::DatastoreId id) {
-  return fmt::format("ruche-datastore 1\nid {}\n", to_text(id));
+  return fmt::format("{}{}\n", kMarkStart, to_text(id));
 }
 
 Error away(const std::string& root, const std::string& why) {
@@ -78,6 +80,11 @@ VolumeNames names_of(const VolumeRef& volume) {
           fmt::format("{}.{}", to_text(volume.layer), extension_of(volume))};
 }
 
+std::string path_from_sibling(const VolumeRef& target) {
+  const auto names = names_of(target);
+  return "../../" + names.owner_path + "/" + names.file;
+}
+
 Fd Place::open_marked_root() const {
   Fd root(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root) throw away(root_, fmt::format("cannot be opened: {}", std::strerror(errno)));
@@ -92,18 +99,21 @@ Fd Place::open_marked_root() const {
   return root;
 }
 
-void Place::prepare() const {
+void Place::prepare(bool adopt) const {
   std::error_code failed;
   std::filesystem::create_directories(root_, failed);
   if (failed) throw os_error("cannot create " + root_, failed.value());
   const Fd root(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root) throw os_error("cannot open " + root_, errno);
   if (const auto mark = open_existing(root.get(), kMark, O_RDONLY)) {
-    if (read_text(mark.get(), 256) != mark_text(id_)) {
+    const auto text = read_text(mark.get(), 256);
+    const bool ours = text == mark_text(id_);
+    if (!ours && !(adopt && text.starts_with(kMarkStart))) {
       throw Error(Reason::wrong_state, root_ + " is the place of another datastore")
           .at("/path")
-          .remedy("Choose another directory.");
+          .remedy("Choose another directory. If no Ruche uses it any more: --adopt.");
     }
+    if (!ours) replace_durably(root.get(), kMark, mark_text(id_));
   } else {
     for (const auto& name : names_in(root.get())) {
       if (name == "lost+found" || name == std::string(kMark) + ".partial") continue;

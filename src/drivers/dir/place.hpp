@@ -48,7 +48,7 @@ class Place {
 
   const std::string& root() const { return root_; }
 
-  void prepare() const;
+  void prepare(bool adopt) const;
   model::DatastoreStatus look() const;
   // Whether files can share blocks here, tried out with two nameless files.
   bool shares_blocks() const;
@@ -91,5 +91,9 @@ struct LayerFacts {
   std::string backing_file;
 };
 LayerFacts read_layer(int file, const ports::VolumeRef& volume);
+
+// How a volume names the file of a layer that it stands on: from its own directory, so that a
+// datastore can be moved.
+std::string path_from_sibling(const ports::VolumeRef& target);
 
 }  // namespace ruche::drivers::dir

@@ -21,12 +21,6 @@ using ports::VolumeRef;
 constexpr Bytes kSmallChange = mib(1);
 constexpr std::int64_t kLargest = std::int64_t{1} << 51;  // of a qcow2 with 64 KiB clusters
 
-// From a volume of one owner to the file of another layer, so that a datastore can be moved.
-std::string path_from_sibling(const VolumeRef& target) {
-  const auto names = names_of(target);
-  return "../../" + names.owner_path + "/" + names.file;
-}
-
 std::string backing_of(const ports::CreateVolume& request) {
   return request.parent ? path_from_sibling(*request.parent) : std::string();
 }

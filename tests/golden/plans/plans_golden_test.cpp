@@ -11,6 +11,7 @@
 #include "core/guests/plans.hpp"
 #include "core/tasks/task_service.hpp"
 #include "golden.hpp"
+#include "sim/fake_sealing.hpp"
 #include "simulation/sim_client.hpp"
 
 namespace ruche::core {
@@ -57,6 +58,7 @@ class World {
     cluster_.run_for(std::chrono::seconds(1));
   }
   HostControl& alpha() { return cluster_.host("alpha").control(); }
+  sim::FakeSealing sealing{"alpha"};
   sim::SimMachines& machines() { return cluster_.host("alpha").machines(); }
 
  private:
@@ -68,9 +70,47 @@ Request as(const PlanCase& wanted) {
   return json::decode<Request>(wanted.request.text);
 }
 
+// A guest "web1" as its files would tell of it, on the image "demo" or on one that is not known.
+FoundGuest found_web1(const Inventory& inventory, bool known_image) {
+  const auto fixed = [](int number) {
+    return *parse_uuid(fmt::format("00000000-0000-7000-8000-{:012}", number));
+  };
+  const auto image = inventory.find_image("demo");
+  FoundGuest found;
+  found.guest.id = {fixed(1)};
+  found.guest.name = "web1";
+  found.guest.datastore = image->spec->value.datastore;
+  found.guest.image = known_image ? image->spec->value.id : model::ImageId{fixed(2)};
+  found.guest.spec.disks.push_back({"disk0", {fixed(3)}, mib(64), model::DiskBus::virtio_blk, 3});
+  found.guest.spec.nics.push_back({"nic0",
+                                   model::NicKind::network,
+                                   "52:54:00:0a:0b:0c",
+                                   {},
+                                   4,
+                                   model::NetworkId{fixed(4)},
+                                   "10.9.8.7"});
+  model::Layer below;
+  below.id = known_image ? image->spec->value.disk : model::LayerId{fixed(5)};
+  below.owner_kind = model::ObjectKind::image;
+  below.owner = found.guest.image->value;
+  below.size = mib(64);
+  model::Layer top;
+  top.id = {fixed(3)};
+  top.owner = fixed(1);
+  top.parent = below.id;
+  top.size = mib(64);
+  found.layers = {below, top};
+  return found;
+}
+
 Proposal propose(const PlanCase& wanted, World& world, Draft& draft) {
   const plans::Site site{world.alpha().self(), world.machines().capabilities, {}};
-  if (wanted.plan == "create") return plans::create(draft, site, as<model::CreateVm>(wanted));
+  if (wanted.plan == "create")
+    return plans::create(draft, site, world.sealing, as<model::CreateVm>(wanted));
+  if (wanted.plan == "register" || wanted.plan == "register-unknown-image") {
+    const auto found = found_web1(draft.inventory(), wanted.plan == "register");
+    return plans::admit(draft, site, as<model::RegisterVm>(wanted), found);
+  }
   if (wanted.plan == "start") return plans::start(draft, site, as<model::VmRef>(wanted));
   if (wanted.plan == "stop") return plans::stop(draft, as<model::StopVm>(wanted));
   if (wanted.plan == "shutdown") return plans::shutdown(draft, as<model::ShutdownVm>(wanted));

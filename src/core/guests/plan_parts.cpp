@@ -1,0 +1,115 @@
+#include "core/guests/plan_parts.hpp"
+
+#include <fmt/format.h>
+
+#include "core/networks/addresses.hpp"
+#include "core/networks/network_plans.hpp"
+#include "core/placement/admission.hpp"
+#include "model/guest_rules.hpp"
+#include "model/hardware.hpp"
+
+namespace ruche::core::plans {
+
+namespace {
+
+constexpr const char* kDefaultNetwork = "default";
+// Users of guest processes: above every range that distributions hand out (login.defs(5), nss-
+// systemd(8)), below 2^31.
+constexpr std::uint32_t kFirstUid = 0x70000000;
+constexpr std::uint32_t kUidCount = 0x08000000;
+
+const model::HostStatus& host_status(const Draft& draft, model::HostId host) {
+  const auto found = draft.inventory().hosts().find(host.value);
+  if (found == draft.inventory().hosts().end() || !found->second->status) {
+    throw Error(Reason::host_unavailable, "the host has not described itself yet")
+        .remedy("try again in a moment");
+  }
+  return found->second->status->value;
+}
+
+// The network that the request means, or the default one where it works; null: QEMU's own.
+const NetworkRecord* choose_network(const Draft& draft, const Site& site,
+                                    const std::string& wished) {
+  if (wished == "user") return nullptr;
+  const auto& able = site.networks;
+  if (wished.empty()) {
+    const auto found = draft.inventory().find_network(kDefaultNetwork);
+    return able.available ? found.get() : nullptr;  // the inventory keeps it
+  }
+  const auto& record = find_network(draft, wished);
+  if (able.available) return &record;
+  throw Error(Reason::network_unavailable, "this host has no networks: " + able.reason)
+      .at("/network")
+      .remedy(able.remedy);
+}
+
+}  // namespace
+
+std::uint32_t take_uid(Draft& draft, model::GuestId guest) {
+  while (true) {
+    const auto uid = kFirstUid + static_cast<std::uint32_t>(draft.random().below(kUidCount));
+    if (draft.inventory().name_holder("uid", std::to_string(uid))) continue;
+    draft.take_name("uid", std::to_string(uid), guest.value);
+    return uid;
+  }
+}
+
+std::string take_mac(Draft& draft, model::GuestId guest) {
+  while (true) {
+    const std::string mac = model::make_mac(draft.random());
+    if (draft.inventory().name_holder("mac", mac)) continue;
+    draft.take_name("mac", mac, guest.value);
+    return mac;
+  }
+}
+
+void stand_on(Draft& draft, const std::optional<Stored<model::Placement>>& placement,
+              const std::string& name) {
+  if (!placement) return;
+  draft.depend(keys::placement(placement->value.host, placement->value.object));
+  for (const auto& claim : placement->value.claims) {
+    throw Error(Reason::claimed, fmt::format("{} is busy: task {}", name, to_text(claim.task)))
+        .remedy(fmt::format("wait for it: ruche task show {}", to_text(claim.task)));
+  }
+}
+
+void check_forwards(const Draft& draft, const std::vector<model::PortForward>& forwards,
+                    model::HostId host, const std::string& field) {
+  for (std::size_t i = 0; i < forwards.size(); ++i) {
+    const auto port = forwards[i].host_port;
+    const auto holder =
+        holder_of(draft.inventory(), host, {model::Protocol::tcp, "127.0.0.1", port});
+    if (!holder) continue;
+    throw Error(Reason::port_in_use,
+                fmt::format("host port {} leads into {} already", port, *holder))
+        .at(fmt::format("{}/{}/host_port", field, i))
+        .remedy("choose another host port");
+  }
+}
+
+void check_host(const Draft& draft, const Site& site, const model::Guest& guest) {
+  const auto& host = host_status(draft, site.self);
+  unwrap(can_run_baseline(host, guest.spec.cpu_baseline));
+  const auto wanted = model::reservation_of(guest.spec, site.capabilities.overhead);
+  const auto record = draft.inventory().hosts().find(site.self.value)->second;
+  if (record->ledger) unwrap(could_ever_run(record->ledger->value, wanted));
+}
+
+void plug_in(Draft& draft, const Site& site, const std::string& wished, model::GuestId guest,
+             model::NicSpec& nic) {
+  const auto* record = choose_network(draft, site, wished);
+  if (record == nullptr) return;
+  const auto& network = record->spec->value;
+  draft.depend(keys::placement(record->placement->value.host, network.id.value));
+  for (const auto& claim : record->placement->value.claims) {
+    if (claim.facet != model::Facet::existence) continue;
+    throw Error(Reason::claimed, fmt::format("the network {} comes or goes: task {}", network.name,
+                                             to_text(claim.task)))
+        .remedy(fmt::format("wait for it: ruche task show {}", to_text(claim.task)));
+  }
+  nic.kind = model::NicKind::network;
+  nic.network = network.id;
+  nic.address = take_address(draft, network, guest);
+}
+
+}  // namespace ruche::core::plans

@@ -1,0 +1,26 @@
+// What every plan that makes a guest does: allocations in the planning commit, and checks.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/guests/plans.hpp"
+
+namespace ruche::core::plans {
+
+std::uint32_t take_uid(Draft& draft, model::GuestId guest);
+std::string take_mac(Draft& draft, model::GuestId guest);
+// What the new guest stands on must not be on its way out, now or by the time of the commit.
+void stand_on(Draft& draft, const std::optional<Stored<model::Placement>>& placement,
+              const std::string& name);
+// Host ports that other guests of this host have; `field` names the list in the request.
+void check_forwards(const Draft& draft, const std::vector<model::PortForward>& forwards,
+                    model::HostId host, const std::string& field);
+// Whether this host could ever run it.
+void check_host(const Draft& draft, const Site& site, const model::Guest& guest);
+// Plugs an adapter into the network that is wished, or into the default one where it works, with an
+// address of its own; else it stays on QEMU's own NAT.
+void plug_in(Draft& draft, const Site& site, const std::string& wished, model::GuestId guest,
+             model::NicSpec& nic);
+
+}  // namespace ruche::core::plans
