@@ -42,6 +42,7 @@ class Preparation {
     join_cgroups_later();
     set_session();
     set_limits();
+    give_up_protection();
     open_files();
     if (options_.id_count != 0) live_apart();
     const int ruleset = make_landlock();
@@ -124,6 +125,17 @@ class Preparation {
         fail_errno("limits", "setrlimit");
       }
     }
+  }
+
+  // The daemon may be spared when the machine runs out of memory. What it starts is not: the kernel
+  // would end everything else before the guest that took the memory. A machine without that file
+  // protects nobody.
+  static void give_up_protection() {
+    const int file = ::open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+    if (file < 0) return;
+    char sign = 0;
+    if (::read(file, &sign, 1) == 1 && sign == '-') (void)!::pwrite(file, "0", 1, 0);
+    ::close(file);
   }
 
   void redirect(int target, const std::string& path, int flags) {
