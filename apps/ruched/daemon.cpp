@@ -19,6 +19,8 @@ namespace ruche::apps {
 
 namespace {
 
+constexpr Duration kNetworksPatience{10'000};
+
 struct FirstLine {
   std::string socket;
   std::string url;
@@ -114,6 +116,12 @@ Async<void> shut_down(const DaemonOptions& options, core::HostControl::Ports& po
   core::HostShutdown shutdown(
       {control.guests(), control.inventory(), ports.clock, ports.log, control.self()});
   co_await shutdown.run(std::chrono::seconds(options.shut_down_seconds));
+  try {
+    co_await with_deadline(ports.clock, kNetworksPatience, "taking the networks away",
+                           control.host_networks().remove_unwanted());
+  } catch (const Error& error) {
+    ports.log.warning("ruched", "networks stay behind", {{"why", error.full_message()}});
+  }
   everything.cancel(CancelReason::shutdown);
 }
 

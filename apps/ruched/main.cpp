@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -101,13 +103,25 @@ struct Places {
 };
 
 // The key that seals secrets in the store: made at the first start, in a file that only root reads.
+// Never made anew beside a store: what is sealed in there could not be opened any more, and an
+// error of the disk must not cost the key that is there.
 Secret<std::string> key_of(const Instance& instance) {
   const auto path = instance.path("secrets.key");
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
+  const bool absent = ::access(path.c_str(), F_OK) != 0 && errno == ENOENT;
+  const bool first = ::access(instance.path("state.db").c_str(), F_OK) != 0 && errno == ENOENT;
+  if (absent && first) {
     const auto key = drivers::sealing::make_key();
     replace_file(path, key.reveal());
     return key;
+  }
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    throw Error(Reason::io_failed,
+                fmt::format("the key of this host's secrets, {}, cannot be read: {}", path,
+                            std::strerror(errno)))
+        .remedy(
+            "restore it beside state.db; if it is lost, so are passwords and user-data for "
+            "guests that never booted: head -c 32 /dev/urandom makes a new one (mode 0600)");
   }
   std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   Secret<std::string> key(bytes);

@@ -25,6 +25,10 @@ Check check_topology(const VmSpec& spec) {
 }
 
 Check check_memory(const VmSpec& spec) {
+  constexpr Bytes kMost = gib(64 << 10);  // what x86-64 addresses with 46 bits
+  if (spec.memory > kMost) {
+    return refuse(Reason::out_of_range, "memory is at most " + to_text(kMost), "/memory_bytes");
+  }
   if (spec.memory.count % (1 << 20) == 0) return {};
   return refuse(Reason::memory_not_aligned, "memory must be a whole number of MiB",
                 "/memory_bytes");

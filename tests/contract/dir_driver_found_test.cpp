@@ -82,6 +82,33 @@ TEST_F(DirFound, WhatIsNoPlainFileIsNotOpened) {
   EXPECT_TRUE(examine().starts_with("guest-refused: ")) << "somebody else could write it";
 }
 
+TEST_F(DirFound, WhatOthersCouldChangeIsRefused) {
+  shell("qemu-img create -q -f qcow2 " + file_ + " 1M && chmod 600 " + file_);
+  EXPECT_EQ(examine(), "");
+  shell("chmod 666 " + file_);
+  EXPECT_TRUE(examine().starts_with("guest-refused: ")) << examine();
+  shell("chmod 600 " + file_ + " && chmod 777 " + folder_);
+  EXPECT_TRUE(examine().starts_with("guest-refused: ")) << examine();
+  EXPECT_TRUE(read_note().starts_with("guest-refused: ")) << read_note();
+  shell("chmod 700 " + folder_);
+  EXPECT_EQ(examine(), "");
+  if (::geteuid() != 0) return;
+  shell("chown 1000 " + file_);
+  EXPECT_TRUE(examine().starts_with("guest-refused: ")) << examine();
+}
+
+TEST_F(DirFound, APlaceThatOthersCouldChangeIsNotAdopted) {
+  auto other = place_.datastore;
+  other.id.value.bytes[15] ^= 1;
+  const auto stranger = daemon_.drivers.open(other);
+  shell("chmod 777 " + place_.datastore.path + "/guests");
+  EXPECT_THROW(daemon_.loop.run(stranger->prepare(true)), Error);
+  EXPECT_EQ(run_now(daemon_.loop, daemon_.driver->probe()).state, model::DatastoreState::available)
+      << "whoever had it still has it";
+  shell("chmod 755 " + place_.datastore.path + "/guests");
+  daemon_.loop.run(stranger->prepare(true));
+}
+
 TEST_F(DirFound, BentHeadersAreRefused) {
   shell("head -c 1M /dev/zero > " + file_);
   EXPECT_TRUE(examine().starts_with("guest-refused: ")) << examine();

@@ -77,6 +77,20 @@ TEST_F(NetworksTest, ANetworkIsThereAsLongAsAGuestNeedsIt) {
   EXPECT_THAT(net().realized, IsEmpty());
 }
 
+TEST_F(NetworksTest, AHostThatGoesDownLeavesNoNetworkThatNobodyNeeds) {
+  wait(requests::create_demo("web1", true));
+  auto leave = [](core::HostControl& control) -> Async<void> {
+    co_await control.host_networks().remove_unwanted();
+  };
+  host_.spawn("leave", leave(host_.control()));
+  cluster_.run_for(seconds(1));
+  EXPECT_EQ(net().realized.size(), 1u) << "a guest needs it";
+  wait(requests::stop("web1"));
+  host_.spawn("leave", leave(host_.control()));
+  cluster_.run_for(seconds(1));
+  EXPECT_THAT(net().realized, IsEmpty());
+}
+
 TEST_F(NetworksTest, AnOrdinaryStartRealizesNothing) {
   wait(requests::create_demo("web1", true));
   wait(requests::create_demo("web2"));

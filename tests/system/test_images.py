@@ -149,7 +149,7 @@ class Images(SystemTest):
                           "--memory", "64MiB", "--start", "--wait", "running")
         self.daemon.ruche("vm", "console", "fresh", "--no-input", "--until", "tick [0-9a-f]+",
                           "--timeout", "60s")
-        self.assertIn("installer", self.daemon.ruche("vm", "show", "fresh").stdout)
+        self.assertIn("cdrom0", self.daemon.ruche("vm", "show", "fresh").stdout)
         refusal = self.daemon.ruche("image", "delete", "installer", expect=None)
         self.assertNotEqual(refusal.returncode, 0)
         refusal = self.daemon.ruche("vm", "create", "wrong", "--image", "installer", expect=None)

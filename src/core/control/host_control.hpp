@@ -69,6 +69,7 @@ class HostControl {
   ProgressBoard& progress() { return progress_; }
   TaskService& tasks() { return task_service_; }
   GuestService& guests() { return guest_service_; }
+  HostNetworks& host_networks() { return host_networks_; }
   ImageService& images() { return image_service_; }
   NetworkService& networks() { return network_service_; }
   UploadService& uploads() { return upload_service_; }

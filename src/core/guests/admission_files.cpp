@@ -16,9 +16,10 @@ std::vector<model::Layer> brought_by(const Inventory& inventory, const model::Ad
   std::vector<model::Layer> brought;
   for (const auto& [id, layer] : inventory.layers()) {
     const auto& owner = layer->value.owner;
+    const bool own = layer->value.owner_kind == model::ObjectKind::guest;
     const bool of_image =
         std::ranges::any_of(step.images, [&](const auto& image) { return image.value == owner; });
-    if (of_image || owner == step.guest.value) brought.push_back(layer->value);
+    if (own ? owner == step.guest.value : of_image) brought.push_back(layer->value);
   }
   return brought;
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/json.hpp"
 #include "core/guests/cloud_init.hpp"
@@ -18,6 +19,8 @@ using model::ObjectKind;
 using ports::VolumeRef;
 
 namespace {
+
+constexpr Bytes kLargestBootFile = mib(512);
 
 Error refused(std::string what) {
   return Error(Reason::guest_refused, std::move(what))
@@ -37,8 +40,12 @@ void check_seed(const model::CloudInit& init) {
 }
 
 bool is_mac(std::string_view text) {
-  return text.size() == 17 && text.starts_with("52:54:00:") &&
-         text.find_first_not_of("0123456789abcdef:") == text.npos;
+  if (text.size() != 17 || !text.starts_with("52:54:00:")) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const std::string_view allowed = i % 3 == 2 ? ":" : "0123456789abcdef";
+    if (allowed.find(text[i]) == allowed.npos) return false;
+  }
+  return true;
 }
 
 // It becomes a word of QEMU's command line, which takes options after a comma.
@@ -63,9 +70,11 @@ std::optional<Error> broken_text(const model::Guest& guest) {
   for (const auto& cdrom : guest.spec.cdroms) {
     if (cdrom.name.empty()) return bad("a drive has no name", "/spec/cdroms");
   }
+  std::set<std::string_view> macs;
   for (const auto& nic : guest.spec.nics) {
     if (nic.name.empty()) return bad("an adapter has no name", "/spec/nics");
     if (!is_mac(nic.mac)) return bad("no hardware address of ours", "/spec/nics");
+    if (!macs.insert(nic.mac).second) return bad("two adapters have one address", "/spec/nics");
   }
   return std::nullopt;
 }
@@ -157,7 +166,8 @@ class Walk {
     // A disk is one layer of its guest, on an image's or on nothing.
     for (std::optional<VolumeRef> link = top; link;) {
       const VolumeRef at = *link;
-      if (!links.empty() && (links.size() > 1 || at.owner_kind != ObjectKind::image)) {
+      const bool image = at.owner_kind == ObjectKind::image && at.format == DiskFormat::qcow2;
+      if (!links.empty() && (links.size() > 1 || !image)) {
         throw refused("a disk stands on more than an image");
       }
       if (const auto* known = find(at.layer)) {
@@ -178,6 +188,9 @@ class Walk {
   Async<void> file(VolumeRef volume) {
     require_unused(volume.layer);
     const auto seen = co_await files_.examine(volume);
+    if (volume.content != LayerContent::disk && seen.size > kLargestBootFile) {
+      throw refused(fmt::format("the file of {} is too large to boot from", to_text(volume.layer)));
+    }
     found_.layers.push_back(layer_of(volume, seen));
   }
 

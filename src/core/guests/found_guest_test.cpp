@@ -68,6 +68,17 @@ TEST(FoundGuest, is_refused_when_its_configuration_makes_no_sense) {
 TEST(FoundGuest, keeps_the_rules_of_a_creation) {
   EXPECT_THAT(refusal_of([](auto& guest) { guest.spec.nics[0].mac = "ff:ff:ff:ff:ff:ff"; }),
               HasSubstr("hardware address"));
+  EXPECT_THAT(refusal_of([](auto& guest) { guest.spec.nics[0].mac = "52:54:00::::::::"; }),
+              HasSubstr("hardware address"));
+  EXPECT_THAT(refusal_of([](auto& guest) {
+                guest.spec.nics.push_back(guest.spec.nics[0]);
+                guest.spec.nics[1].name = "nic1";
+                guest.spec.nics[1].slot = 5;
+              }),
+              HasSubstr("one address"));
+  EXPECT_THAT(
+      refusal_of([](auto& guest) { guest.spec.memory = Bytes{std::int64_t{0x7ffffffffff00000}}; }),
+      HasSubstr("at most"));
   EXPECT_THAT(refusal_of([](auto& guest) { guest.spec.memory = Bytes{(16 << 20) + 1}; }),
               HasSubstr("MiB"));
   EXPECT_THAT(

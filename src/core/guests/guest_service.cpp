@@ -49,6 +49,9 @@ Async<model::GuestId> GuestService::guest_called(ports::FoundGuests& files,
     if (shown.name == reference) called.push_back(id);
   }
   if (called.size() == 1) co_return called.front();
+  // The same request once more finds it known; accept() answers that as it did at first.
+  const auto known = parts_.writer.inventory().find_guest(reference);
+  if (called.empty() && known && known->spec) co_return known->spec->value.id;
   throw Error(called.empty() ? Reason::no_such_object : Reason::bad_request,
               called.empty()
                   ? fmt::format("no guest {} is to be registered there", reference)

@@ -19,9 +19,21 @@ using model::Facet;
 using model::ImageId;
 using model::ObjectKind;
 
+// Files may claim any id; one is one object's.
+void require_free_id(const Draft& draft, Uuid id) {
+  if (!draft.find_placement(id)) return;
+  throw Error(Reason::guest_refused,
+              fmt::format("its files claim the id {}, which is another's", to_text(id)));
+}
+
 void require_unknown(const Draft& draft, const model::Guest& guest) {
   const auto known = draft.inventory().guests().find(guest.id.value);
-  if (known == draft.inventory().guests().end() || !known->second->spec) return;
+  if (known == draft.inventory().guests().end() || !known->second->spec) {
+    if (guest.name.empty()) {  // it was known when its files would have been read
+      throw Error(Reason::store_conflict, "the guest was removed meanwhile").remedy("try again");
+    }
+    return require_free_id(draft, guest.id.value);
+  }
   const auto& there = known->second->spec->value;
   throw Error(Reason::name_in_use, fmt::format("{} is registered already", there.name))
       .at("/guest")
@@ -41,7 +53,8 @@ void require_same(Draft& draft, const model::Layer& known, const model::Layer& f
         .remedy("wait for its task: ruche task list");
   }
   const bool same = known.owner == found.owner && known.datastore == found.datastore &&
-                    known.format == found.format && known.content == found.content;
+                    known.format == found.format && known.content == found.content &&
+                    known.owner_kind == found.owner_kind;
   if (same) return;
   throw Error(Reason::guest_refused,
               fmt::format("its files claim the layer {}, which is another's", to_text(found.id)));
@@ -58,7 +71,8 @@ class FoundImages {
     const ImageId id{layer.owner};
     if (draft_.inventory().images().contains(id.value)) {
       throw Error(Reason::guest_refused,
-                  fmt::format("the image {} has no layer {}", to_text(id), to_text(layer.id)));
+                  fmt::format("the image {} has no layer {}", to_text(id), to_text(layer.id)))
+          .remedy("delete that image if nothing stands on it; then it comes along whole");
     }
     if (layer.parent) {
       throw Error(Reason::guest_refused,
@@ -70,6 +84,9 @@ class FoundImages {
     if (layer.content == model::LayerContent::kernel) image.boot.kernel = layer.id;
     if (layer.content == model::LayerContent::initrd) image.boot.initrd = layer.id;
     if (layer.content != model::LayerContent::disk) return;
+    if (image.size.count > 0) {
+      throw Error(Reason::guest_refused, fmt::format("the image {} has two disks", to_text(id)));
+    }
     image.disk = layer.id;
     image.size = layer.size;
     if (layer.format == model::DiskFormat::raw) image.kind = model::ImageKind::iso;
@@ -78,6 +95,10 @@ class FoundImages {
   std::vector<ImageId> create() {
     std::vector<ImageId> ids;
     for (auto& [id, image] : images_) {
+      require_free_id(draft_, id.value);
+      if (id.value == found_.guest.id.value) {
+        throw Error(Reason::guest_refused, "its image has its own id");
+      }
       if (image.size.count == 0) {
         throw Error(Reason::guest_refused,
                     fmt::format("the disk of the image {} is not there", to_text(id)));

@@ -181,7 +181,8 @@ Proposal remove(Draft& draft, const model::DeleteVm& request) {
   }
   // By owner, so that nothing stays behind of a guest whose document cannot be read.
   for (const auto& [id, layer] : draft.inventory().layers()) {
-    if (layer->value.owner != guest.id.value) continue;
+    const bool own = layer->value.owner_kind == ObjectKind::guest;
+    if (!own || layer->value.owner != guest.id.value) continue;
     draft.depend(keys::layer({id}));
     if (layer->value.references > 0) {
       throw Error(Reason::in_use, fmt::format("{} layers stand on a volume of {}",

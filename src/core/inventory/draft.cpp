@@ -149,7 +149,8 @@ void Draft::take_name(std::string_view kind, const std::string& name, Uuid holde
   const auto key = keys::name(kind, name);
   const auto slot = slots_.find(key);
   const bool erased_here = slot != slots_.end() && !slot->second.value;
-  if (!erased_here && inventory_.name_holder(kind, name)) {
+  const bool taken_here = slot != slots_.end() && slot->second.value;
+  if (taken_here || (!erased_here && inventory_.name_holder(kind, name))) {
     throw Error(Reason::name_in_use, fmt::format("the name {} is taken by another {}", name, kind))
         .at("/name")
         .remedy("choose another name");

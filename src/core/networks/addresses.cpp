@@ -47,6 +47,20 @@ bool meet(const HostPort& wanted, model::Protocol protocol, const std::string& a
 
 }  // namespace
 
+namespace {
+
+bool try_to_take(Draft& draft, const std::string& name, model::GuestId guest) {
+  try {
+    draft.take_name("address", name, guest.value);
+  } catch (const Error& error) {
+    if (error.reason() != Reason::name_in_use) throw;
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 std::string take_address(Draft& draft, const model::Network& network, model::GuestId guest) {
   const auto subnet = model::parse_prefix(network.subnet);
   if (!subnet) throw Error(Reason::object_broken, network.name + " has no subnet");
@@ -55,8 +69,8 @@ std::string take_address(Draft& draft, const model::Network& network, model::Gue
     if (address == network.gateway) continue;
     const auto name = scoped(network.id, address);
     if (draft.inventory().name_holder("address", name)) continue;
-    draft.take_name("address", name, guest.value);
-    return address;
+    // Another adapter of the same plan may have it.
+    if (try_to_take(draft, name, guest)) return address;
   }
   throw Error(Reason::network_full,
               fmt::format("the network {} ({}) has no free address", network.name, network.subnet))

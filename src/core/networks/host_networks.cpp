@@ -8,9 +8,8 @@ namespace ruche::core {
 
 namespace {
 
-// A guest that is restarted keeps its network.
-constexpr Duration kLinger{10'000};
 constexpr Duration kLookInterval{30'000};
+constexpr Duration kLongestRest{10'000};
 // Several changes at once become one.
 constexpr Duration kGather{100};
 
@@ -195,13 +194,18 @@ Async<void> HostNetworks::run() {
     }
     const auto left = std::chrono::duration_cast<Duration>(next_look - parts_.clock.now());
     try {
-      co_await with_deadline(parts_.clock, std::clamp(left, kGather, kLinger), "a change",
+      co_await with_deadline(parts_.clock, std::clamp(left, kGather, kLongestRest), "a change",
                              parts_.writer.inventory().changed());
     } catch (const Error& error) {
       if (error.reason() != Reason::deadline) throw;
     }
     co_await sleep_for(parts_.clock, kGather);
   }
+}
+
+Async<void> HostNetworks::remove_unwanted() {
+  linger_ = Duration{0};
+  co_await reconcile(true);
 }
 
 Async<void> HostNetworks::reconcile(bool look) {
@@ -253,7 +257,7 @@ Async<void> HostNetworks::drop_unwanted(model::NetworkId network) {
   const auto now = parts_.clock.now();
   const bool gone = find(parts_.writer.inventory(), network) == nullptr;
   const auto since = unwanted_since_.try_emplace(network, now).first->second;
-  if (!gone && now - since < kLinger) co_return;
+  if (!gone && now - since < linger_) co_return;
   unwanted_since_.erase(network);
   realized_.erase(network);
   co_await parts_.driver.remove(network);

@@ -34,6 +34,8 @@ class HostNetworks {
   Async<void> remove(model::NetworkId network);
   // Looks after what is here, until cancelled.
   Async<void> run();
+  // Takes away at once what no guest needs: the host goes down.
+  Async<void> remove_unwanted();
 
  private:
   class Turn;
@@ -50,6 +52,7 @@ class HostNetworks {
   std::set<model::NetworkId> here_;  // something of it is on the host
   std::map<model::NetworkId, Instant> unwanted_since_;
   std::map<model::NetworkId, std::string> failures_;  // told once
+  Duration linger_{10'000};  // a guest that is restarted keeps its network
   bool busy_ = false;
   Signal free_;
 };

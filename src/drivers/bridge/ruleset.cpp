@@ -8,6 +8,15 @@ namespace {
 
 using ports::NetworkPlan;
 
+bool is_mac(std::string_view text) {
+  if (text.size() != 17) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const std::string_view allowed = i % 3 == 2 ? ":" : "0123456789abcdef";
+    if (allowed.find(text[i]) == allowed.npos) return false;
+  }
+  return true;
+}
+
 // Only what the model's own parsers accept may become part of a rule.
 void check(const NetworkPlan& plan) {
   const auto address = [](const std::string& text) {
@@ -21,9 +30,8 @@ void check(const NetworkPlan& plan) {
   address(plan.gateway);
   for (const auto& port : plan.ports) {
     address(port.address);
-    const bool mac = port.mac.size() == 17 &&
-                     port.mac.find_first_not_of("0123456789abcdef:") == std::string::npos;
-    if (!mac) throw Error(Reason::bad_spec, fmt::format("'{}' is no hardware address", port.mac));
+    if (!is_mac(port.mac))
+      throw Error(Reason::bad_spec, fmt::format("'{}' is no hardware address", port.mac));
   }
   for (const auto& forward : plan.forwards) {
     address(forward.address);

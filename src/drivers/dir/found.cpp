@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 namespace ruche::drivers::dir {
 
@@ -24,13 +25,17 @@ VolumeRef anything_of(model::GuestId guest) {
 // somebody else's way to write it.
 void require_plain(int directory, const std::string& name) {
   const auto info = status_of(directory, name);
-  if (!info || (S_ISREG(info->st_mode) && info->st_nlink == 1)) return;
-  throw Error(Reason::guest_refused, fmt::format("{} is not a plain file with one name", name))
-      .remedy("Replace it by a copy of what it should be.");
+  if (!info) return;
+  if (!S_ISREG(info->st_mode) || info->st_nlink != 1) {
+    throw Error(Reason::guest_refused, fmt::format("{} is not a plain file with one name", name))
+        .remedy("Replace it by a copy of what it should be.");
+  }
+  require_ours(*info, name);
 }
 
 Fd open_plain(const Fd& owner, const std::string& name) {
   if (!owner) return {};
+  require_ours(status_of_open(owner.get()), "its directory");
   require_plain(owner.get(), name);
   return open_existing(owner.get(), name, O_RDONLY);
 }
@@ -40,6 +45,13 @@ Error missing(const std::string& what) {
 }
 
 }  // namespace
+
+void require_ours(const struct stat& info, const std::string& name) {
+  const bool others = (info.st_mode & (S_IWGRP | S_IWOTH)) != 0;
+  if (info.st_uid == ::geteuid() && !others) return;
+  throw Error(Reason::guest_refused, fmt::format("{} could be changed by other users", name))
+      .remedy("Give the files of the datastore to this daemon's user: chown -R, chmod -R go-w.");
+}
 
 std::optional<VolumeRef> layer_named(std::string_view backing_file) {
   // ../../<folder>/<owner>/<layer>.<extension>

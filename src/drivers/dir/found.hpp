@@ -14,6 +14,9 @@ std::string read_note_of(const Place& place, model::GuestId guest, const std::st
 // Throws no_such_object, in_use, guest_refused.
 ports::FoundVolume examine_volume(const Place& place, const ports::VolumeRef& volume);
 
+// Whoever else could write it might change it after it was looked at. Throws guest_refused.
+void require_ours(const struct stat& info, const std::string& name);
+
 // The layer that the name of a backing file means: exactly what path_from_sibling() gives for it,
 // nullopt for everything else.
 std::optional<ports::VolumeRef> layer_named(std::string_view backing_file);

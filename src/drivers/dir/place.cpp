@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "drivers/dir/found.hpp"
 #include "model/image_format/qcow2.hpp"
 
 namespace ruche::drivers::dir {
@@ -105,26 +106,39 @@ void Place::prepare(bool adopt) const {
   if (failed) throw os_error("cannot create " + root_, failed.value());
   const Fd root(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root) throw os_error("cannot open " + root_, errno);
-  if (const auto mark = open_existing(root.get(), kMark, O_RDONLY)) {
-    const auto text = read_text(mark.get(), 256);
-    const bool ours = text == mark_text(id_);
-    if (!ours && !(adopt && text.starts_with(kMarkStart))) {
-      throw Error(Reason::wrong_state, root_ + " is the place of another datastore")
-          .at("/path")
-          .remedy("Choose another directory. If no Ruche uses it any more: --adopt.");
-    }
-    if (!ours) replace_durably(root.get(), kMark, mark_text(id_));
-  } else {
-    for (const auto& name : names_in(root.get())) {
-      if (name == "lost+found" || name == std::string(kMark) + ".partial") continue;
-      throw Error(Reason::wrong_state, fmt::format("{} is not empty: it holds {}", root_, name))
-          .at("/path")
-          .remedy("Choose an empty directory, or one that does not exist yet.");
-    }
-    replace_durably(root.get(), kMark, mark_text(id_));
+  const auto mark = open_existing(root.get(), kMark, O_RDONLY);
+  const auto text = mark ? read_text(mark.get(), 256) : std::string();
+  const bool ours = text == mark_text(id_);
+  if (mark && !ours && !(adopt && text.starts_with(kMarkStart))) {
+    throw Error(Reason::wrong_state, root_ + " is the place of another datastore")
+        .at("/path")
+        .remedy("Choose another directory. If no Ruche uses it any more: --adopt.");
   }
+  if (!mark) require_empty(root.get());
+  if (mark && !ours) require_adoptable(root.get());
+  if (!mark) replace_durably(root.get(), kMark, mark_text(id_));
   make_directory(root.get(), "guests");
   make_directory(root.get(), "images");
+  // Last: an adoption that fails leaves the place to whoever had it.
+  if (mark && !ours) replace_durably(root.get(), kMark, mark_text(id_));
+}
+
+void Place::require_empty(int root) const {
+  for (const auto& name : names_in(root)) {
+    if (name == "lost+found" || name == std::string(kMark) + ".partial") continue;
+    throw Error(Reason::wrong_state, fmt::format("{} is not empty: it holds {}", root_, name))
+        .at("/path")
+        .remedy("Choose an empty directory, or one that does not exist yet.");
+  }
+}
+
+void Place::require_adoptable(int root) const {
+  require_ours(status_of_open(root), root_);
+  for (const char* name : {"guests", "images"}) {
+    if (const auto folder = open_directory(root, name)) {
+      require_ours(status_of_open(folder.get()), fmt::format("{}/{}", root_, name));
+    }
+  }
 }
 
 model::DatastoreStatus Place::look() const {

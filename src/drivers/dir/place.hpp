@@ -71,6 +71,8 @@ class Place {
 
  private:
   struct NewVolume;
+  void require_empty(int root) const;
+  void require_adoptable(int root) const;
   NewVolume begin_create(const Fd& root, const ports::CreateVolume& request) const;
   void require_possible(const ports::CreateVolume& request) const;
   Bytes require_parent(const ports::VolumeRef& parent) const;

@@ -19,6 +19,9 @@ constexpr std::size_t kMostCopies = 4;  // two kernels with their initramfs
   throw Error(Reason::io_failed, fmt::format("{}: {}", what, std::strerror(errno)));
 }
 
+// A hole costs nothing on a disk, but memory here.
+constexpr off_t kLargestBootFile = off_t{512} << 20;
+
 bool same_content(const struct stat& a, const struct stat& b) {
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_size == b.st_size &&
          a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec &&
@@ -28,6 +31,7 @@ bool same_content(const struct stat& a, const struct stat& b) {
 // Sealed, because a guest that broke out of its QEMU could otherwise write into what the next one
 // boots from.
 Descriptor copy_to_memory(const Descriptor& file, const std::string& path, off_t size) {
+  if (size > kLargestBootFile) throw Error(Reason::io_failed, path + " is too large to boot from");
   Descriptor copy(::memfd_create("boot", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!copy.open()) fail("memfd_create");
   off_t at = 0;

@@ -27,11 +27,15 @@ Descriptor open_file(const OpenFile& file) {
     return copy;
   }
   const int mode = file.writable ? O_RDWR : O_RDONLY;
-  Descriptor opened(::open(file.path.c_str(), mode | O_CLOEXEC | O_NONBLOCK));
+  // Only what the machine's own packages brought may be a link, and only below /dev is a device
+  // one.
+  const int links = file.path.starts_with("/usr/") ? 0 : O_NOFOLLOW;
+  Descriptor opened(::open(file.path.c_str(), mode | links | O_CLOEXEC | O_NONBLOCK));
   if (!opened.open()) fail(file.path);
   struct stat info{};
   if (::fstat(opened.get(), &info) != 0) fail(file.path);
-  if (!S_ISREG(info.st_mode) && !S_ISBLK(info.st_mode) && !S_ISCHR(info.st_mode)) {
+  const bool device = S_ISBLK(info.st_mode) || S_ISCHR(info.st_mode);
+  if (!S_ISREG(info.st_mode) && !(device && file.path.starts_with("/dev/"))) {
     throw Error(Reason::io_failed, file.path + " is neither a file nor a device");
   }
   if (::fcntl(opened.get(), F_SETFL, mode) != 0) fail(file.path);
