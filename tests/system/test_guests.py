@@ -52,7 +52,9 @@ class DebianGuest(SystemTest):
         wait_for(lambda: self.agent().get("host_name") == "database", 60, lambda: str(self.agent()))
         self.assertIn("Debian", self.agent()["os"])
         self.assertEqual(self.exec("cat", "/etc/ruche-test").stdout, "written by cloud-init")
-        self.assertIn(open(self.key + ".pub").read().split()[1],
+        with open(self.key + ".pub") as file:
+            public = file.read().split()[1]
+        self.assertIn(public,
                       self.exec("cat", "/home/admin/.ssh/authorized_keys").stdout)
         self.assertIn("10.0.2.15", self.daemon.vm("db1")["status"]["addresses"])
         shown = self.daemon.ruche("vm", "show", "db1").stdout
