@@ -106,7 +106,7 @@ def bare(base, machine, folder, number):
 
 
 DOMAIN = """<domain type='qemu'><name>ruche-bench</name><memory unit='MiB'>{memory}</memory>
-<vcpu>{cpus}</vcpu><os><type arch='x86_64' machine='q35'>hvm</type></os><devices>
+<vcpu>{cpus}</vcpu><os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features><devices>
 <emulator>/usr/bin/qemu-system-x86_64</emulator>
 <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{disk}'/>
 <target dev='vda' bus='virtio'/></disk><serial type='pty'/></devices></domain>"""
@@ -122,7 +122,11 @@ def compare_with_libvirt(daemon, base, folder, runs):
         show("start: next to libvirt", "skipped: no libvirt system daemon answers here")
         return
     disk, definition = os.path.join(folder, "libvirt.qcow2"), os.path.join(folder, "domain.xml")
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", disk],
+    # libvirt's QEMU has a user of its own, which reads no daemon's directory.
+    os.chmod(folder, 0o755)
+    reachable = shutil.copy(base, os.path.join(folder, "base.qcow2"))
+    os.chmod(reachable, 0o644)
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", reachable, "-F", "qcow2", disk],
                    check=True)
     with open(definition, "w") as file:
         file.write(DOMAIN.format(memory=MEMORY_MIB, cpus=CPUS, disk=disk))
