@@ -114,4 +114,13 @@ std::string make_mac(Random& random) {
                      (bits >> 16) & 0xff);
 }
 
+bool is_mac(std::string_view text) {
+  if (text.size() != 17) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const std::string_view allowed = i % 3 == 2 ? ":" : "0123456789abcdef";
+    if (allowed.find(text[i]) == allowed.npos) return false;
+  }
+  return true;
+}
+
 }  // namespace ruche::model

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <expected>
 #include <string>
+#include <string_view>
 
 #include "base/error.hpp"
 #include "base/random.hpp"
@@ -44,5 +45,7 @@ std::expected<void, Error> assign_slots(VmSpec& spec);
 // 52:54:00 (QEMU's prefix, locally administered) and three random bytes. Unique with the chance of
 // 24 bits: the caller looks whether it is taken.
 std::string make_mac(Random& random);
+// Six pairs of lower-case hexadecimal digits, joined by colons.
+bool is_mac(std::string_view text);
 
 }  // namespace ruche::model

@@ -68,6 +68,10 @@ TEST(MakeMac, is_local_unicast_and_follows_the_seed) {
   const auto mac = make_mac(*random);
   EXPECT_EQ(mac.size(), 17U);
   EXPECT_TRUE(mac.starts_with("52:54:00:"));
+  EXPECT_TRUE(is_mac(mac));
+  for (const auto* bad : {"", "52:54:00::::::::", "52:54:00:0A:0B:0C", "52-54-00-0a-0b-0c"}) {
+    EXPECT_FALSE(is_mac(bad)) << bad;
+  }
   const auto again = seeded_random(7);
   EXPECT_EQ(make_mac(*again), mac);
 }

@@ -39,13 +39,8 @@ void check_seed(const model::CloudInit& init) {
   plan_seed(request, *random);
 }
 
-bool is_mac(std::string_view text) {
-  if (text.size() != 17 || !text.starts_with("52:54:00:")) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const std::string_view allowed = i % 3 == 2 ? ":" : "0123456789abcdef";
-    if (allowed.find(text[i]) == allowed.npos) return false;
-  }
-  return true;
+bool is_our_mac(std::string_view text) {
+  return text.starts_with("52:54:00:") && model::is_mac(text);
 }
 
 // It becomes a word of QEMU's command line, which takes options after a comma.
@@ -73,7 +68,7 @@ std::optional<Error> broken_text(const model::Guest& guest) {
   std::set<std::string_view> macs;
   for (const auto& nic : guest.spec.nics) {
     if (nic.name.empty()) return bad("an adapter has no name", "/spec/nics");
-    if (!is_mac(nic.mac)) return bad("no hardware address of ours", "/spec/nics");
+    if (!is_our_mac(nic.mac)) return bad("no hardware address of ours", "/spec/nics");
     if (!macs.insert(nic.mac).second) return bad("two adapters have one address", "/spec/nics");
   }
   return std::nullopt;

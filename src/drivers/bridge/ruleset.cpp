@@ -2,20 +2,13 @@
 
 #include <fmt/format.h>
 
+#include "model/hardware.hpp"
+
 namespace ruche::drivers::bridge {
 
 namespace {
 
 using ports::NetworkPlan;
-
-bool is_mac(std::string_view text) {
-  if (text.size() != 17) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const std::string_view allowed = i % 3 == 2 ? ":" : "0123456789abcdef";
-    if (allowed.find(text[i]) == allowed.npos) return false;
-  }
-  return true;
-}
 
 // Only what the model's own parsers accept may become part of a rule.
 void check(const NetworkPlan& plan) {
@@ -30,7 +23,7 @@ void check(const NetworkPlan& plan) {
   address(plan.gateway);
   for (const auto& port : plan.ports) {
     address(port.address);
-    if (!is_mac(port.mac))
+    if (!model::is_mac(port.mac))
       throw Error(Reason::bad_spec, fmt::format("'{}' is no hardware address", port.mac));
   }
   for (const auto& forward : plan.forwards) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/ids.hpp"
+#include "model/hardware.hpp"
 
 namespace ruche::drivers::qemu {
 
@@ -12,23 +13,13 @@ namespace {
 
 constexpr std::string_view kUserAddress = "10.0.2.15";  // libslirp's first DHCP lease
 
-bool is_mac(std::string_view text) {
-  if (text.size() != 17) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-    if (i % 3 == 2 ? c != ':' : !hex) return false;
-  }
-  return true;
-}
-
 std::expected<void, Error> check(const model::NicSpec& nic, std::size_t index) {
   const auto wrong = [&](const char* field, const char* message) {
     return std::unexpected(
         Error(Reason::bad_spec, message).at(fmt::format("/nics/{}{}", index, field)));
   };
   if (!is_valid_name(nic.name)) return wrong("/name", "not a name");
-  if (!is_mac(nic.mac)) return wrong("/mac", "the adapter has no hardware address");
+  if (!model::is_mac(nic.mac)) return wrong("/mac", "the adapter has no hardware address");
   if (nic.slot == 0) return wrong("/slot", "the adapter has no place yet");
   for (const auto& forward : nic.forwards) {
     if (forward.host_port == 0 || forward.guest_port == 0) {
