@@ -468,6 +468,16 @@ TEST(KillSweep, Datastores) {
   };
   sweep({"datastore delete", added, requests::remove_datastore("more"), has_datastore(false),
          has_datastore(true)});
+  // The place of a datastore that no store knows any more.
+  const auto lost = [](SimCluster& cluster) {
+    model::Datastore place;
+    place.path = "/srv/more";
+    place.shared = true;
+    cluster.storage().place(place, "alpha").mark = model::DatastoreId{Uuid{}};
+  };
+  sweep({"datastore create --adopt", lost,
+         requests::create_datastore("more", "/srv/more", true, true), has_datastore(true),
+         has_datastore(false)});
 }
 
 // Hosts with networks, and the one that guests are plugged into by default.

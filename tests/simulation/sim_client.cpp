@@ -180,11 +180,12 @@ Request build_image(std::string name, std::string datastore) {
 Request remove_image(std::string name) {
   return plain([=](HostControl& c, Caller k) { return c.images().remove(k, {name}); });
 }
-Request create_datastore(std::string name, std::string path, bool shared) {
+Request create_datastore(std::string name, std::string path, bool shared, bool adopt) {
   model::CreateDatastore request;
   request.name = std::move(name);
   request.path = std::move(path);
   request.shared = shared;
+  request.adopt = adopt;
   return plain([=](HostControl& c, Caller k) { return c.datastores().create(k, request); });
 }
 Request register_vm(std::string vm, std::string datastore) {

@@ -53,7 +53,7 @@ Request import_image(std::string name, std::string datastore);
 Request import_from(model::ImportImageRequest request);
 Request build_image(std::string name, std::string datastore);
 Request remove_image(std::string name);
-Request create_datastore(std::string name, std::string path, bool shared);
+Request create_datastore(std::string name, std::string path, bool shared, bool adopt = false);
 Request remove_datastore(std::string name);
 Request create_network(std::string name);
 Request remove_network(std::string name);
