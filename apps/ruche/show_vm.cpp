@@ -24,6 +24,7 @@ std::string ago(Timestamp time, const Look& look) {
 
 std::string cpus_of(const model::VmSpec& spec) {
   auto text = fmt::format("{} × {}", spec.cpus, enum_name(spec.cpu_baseline));
+  if (spec.cpus_max > spec.cpus) text += fmt::format(", up to {}", spec.cpus_max);
   if (spec.topology) {
     text += fmt::format(" ({} sockets, {} cores, {} threads)", spec.topology->sockets,
                         spec.topology->cores, spec.topology->threads);
@@ -33,6 +34,12 @@ std::string cpus_of(const model::VmSpec& spec) {
 
 std::string memory_of(const model::VmView& vm) {
   auto text = to_text(vm.spec.memory);
+  if (vm.spec.memory_max > vm.spec.memory) {
+    text += fmt::format(", up to {}", to_text(vm.spec.memory_max));
+  }
+  if (vm.spec.memory_min.count > 0) {
+    text += fmt::format(", at least {}", to_text(vm.spec.memory_min));
+  }
   if (vm.spec.memory_kind != model::MemoryKind::private_) {
     text += fmt::format(", {}", enum_name(vm.spec.memory_kind));
   }
@@ -42,10 +49,30 @@ std::string memory_of(const model::VmView& vm) {
   return text;
 }
 
+std::string limits_of(const model::DiskLimits& limits) {
+  std::string text;
+  if (limits.iops > 0) text += fmt::format("  {} operations/s", limits.iops);
+  if (limits.bytes_per_second.count > 0) {
+    text += fmt::format("  {}/s", to_text(limits.bytes_per_second));
+  }
+  return text.empty() ? text : "  at most" + text;
+}
+
+void add_pending(Sheet& sheet, const model::VmView& vm) {
+  std::string_view title = "Waits";
+  for (const auto& change : vm.pending) {
+    const auto line =
+        fmt::format("{} {}: at the next start, {}", change.device, change.change, change.waits);
+    title.empty() ? sheet.more(line) : sheet.row(title, line);
+    title = {};
+  }
+}
+
 void add_disks(Sheet& sheet, const model::VmView& vm) {
   std::string_view title = "Disks";
   for (const auto& disk : vm.spec.disks) {
     auto line = fmt::format("{}  {}  {}", disk.name, to_text(disk.size), enum_name(disk.bus));
+    line += limits_of(disk.limits);
     for (const auto& status : vm.status.disks) {
       if (status.name == disk.name) line += "  " + status.path;
     }
@@ -58,6 +85,7 @@ void add_nics(Sheet& sheet, const model::VmView& vm) {
   std::string_view title = "Network";
   for (const auto& nic : vm.spec.nics) {
     auto line = fmt::format("{}  {}  {}", nic.name, enum_name(nic.kind), nic.mac);
+    if (nic.link == model::LinkState::down) line += "  cable pulled";
     for (const auto& forward : nic.forwards) {
       line += fmt::format("  127.0.0.1:{} → :{}", forward.host_port, forward.guest_port);
     }
@@ -123,9 +151,11 @@ std::string vm_text(const model::VmView& vm, const Look& look) {
   sheet.row("First boot", cloud_init_of(vm));
   add_disks(sheet, vm);
   for (const auto& cdrom : vm.spec.cdroms) {
-    sheet.row("CD-ROM", fmt::format("{}  image {}", cdrom.name, to_text(cdrom.image)));
+    const auto medium = cdrom.image ? "image " + to_text(*cdrom.image) : std::string("empty");
+    sheet.row("CD-ROM", fmt::format("{}  {}", cdrom.name, medium));
   }
   add_nics(sheet, vm);
+  add_pending(sheet, vm);
   sheet.row("Addresses", fmt::format("{}", fmt::join(vm.status.addresses, ", ")));
   sheet.row("Agent", agent_of(vm));
   if (vm.status.agent) sheet.row("Host name", vm.status.agent->host_name);

@@ -8,6 +8,7 @@
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "core/guests/guest_service.hpp"
+#include "core/guests/hardware_service.hpp"
 #include "core/guests/live_guests.hpp"
 #include "core/identity/audit_keeper.hpp"
 #include "core/identity/identity_service.hpp"
@@ -28,6 +29,7 @@ struct Parts {
   ports::StateStore& store;  // read only: what happened while no daemon ran
   core::Inventory& inventory;
   core::GuestService& guests;
+  core::HardwareService& hardware;
   core::ImageService& images;
   core::UploadService& uploads;
   core::DatastoreService& datastores;

@@ -58,7 +58,12 @@ model::VmView Renderer::vm(const core::GuestRecord& record, Detail detail) const
   view.spec = guest.spec;
   if (record.status) {
     view.status = record.status->value;
-    if (detail == Detail::list) view.status.qemu_argv.clear();
+    if (detail == Detail::list) {
+      view.status.qemu_argv.clear();
+      view.status.running.reset();
+    } else if (view.status.running) {
+      view.pending = model::pending_changes(*view.status.running, guest.spec);
+    }
   }
   if (record.placement) {
     const auto& placement = record.placement->value;

@@ -22,6 +22,7 @@ struct ApiServer::State {
         events(parts),
         context{parts, snapshots, events, openapi} {
     add_vm_handlers(registry, context);
+    add_vm_device_handlers(registry, context);
     add_image_handlers(registry, context);
     add_upload_handlers(registry, context);
     add_datastore_handlers(registry, context);

@@ -130,6 +130,8 @@ enum class ErrorCode : std::uint8_t {
   X(no_route, "no-route", failed_precondition, "Nothing leads from here into the guest.")         \
   X(guest_ignored_shutdown, "guest-ignored-shutdown", deadline_exceeded,                          \
     "The guest did not power off in time.")                                                       \
+  X(guest_did_not_follow, "guest-did-not-follow", deadline_exceeded,                              \
+    "The guest did not follow a change of its hardware in time.")                                 \
   X(task_cancelled, "task-cancelled", failed_precondition, "The task was cancelled.")             \
   X(internal_error, "internal-error", internal, "A defect in Ruche.")
 

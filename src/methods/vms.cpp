@@ -152,7 +152,8 @@ std::vector<Method> life() {
           .summary = "Change a virtual machine",
           .description =
               "A merge patch (RFC 7396): what is absent stays, lists are replaced whole. "
-              "Hardware changes only while the VM is stopped.",
+              "A VM that runs follows at once where it can; what has to wait for its next start is "
+              "told by the task and by `vm show`.",
           .command = "vm set",
           .examples = {{"More memory", "ruche vm set web1 --memory 512MiB",
                         R"({"memory_bytes": 536870912})"},

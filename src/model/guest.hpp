@@ -44,13 +44,42 @@ constexpr auto describe(Type<RestartPolicy>) {
       value(RestartPolicy::on_crash, "on-crash", "It is started again, with growing pauses."));
 }
 
-enum class DiskBus { virtio_blk, virtio_scsi, sata };
+enum class DiskBus { virtio_blk, virtio_scsi, sata, nvme };
 constexpr auto describe(Type<DiskBus>) {
   return enumeration<DiskBus>(
       "DiskBus", "The disk controller the guest sees.",
       value(DiskBus::virtio_blk, "virtio-blk", "Fast, the default."),
       value(DiskBus::virtio_scsi, "virtio-scsi", "Many disks, SCSI commands."),
-      value(DiskBus::sata, "sata", "For systems without virtio drivers."));
+      value(DiskBus::sata, "sata", "For systems without virtio drivers."),
+      value(DiskBus::nvme, "nvme", "An NVMe controller for each disk; not for live migration."));
+}
+
+enum class DiskCache { writeback, none, writethrough };
+constexpr auto describe(Type<DiskCache>) {
+  return enumeration<DiskCache>(
+      "DiskCache", "Which caches of the host stand between a disk and its file.",
+      value(DiskCache::writeback, "writeback", "The host's page cache; flushes are obeyed."),
+      value(DiskCache::none, "none", "None (O_DIRECT)."),
+      value(DiskCache::writethrough, "writethrough", "Every write is on the disk when it ends."));
+}
+
+// What a disk may do at most; 0: no limit. A burst is what it may do for as long as it saved up
+// (QEMU's leaky bucket, docs/throttle.txt); it needs the limit that it stands above.
+struct DiskLimits {
+  std::uint32_t iops = 0;
+  std::uint32_t iops_burst = 0;
+  Bytes bytes_per_second;
+  Bytes bytes_per_second_burst;
+  friend bool operator==(const DiskLimits&, const DiskLimits&) = default;
+};
+constexpr auto describe(Type<DiskLimits>) {
+  return structure<DiskLimits>(
+      "DiskLimits", "What a disk may do at most; 0: no limit.",
+      field<&DiskLimits::iops>("iops", "Operations in a second."),
+      field<&DiskLimits::iops_burst>("iops_burst", "Operations in a second for a short time."),
+      field<&DiskLimits::bytes_per_second>("bandwidth_bytes", "Bytes in a second."),
+      field<&DiskLimits::bytes_per_second_burst>("bandwidth_burst_bytes",
+                                                 "Bytes in a second for a short time."));
 }
 
 enum class DiskFormat { qcow2, raw };
@@ -66,6 +95,9 @@ struct DiskSpec {
   Bytes size;
   DiskBus bus = DiskBus::virtio_blk;
   std::uint32_t slot = 0;  // its place on the bus (model/hardware.hpp), assigned once and kept
+  DiskCache cache = DiskCache::writeback;
+  bool discard = true;
+  DiskLimits limits;
 };
 constexpr auto describe(Type<DiskSpec>) {
   return structure<DiskSpec>(
@@ -76,20 +108,24 @@ constexpr auto describe(Type<DiskSpec>) {
       field<&DiskSpec::size>("size_bytes", "Capacity the guest sees.", {.min = 1 << 20}),
       field<&DiskSpec::bus>("bus", "Disk controller."),
       field<&DiskSpec::slot>("slot", "Its place on the bus, assigned once and kept.",
-                             {.read_only = true}));
+                             {.read_only = true}),
+      field<&DiskSpec::cache>("cache", "Caches of the host."),
+      field<&DiskSpec::discard>("discard", "What the guest trims is given back to the datastore."),
+      field<&DiskSpec::limits>("limits", "What it may do at most."));
 }
 
 struct CdromSpec {
   std::string name;  // cdrom0, cdrom1, …
-  ImageId image;
-  LayerId layer;  // of the image
+  std::optional<ImageId> image;  // absent: the drive is empty
+  std::optional<LayerId> layer;  // of the image
   std::uint32_t slot = 0;
 };
 constexpr auto describe(Type<CdromSpec>) {
   return structure<CdromSpec>(
-      "CdromSpec", "A CD-ROM drive with a medium in it.",
+      "CdromSpec", "A CD-ROM drive.",
       field<&CdromSpec::name>("name", "The drive's name in this guest.", {.format = "name"}),
-      field<&CdromSpec::image>("image", "The image in the drive.", {.read_only = true}),
+      field<&CdromSpec::image>("image", "The image in the drive; absent: it is empty.",
+                               {.read_only = true}),
       field<&CdromSpec::layer>("layer", "Layer of the image.", {.read_only = true}),
       field<&CdromSpec::slot>("slot", "Its SATA port, assigned once and kept.",
                               {.read_only = true}));
@@ -98,6 +134,7 @@ constexpr auto describe(Type<CdromSpec>) {
 struct PortForward {
   std::uint16_t host_port = 0;
   std::uint16_t guest_port = 0;
+  friend bool operator==(const PortForward&, const PortForward&) = default;
 };
 constexpr auto describe(Type<PortForward>) {
   return structure<PortForward>("PortForward",
@@ -116,6 +153,13 @@ constexpr auto describe(Type<NicKind>) {
       value(NicKind::network, "network", "A network of the host."));
 }
 
+enum class LinkState { up, down };
+constexpr auto describe(Type<LinkState>) {
+  return enumeration<LinkState>("LinkState", "The cable of a network adapter.",
+                                value(LinkState::up, "up", "Plugged in."),
+                                value(LinkState::down, "down", "Pulled."));
+}
+
 struct NicSpec {
   std::string name;  // nic0, nic1, …
   NicKind kind = NicKind::user;
@@ -124,6 +168,8 @@ struct NicSpec {
   std::uint32_t slot = 0;
   std::optional<NetworkId> network;  // of kind network
   std::string address;  // on its network: known before the guest boots, and its own until purged
+  LinkState link = LinkState::up;
+  friend bool operator==(const NicSpec&, const NicSpec&) = default;
 };
 constexpr auto describe(Type<NicSpec>) {
   return structure<NicSpec>(
@@ -135,7 +181,8 @@ constexpr auto describe(Type<NicSpec>) {
       field<&NicSpec::address>("address", "IPv4 address on its network.", {.read_only = true}),
       field<&NicSpec::forwards>("forwards", "Host ports that lead into the guest.",
                                 {.max_length = 64}),
-      field<&NicSpec::slot>("slot", "PCI device number on the root bus.", {.read_only = true}));
+      field<&NicSpec::slot>("slot", "PCI device number on the root bus.", {.read_only = true}),
+      field<&NicSpec::link>("link", "Its cable."));
 }
 
 enum class BootKind { bios, direct_kernel, uefi };
@@ -153,6 +200,7 @@ struct BootSpec {
   std::optional<LayerId> initrd;
   std::optional<LayerId> uefi_vars;
   std::string command_line;
+  friend bool operator==(const BootSpec&, const BootSpec&) = default;
 };
 constexpr auto describe(Type<BootSpec>) {
   return structure<BootSpec>(
@@ -169,6 +217,7 @@ struct CpuTopology {
   std::uint32_t sockets = 1;
   std::uint32_t cores = 1;
   std::uint32_t threads = 1;
+  friend bool operator==(const CpuTopology&, const CpuTopology&) = default;
 };
 constexpr auto describe(Type<CpuTopology>) {
   return structure<CpuTopology>(
@@ -210,9 +259,12 @@ constexpr auto describe(Type<CloudInit>) {
 
 struct VmSpec {
   std::uint32_t cpus = 1;
+  std::uint32_t cpus_max = 0;  // what `cpus` can grow to while it runs; 0: no more
   std::optional<CpuTopology> topology;  // absent: one socket, cpus cores
   CpuBaseline cpu_baseline = CpuBaseline::x86_64_v2;
   Bytes memory = mib(512);
+  Bytes memory_max;  // what `memory` can grow to while it runs; 0: no more
+  Bytes memory_min;  // what is left to it at least when memory is taken back; 0: none is
   MemoryKind memory_kind = MemoryKind::private_;
   BootSpec boot;
   std::uint32_t hardware_version = 1;
@@ -231,9 +283,16 @@ constexpr auto describe(Type<VmSpec>) {
   return structure<VmSpec>(
       "VmSpec", "The hardware and policies of a virtual machine.",
       field<&VmSpec::cpus>("cpus", "Virtual CPUs.", {.min = 1, .max = 512}),
-      field<&VmSpec::topology>("topology", "Sockets, cores, threads; their product is `cpus`."),
+      field<&VmSpec::cpus_max>("cpus_max", "What `cpus` can grow to while it runs.", {.max = 512}),
+      field<&VmSpec::topology>(
+          "topology", "Sockets, cores, threads; their product is the most CPUs it can have."),
       field<&VmSpec::cpu_baseline>("cpu_baseline", "The processor the guest sees."),
       field<&VmSpec::memory>("memory_bytes", "Memory.", {.min = 16 << 20}),
+      field<&VmSpec::memory_max>("memory_max_bytes",
+                                 "What `memory_bytes` can grow to while it runs (virtio-mem)."),
+      field<&VmSpec::memory_min>("memory_min_bytes",
+                                 "What is left to it at least when memory is taken back from it "
+                                 "(balloon); 0: it has no balloon."),
       field<&VmSpec::memory_kind>("memory_kind", "How the memory is held."),
       field<&VmSpec::boot>("boot", "How it boots."),
       field<&VmSpec::hardware_version>("hardware_version", "Device mapping version.",
@@ -271,6 +330,23 @@ constexpr auto describe(Type<GuestSeed>) {
                                    {.max_length = kLongestSealedText}),
       field<&GuestSeed::vendor_data>("vendor_data", "The vendor-data as it was given.",
                                      {.max_length = kLongestSealedText}));
+}
+
+// What can be changed of a guest; what a change goes back to when its task fails.
+struct GuestConfiguration {
+  std::string name;
+  std::string display_name;
+  std::string description;
+  std::vector<std::string> tags;
+  VmSpec spec;
+};
+constexpr auto describe(Type<GuestConfiguration>) {
+  using G = GuestConfiguration;
+  return structure<G>("GuestConfiguration", "What can be changed of a guest.",
+                      field<&G::name>("name", "Unique name."),
+                      field<&G::display_name>("display_name", "Name for people."),
+                      field<&G::description>("description", "Notes."),
+                      field<&G::tags>("tags", "Tags."), field<&G::spec>("spec", "Hardware."));
 }
 
 // The stored wish: guests/<id>/spec. Its revision is the ETag.
@@ -352,6 +428,21 @@ constexpr auto describe(Type<AgentStatus>) {
       field<&AgentStatus::ssh_host_keys>("ssh_host_keys", "Public keys of its SSH server."));
 }
 
+// What a process has, which is what the specification said at its start and what was changed since.
+// Where the two differ a change waits for the next start (model/hardware_change.hpp).
+struct RunningHardware {
+  VmSpec spec;
+  Bytes base_memory;  // that it started with; the rest was added and can be taken away again
+  std::vector<std::uint32_t> ports;  // PCI root ports, in use or not
+};
+constexpr auto describe(Type<RunningHardware>) {
+  return structure<RunningHardware>(
+      "RunningHardware", "The hardware that a guest's process has.",
+      field<&RunningHardware::spec>("spec", "As of a specification."),
+      field<&RunningHardware::base_memory>("base_memory_bytes", "Memory that it started with."),
+      field<&RunningHardware::ports>("ports", "Its PCI root ports."));
+}
+
 // guests/<id>/status: written by the owner only, comparing the placement's epoch.
 struct GuestStatus {
   GuestState state = GuestState::provisioning;
@@ -367,6 +458,7 @@ struct GuestStatus {
   std::uint32_t crashes = 0;  // since the last wished start; paces the restart policy
   std::optional<AgentStatus> agent;
   std::optional<Timestamp> thaw_at;  // its file systems are frozen until then at the latest
+  std::optional<RunningHardware> running;  // while it has a process
 };
 constexpr auto describe(Type<GuestStatus>) {
   return structure<GuestStatus>(
@@ -383,7 +475,8 @@ constexpr auto describe(Type<GuestStatus>) {
       field<&GuestStatus::started_at>("started_at", "When its CPUs first ran."),
       field<&GuestStatus::crashes>("crashes", "Crashes since the last wished start."),
       field<&GuestStatus::agent>("agent", "What its agent says."),
-      field<&GuestStatus::thaw_at>("thaw_at", "Its file systems are frozen, at most until then."));
+      field<&GuestStatus::thaw_at>("thaw_at", "Its file systems are frozen, at most until then."),
+      field<&GuestStatus::running>("running", "The hardware that its process has."));
 }
 
 }  // namespace ruche::model

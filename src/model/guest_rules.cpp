@@ -4,11 +4,15 @@
 
 #include <set>
 
+#include "model/hardware.hpp"
+
 namespace ruche::model {
 
 namespace {
 
 using Check = std::expected<void, Error>;
+
+constexpr Bytes kMostMemory = gib(64 << 10);  // what x86-64 addresses with 46 bits
 
 Check refuse(Reason reason, std::string message, std::string field) {
   return std::unexpected(Error(reason, std::move(message)).at(std::move(field)));
@@ -17,21 +21,76 @@ Check refuse(Reason reason, std::string message, std::string field) {
 Check check_topology(const VmSpec& spec) {
   if (!spec.topology) return {};
   const auto& t = *spec.topology;
-  if (std::uint64_t{t.sockets} * t.cores * t.threads == spec.cpus) return {};
+  if (std::uint64_t{t.sockets} * t.cores * t.threads == most_cpus(spec)) return {};
   return refuse(Reason::topology_mismatch,
                 fmt::format("{} sockets × {} cores × {} threads is not {} CPUs", t.sockets, t.cores,
-                            t.threads, spec.cpus),
+                            t.threads, most_cpus(spec)),
                 "/topology");
 }
 
+Check check_cpus(const VmSpec& spec) {
+  if (spec.cpus_max == 0 || spec.cpus_max >= spec.cpus) return {};
+  return refuse(
+      Reason::out_of_range,
+      fmt::format("cpus_max is {}, less than the {} CPUs it has", spec.cpus_max, spec.cpus),
+      "/cpus_max");
+}
+
 Check check_memory(const VmSpec& spec) {
-  constexpr Bytes kMost = gib(64 << 10);  // what x86-64 addresses with 46 bits
-  if (spec.memory > kMost) {
-    return refuse(Reason::out_of_range, "memory is at most " + to_text(kMost), "/memory_bytes");
+  if (spec.memory > kMostMemory) {
+    return refuse(Reason::out_of_range, "memory is at most " + to_text(kMostMemory),
+                  "/memory_bytes");
   }
-  if (spec.memory.count % (1 << 20) == 0) return {};
-  return refuse(Reason::memory_not_aligned, "memory must be a whole number of MiB",
-                "/memory_bytes");
+  if (spec.memory.count % (1 << 20) != 0) {
+    return refuse(Reason::memory_not_aligned, "memory must be a whole number of MiB",
+                  "/memory_bytes");
+  }
+  return {};
+}
+
+Check check_memory_range(const VmSpec& spec) {
+  const auto most = spec.memory_max;
+  if (most.count > 0 && most < spec.memory) {
+    return refuse(Reason::out_of_range,
+                  fmt::format("memory_max is {}, less than the {} it has", to_text(most),
+                              to_text(spec.memory)),
+                  "/memory_max_bytes");
+  }
+  const auto odd = most.count % kMemoryBlock.count + spec.memory.count % kMemoryBlock.count;
+  if (most > kMostMemory) {
+    return refuse(Reason::out_of_range, "memory is at most " + to_text(kMostMemory),
+                  "/memory_max_bytes");
+  }
+  if (most.count > 0 && odd != 0) {
+    return refuse(Reason::memory_not_aligned,
+                  "memory is added in blocks of " + to_text(kMemoryBlock), "/memory_max_bytes");
+  }
+  if (spec.memory_min > spec.memory) {
+    return refuse(Reason::out_of_range,
+                  fmt::format("memory_min is {}, more than the {} it has", to_text(spec.memory_min),
+                              to_text(spec.memory)),
+                  "/memory_min_bytes");
+  }
+  return {};
+}
+
+Check check_limits(const VmSpec& spec) {
+  for (std::size_t i = 0; i < spec.disks.size(); ++i) {
+    const auto& limits = spec.disks[i].limits;
+    const auto field = fmt::format("/disks/{}/limits", i);
+    const bool burst_ops = limits.iops_burst > 0;
+    if (burst_ops && (limits.iops == 0 || limits.iops_burst < limits.iops)) {
+      return refuse(Reason::bad_spec, "a burst needs the limit that it stands above",
+                    field + "/iops_burst");
+    }
+    const auto burst = limits.bytes_per_second_burst;
+    if (burst.count > 0 &&
+        (limits.bytes_per_second.count == 0 || burst < limits.bytes_per_second)) {
+      return refuse(Reason::bad_spec, "a burst needs the limit that it stands above",
+                    field + "/bandwidth_burst_bytes");
+    }
+  }
+  return {};
 }
 
 Check check_boot(const VmSpec& spec) {
@@ -90,7 +149,8 @@ Check check_forwards(const VmSpec& spec) {
 }  // namespace
 
 std::expected<void, Error> check_spec(const VmSpec& spec) {
-  for (const auto check : {check_topology, check_memory, check_boot, check_names, check_forwards}) {
+  for (const auto check : {check_cpus, check_topology, check_memory, check_memory_range, check_boot,
+                           check_names, check_forwards, check_limits}) {
     if (auto ok = check(spec); !ok) return ok;
   }
   return {};

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <set>
+#include <algorithm>
 
 namespace ruche::model {
 
@@ -52,6 +52,7 @@ struct AllPlaces {
   Places& of(DiskBus bus) {
     switch (bus) {
       case DiskBus::virtio_blk:
+      case DiskBus::nvme:
         return pci;
       case DiskBus::virtio_scsi:
         return scsi;
@@ -107,6 +108,25 @@ std::expected<void, Error> assign_slots(VmSpec& spec) {
   spec = std::move(assigned);
   return {};
 }
+
+std::set<std::uint32_t> root_ports(const VmSpec& spec) {
+  std::set<std::uint32_t> slots = {kRandomSlot, kScsiSlot, kChannelSlot};
+  if (spec.display != DisplayKind::none) slots.insert(kUsbSlot);
+  if (spec.memory_min.count > 0) slots.insert(kBalloonSlot);
+  if (spec.memory_max.count > 0) slots.insert(kMemorySlot);
+  for (const auto& disk : spec.disks) {
+    if (disk.bus == DiskBus::virtio_blk || disk.bus == DiskBus::nvme) slots.insert(disk.slot);
+  }
+  for (const auto& nic : spec.nics) slots.insert(nic.slot);
+  std::uint32_t spare = 0;
+  for (auto slot = kFirstFreeSlot; slot <= kLastFreeSlot && spare < kSparePorts; ++slot) {
+    if (slots.insert(slot).second) ++spare;
+  }
+  slots.erase(0);  // a device without a place is refused where it is made
+  return slots;
+}
+
+std::uint32_t most_cpus(const VmSpec& spec) { return std::max(spec.cpus, spec.cpus_max); }
 
 std::string make_mac(Random& random) {
   const auto bits = random.next();

@@ -33,9 +33,12 @@ struct CreateVm {
   std::string image;      // name or id; empty: disks start blank
   std::string datastore;  // name or id; empty: the only or default one
   std::uint32_t cpus = 1;
+  std::optional<std::uint32_t> cpus_max;  // absent: a default with room to grow
   std::optional<CpuTopology> topology;
   CpuBaseline cpu_baseline = CpuBaseline::x86_64_v2;
   Bytes memory = mib(512);
+  Bytes memory_max;
+  Bytes memory_min;
   MemoryKind memory_kind = MemoryKind::private_;
   Bytes disk_size;  // of the first disk; 0: as large as the image
   DiskBus disk_bus = DiskBus::virtio_blk;
@@ -70,9 +73,19 @@ constexpr auto describe(Type<CreateVm>) {
                               {.format = "reference", .example = "demo"}),
       field<&CreateVm::datastore>("datastore", "Datastore: name or id.", {.format = "reference"}),
       field<&CreateVm::cpus>("cpus", "Virtual CPUs.", {.min = 1, .max = 512}),
-      field<&CreateVm::topology>("topology", "Sockets, cores, threads; their product is `cpus`."),
+      field<&CreateVm::cpus_max>("cpus_max",
+                                 "What `cpus` can grow to while it runs; 0: no more. Twice as many "
+                                 "and at least 4 when absent.",
+                                 {.max = 512}),
+      field<&CreateVm::topology>("topology",
+                                 "Sockets, cores, threads; their product is the most CPUs."),
       field<&CreateVm::cpu_baseline>("cpu_baseline", "The processor the guest sees."),
       field<&CreateVm::memory>("memory_bytes", "Memory.", {.min = 16 << 20, .example = "256MiB"}),
+      field<&CreateVm::memory_max>("memory_max_bytes",
+                                   "What its memory can grow to while it runs (virtio-mem)."),
+      field<&CreateVm::memory_min>("memory_min_bytes",
+                                   "What is left to it at least when memory is taken back from it; "
+                                   "gives it a balloon."),
       field<&CreateVm::memory_kind>("memory_kind", "How the memory is held."),
       field<&CreateVm::disk_size>("disk_size_bytes",
                                   "Size of the first disk; as large as the image when absent."),
@@ -117,9 +130,12 @@ struct VmEdit {
   std::string description;
   std::vector<std::string> tags;
   std::uint32_t cpus = 1;
+  std::uint32_t cpus_max = 0;
   std::optional<CpuTopology> topology;
   CpuBaseline cpu_baseline = CpuBaseline::x86_64_v2;
   Bytes memory = mib(512);
+  Bytes memory_max;
+  Bytes memory_min;
   MemoryKind memory_kind = MemoryKind::private_;
   std::string command_line;
   bool autostart = false;
@@ -133,9 +149,16 @@ constexpr auto describe(Type<VmEdit>) {
       field<&VmEdit::description>("description", "Notes.", {.max_length = 4096}),
       field<&VmEdit::tags>("tags", "Tags.", {.max_length = 64, .flag = "tag"}),
       field<&VmEdit::cpus>("cpus", "Virtual CPUs.", {.min = 1, .max = 512}),
+      field<&VmEdit::cpus_max>("cpus_max", "What `cpus` can grow to while it runs; 0: no more.",
+                               {.max = 512}),
       field<&VmEdit::topology>("topology", "Sockets, cores, threads."),
       field<&VmEdit::cpu_baseline>("cpu_baseline", "The processor the guest sees."),
       field<&VmEdit::memory>("memory_bytes", "Memory.", {.min = 16 << 20}),
+      field<&VmEdit::memory_max>("memory_max_bytes",
+                                 "What its memory can grow to while it runs; 0: no more."),
+      field<&VmEdit::memory_min>("memory_min_bytes",
+                                 "What is left to it at least when memory is taken back from it; "
+                                 "0: it has no balloon."),
       field<&VmEdit::memory_kind>("memory_kind", "How the memory is held."),
       field<&VmEdit::command_line>("command_line", "Kernel command line (direct kernel boot).",
                                    {.max_length = 2048}),

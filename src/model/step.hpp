@@ -70,13 +70,41 @@ constexpr auto describe(Type<AdmitGuest>) {
 
 struct ExportConfiguration {
   GuestId guest;
-  std::optional<VmEdit> before;  // of a change: what it changed, to go back to
+  std::optional<GuestConfiguration> before;  // of a change: what it changed, to go back to
 };
 constexpr auto describe(Type<ExportConfiguration>) {
   return structure<ExportConfiguration>(
       "ExportConfiguration", "Writes the configuration beside the volumes.",
       field<&ExportConfiguration::guest>("guest", "The guest."),
       field<&ExportConfiguration::before>("before", "What the change changed."));
+}
+
+// The process becomes what the specification says, as far as a process can; what cannot waits for
+// the next start. Nothing for a guest that has none.
+struct ChangeHardware {
+  GuestId guest;
+};
+constexpr auto describe(Type<ChangeHardware>) {
+  return structure<ChangeHardware>("ChangeHardware",
+                                   "Changes the hardware of a guest while it runs.",
+                                   field<&ChangeHardware::guest>("guest", "The guest."));
+}
+
+// A disk never shrinks, so one that has grown stays as it is whatever becomes of the task.
+struct GrowDisk {
+  GuestId guest;
+  std::string disk;
+  LayerId layer;
+  Bytes size;
+  Bytes before;
+};
+constexpr auto describe(Type<GrowDisk>) {
+  return structure<GrowDisk>("GrowDisk", "Makes a disk larger, also while its guest runs.",
+                             field<&GrowDisk::guest>("guest", "The guest."),
+                             field<&GrowDisk::disk>("disk", "Its disk."),
+                             field<&GrowDisk::layer>("layer", "The disk's top layer."),
+                             field<&GrowDisk::size>("size_bytes", "What it becomes."),
+                             field<&GrowDisk::before>("before_bytes", "What it was."));
 }
 
 struct LaunchMachine {
@@ -270,11 +298,11 @@ constexpr auto describe(Type<RemoveNetwork>) {
                                   field<&RemoveNetwork::network>("network", "The network."));
 }
 
-using Step =
-    std::variant<CreateVolume, DeleteVolume, CreateUefiVariables, RegisterGuest, AdmitGuest,
-                 ExportConfiguration, LaunchMachine, ResumeMachine, PauseMachine, ResetMachine,
-                 ShutdownMachine, StopMachine, FreezeGuest, ThawGuest, RecycleGuest, RestoreGuest,
-                 ForgetGuest, MoveGuest, ImportImage, BuildImage, ForgetImage, DownloadImage,
-                 AttachDatastore, DetachDatastore, ApplyNetwork, RemoveNetwork>;
+using Step = std::variant<CreateVolume, DeleteVolume, CreateUefiVariables, RegisterGuest,
+                          AdmitGuest, ExportConfiguration, ChangeHardware, GrowDisk, LaunchMachine,
+                          ResumeMachine, PauseMachine, ResetMachine, ShutdownMachine, StopMachine,
+                          FreezeGuest, ThawGuest, RecycleGuest, RestoreGuest, ForgetGuest,
+                          MoveGuest, ImportImage, BuildImage, ForgetImage, DownloadImage,
+                          AttachDatastore, DetachDatastore, ApplyNetwork, RemoveNetwork>;
 
 }  // namespace ruche::model

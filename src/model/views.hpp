@@ -7,6 +7,7 @@
 
 #include "base/reflect.hpp"
 #include "model/guest.hpp"
+#include "model/hardware_change.hpp"
 #include "model/host.hpp"
 #include "model/host_facts.hpp"
 #include "model/network.hpp"
@@ -44,6 +45,7 @@ struct VmView {
   GuestStatus status;
   PlacementView placement;
   std::vector<Claim> claims;  // open tasks
+  std::vector<HardwareChange> pending;
   std::string etag;
   Timestamp created_at;
   std::optional<Timestamp> deleted_at;
@@ -60,6 +62,9 @@ constexpr auto describe(Type<VmView>) {
                            field<&VmView::status>("status", "What the owner observed."),
                            field<&VmView::placement>("placement", "Where it is."),
                            field<&VmView::claims>("claims", "Open tasks on it."),
+                           field<&VmView::pending>("pending",
+                                                   "Changes of hardware that wait for the next "
+                                                   "start."),
                            field<&VmView::etag>("etag", "For If-Match."),
                            field<&VmView::created_at>("created_at", "When it was created."),
                            field<&VmView::deleted_at>("deleted_at", "In the recycle bin since."));

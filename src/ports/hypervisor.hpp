@@ -183,8 +183,56 @@ class GuestAgents {
   virtual Async<void> freeze() = 0;
   virtual Async<void> thaw() = 0;  // not frozen is not an error
   virtual Async<bool> frozen() = 0;
+  // CPUs that were added while it runs are put to use. Throws agent_failed when one is not.
+  virtual Async<void> bring_cpus_online() = 0;
   // Throws command_still_runs when the limit passes, and agent_answer_too_large.
   virtual Async<AgentCommandResult> run(AgentCommand command) = 0;
+};
+
+// One change of a machine's devices, complete: files and ports are data.
+struct PlugDisk {
+  model::DiskSpec disk;
+  MachineDisk files;
+};
+struct UnplugDisk {
+  model::DiskSpec disk;
+};
+struct LimitDisk {
+  model::DiskSpec disk;
+};
+struct PlugNic {
+  model::NicSpec nic;
+  std::optional<AttachedPort> port;  // of an adapter on a network
+};
+struct UnplugNic {
+  model::NicSpec nic;
+};
+struct SetLink {
+  model::NicSpec nic;
+};
+struct ChangeMedium {
+  model::CdromSpec drive;
+  std::string path;  // a raw file; empty: the drive becomes empty
+};
+struct SetCpus {
+  std::uint32_t cpus = 1;
+};
+struct SetMemory {
+  Bytes size;
+};
+using DeviceChange = std::variant<PlugDisk, UnplugDisk, LimitDisk, PlugNic, UnplugNic, SetLink,
+                                  ChangeMedium, SetCpus, SetMemory>;
+
+// Devices that come, go and change while the guest runs.
+class Devices {
+ public:
+  virtual ~Devices() = default;
+  // Idempotent: what is so already is left alone. Throws guest_kept_device when the guest did not
+  // let go of one, or did not take the memory, within the driver's patience; and hypervisor_failed.
+  // A change that fails has been taken back, except for a guest that lets go of a device too late.
+  virtual Async<void> change(DeviceChange change) = 0;
+  // The disk's file becomes larger, and the guest sees it. Never smaller.
+  virtual Async<void> grow(model::DiskSpec disk, Bytes size) = 0;
 };
 
 // A handle on a launched guest. Dropping it never touches the guest. Methods throw
@@ -198,6 +246,7 @@ class Machine {
   virtual Consoles* consoles() { return nullptr; }
   virtual Screens* screens() { return nullptr; }
   virtual GuestAgents* agents() { return nullptr; }
+  virtual Devices* devices() { return nullptr; }
 };
 
 // What the local runtime record and the process table say about one guest.

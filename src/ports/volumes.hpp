@@ -113,6 +113,11 @@ class VolumeDriver {
   virtual Async<void> copy(VolumeRef volume, VolumeRef source, ProgressSink progress) = 0;
   // Absent is not an error. A volume that is open elsewhere throws in_use.
   virtual Async<void> remove(VolumeRef volume) = 0;
+  // The disk becomes this large, never smaller; it has that size already is nothing. Throws in_use
+  // when it is open elsewhere for writing, and not_enough_space.
+  virtual Async<void> grow(VolumeRef volume, Bytes size) = 0;
+  // What the guest would see of it. Throws no_such_object.
+  virtual Async<Bytes> size(VolumeRef volume) = 0;
   // Says what a foreign image is, by the same judge and with the same errors as import().
   virtual Async<model::ImageFormat> inspect(ImportSource source) = 0;
   // Copies a foreign image into a new qcow2 layer, after our own header parser has judged it and

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
+#include "base/json.hpp"
 #include "core/documents/documents.hpp"
 #include "model/guest_rules.hpp"
 
@@ -140,6 +142,31 @@ void check_tasks(const StoreTruth& truth, Findings& findings) {
   }
 }
 
+// What the documents say of a guest's hardware, against what its process has.
+void check_hardware(const SimProcess& process, const model::GuestStatus& status,
+                    const model::Placement& placement,
+                    const std::function<void(const std::string&)>& say) {
+  if (!status.running) return say("it runs, and nobody knows with what");
+  const auto sorted = [](model::VmSpec spec) {
+    std::ranges::sort(spec.disks, {}, &model::DiskSpec::name);
+    std::ranges::sort(spec.nics, {}, &model::NicSpec::name);
+    spec.autostart = false;
+    spec.restart_policy = model::RestartPolicy::never;
+    return json::encode(spec);
+  };
+  const auto known = sorted(status.running->spec);
+  const auto has = sorted(process.spec.spec);
+  if (known != has) {
+    say(fmt::format("the document says that its process has {}, it has {}", known, has));
+  }
+  const auto expected = model::reservation_of(process.spec.spec, mib(64));
+  if (placement.reserved != expected) {
+    say(fmt::format("it reserves {} and {} CPUs, and has {} and {}",
+                    to_text(placement.reserved.memory), placement.reserved.cpus,
+                    to_text(expected.memory), expected.cpus));
+  }
+}
+
 // What the documents say of a guest's power, against its process.
 void check_guest_power(SimCluster& cluster, const StoreTruth& truth, const model::Guest& guest,
                        Findings& findings) {
@@ -174,10 +201,11 @@ void check_guest_power(SimCluster& cluster, const StoreTruth& truth, const model
   if (process && status.epoch != placement.epoch) say("the status is of another epoch");
   const bool on = placement.wish == model::PowerWish::on;
   if (on != (process != nullptr)) say("the wish and the process differ");
-  const auto expected = process ? model::reservation_of(guest.spec, mib(64)) : model::Reservation{};
-  if (process && placement.reserved.cpus != expected.cpus)
-    say("it reserves other CPUs than it has");
-  if (!process && placement.reserved != expected) say("it is off and reserves something");
+  if (!process && placement.reserved != model::Reservation{}) {
+    say("it is off and reserves something");
+  }
+  if (!process && status.running) say("it is off and has running hardware");
+  if (process && agrees) check_hardware(*process, status, placement, say);
 }
 
 void check_guests(SimCluster& cluster, const StoreTruth& truth, Findings& findings) {
@@ -244,7 +272,9 @@ void check_layers(const StoreTruth& truth, Findings& findings) {
     if (guest.spec.boot.kernel) ++users[guest.spec.boot.kernel->value];
     if (guest.spec.boot.initrd) ++users[guest.spec.boot.initrd->value];
     if (guest.spec.boot.uefi_vars) used.insert(guest.spec.boot.uefi_vars->value);
-    for (const auto& cdrom : guest.spec.cdroms) ++users[cdrom.layer.value];
+    for (const auto& cdrom : guest.spec.cdroms) {
+      if (cdrom.layer) ++users[cdrom.layer->value];
+    }
   }
   for (const auto& [id, image] : truth.images) {
     used.insert(image.disk.value);
@@ -272,12 +302,23 @@ void check_layers(const StoreTruth& truth, Findings& findings) {
   }
 }
 
+void check_size(const StoreTruth& truth, const std::string& where, const FakeVolume& volume,
+                Findings& findings) {
+  const auto layer = truth.layers.find(volume.ref.layer.value);
+  if (layer == truth.layers.end() || layer->second.owner_kind != ObjectKind::guest) return;
+  if (layer->second.content != model::LayerContent::disk) return;
+  if (layer->second.size == volume.size) return;
+  findings.push_back(fmt::format("{} has {}, its document says {}", where, to_text(volume.size),
+                                 to_text(layer->second.size)));
+}
+
 void check_place(const StoreTruth& truth, const std::string& key, const FakePlace& place,
                  std::set<Uuid>& on_disk, Findings& findings) {
   for (const auto& [file, volume] : place.volumes) {
     const auto layer = truth.layers.find(volume.ref.layer.value);
     const std::string where = key + "/" + file;
     if (volume.state != ports::VolumeState::ready) findings.push_back(where + " is partial");
+    check_size(truth, where, volume, findings);
     if (layer == truth.layers.end()) {
       const bool stray = place.strays.contains(file.substr(0, file.rfind('/')));
       if (!stray) findings.push_back(where + " belongs to no layer");

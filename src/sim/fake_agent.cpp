@@ -58,6 +58,11 @@ Async<bool> FakeAgent::frozen() {
   co_return process_->agent.frozen;
 }
 
+Async<void> FakeAgent::bring_cpus_online() {
+  co_await reach();
+  effect("online", [this] { process_->agent.cpus_online = process_->spec.spec.cpus; });
+}
+
 Async<ports::AgentCommandResult> FakeAgent::run(ports::AgentCommand command) {
   co_await reach();
   if (command.argv.front() == "sleep") {

@@ -25,6 +25,7 @@ struct SimAgent {
                           .ssh_host_keys = {},
                           .initialized = true};
   std::uint64_t asked = 0;  // facts()
+  std::uint32_t cpus_online = 0;  // after bring_cpus_online()
 };
 
 // Runs nothing: a command's output is its words, and `false` fails. `sleep` never ends.
@@ -39,6 +40,7 @@ class FakeAgent : public ports::GuestAgents {
   Async<void> freeze() override;
   Async<void> thaw() override;
   Async<bool> frozen() override;
+  Async<void> bring_cpus_online() override;
   Async<ports::AgentCommandResult> run(ports::AgentCommand command) override;
 
  private:

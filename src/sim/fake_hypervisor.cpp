@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "sim/fake_devices.hpp"
+
 namespace ruche::sim {
 
 namespace {
@@ -64,7 +66,8 @@ class FakeMachine : public ports::Machine {
         process_(std::move(process)),
         seen_(seen),
         console_(process_, engine.clock_),
-        agent_(engine, process_) {}
+        agent_(engine, process_),
+        devices_(engine, process_) {}
 
   Async<ports::MachineStatus> status() override {
     co_await engine_.arrive();
@@ -105,6 +108,7 @@ class FakeMachine : public ports::Machine {
 
   ports::Consoles* consoles() override { return process_->spec.spec.serial ? &console_ : nullptr; }
   ports::GuestAgents* agents() override { return &agent_; }
+  ports::Devices* devices() override { return &devices_; }
 
  private:
   void kill() {
@@ -144,6 +148,7 @@ class FakeMachine : public ports::Machine {
   std::size_t seen_;
   FakeConsole console_;
   FakeAgent agent_;
+  FakeDevices devices_;
 };
 
 SimMachines::SimMachines(Clock& world, FakeStorage& storage, MachineHooks& hooks, std::string host)

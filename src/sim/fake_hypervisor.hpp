@@ -38,6 +38,7 @@ struct SimProcess {
   bool hangs = false;               // its monitor does not answer
   bool lies = false;                // its monitor answers nonsense
   bool ignores_shutdown = false;    // the power button leads nowhere
+  bool keeps_devices = false;       // nothing that is asked of it is let go or taken
   Duration shutdown_takes{500};
   std::string last_words;           // once it is gone
   std::vector<ports::MachineEvent> events;
@@ -115,6 +116,7 @@ class SimMachines {
   friend class FakeHypervisor;
   friend class FakeMachine;
   friend class FakeAgent;
+  friend class FakeDevices;
   std::shared_ptr<SimProcess> exec(ports::MachineSpec spec);
   void set_state(SimProcess& process, ports::MachineState state, ports::MachineEventKind event,
                  std::string detail = {});
@@ -173,6 +175,7 @@ class FakeHypervisor : public ports::HypervisorEngine {
  private:
   friend class FakeMachine;
   friend class FakeAgent;
+  friend class FakeDevices;
   Async<void> complete_launch(std::shared_ptr<SimProcess> process);
   // A call on its way: latency, frozen, severed.
   Async<void> arrive();

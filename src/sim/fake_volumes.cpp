@@ -106,6 +106,25 @@ class FakeDriver : public ports::VolumeDriver,
     handle_.effect("remove " + key, [this, &key] { place().volumes.erase(key); });
   }
 
+  Async<void> grow(VolumeRef volume, Bytes size) override {
+    co_await arrive();
+    const auto* there = ready(volume);
+    if (there == nullptr) throw Error(Reason::no_such_object, "the volume is not there");
+    if (there->size == size) co_return;
+    if (size < there->size || size.count % 512 != 0) {
+      throw Error(Reason::out_of_range, "the disk becomes a larger multiple of 512");
+    }
+    require_unlocked(volume);
+    const auto key = volume_key(volume);
+    handle_.effect("grow " + key, [&] { place().volumes.at(key).size = size; });
+  }
+  Async<Bytes> size(VolumeRef volume) override {
+    co_await arrive();
+    const auto* there = ready(volume);
+    if (there == nullptr) throw Error(Reason::no_such_object, "the volume is not there");
+    co_return there->size;
+  }
+
   Async<ports::ImportResult> import(VolumeRef volume, ports::ImportSource wanted,
                                     ports::ProgressSink progress) override {
     co_await arrive();
@@ -367,6 +386,15 @@ std::vector<std::string> FakeStorage::files() const {
     }
   }
   return all;
+}
+
+void FakeStorage::grow(const std::string& path, Bytes size) {
+  for (auto& [place_key, place] : places_) {
+    const auto root = place_key.substr(place_key.find(':') + 1);
+    for (auto& [key, volume] : place.volumes) {
+      if (root + "/" + key == path) volume.size = size;
+    }
+  }
 }
 
 const FakeSource* FakeStorage::source(const std::string& path) const {

@@ -97,6 +97,8 @@ class FakeStorage {
     const auto found = remotes_.find(url);
     return found == remotes_.end() ? nullptr : &found->second;
   }
+  // A machine made the disk in this file larger.
+  void grow(const std::string& path, Bytes size);
   // The incoming file at this path; null when there is none.
   std::string* incoming_at(const std::string& path);
   void remove_sources(const std::string& directory);

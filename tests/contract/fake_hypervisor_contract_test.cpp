@@ -46,6 +46,15 @@ class SimulatedHost {
     co_return;
   }
   void crash(model::GuestId guest) { machines_.crash(guest); }
+  ports::PlugDisk new_disk(const std::string& name, std::uint32_t slot) {
+    ports::PlugDisk plug;
+    plug.disk.name = name;
+    plug.disk.size = mib(1);
+    plug.disk.slot = slot;
+    plug.files = {name, {{"/disk" + std::to_string(++count_), model::DiskFormat::raw}}};
+    return plug;
+  }
+  void keep_devices(model::GuestId guest) { machines_.find(guest)->keeps_devices = true; }
   void break_launch(ports::MachineSpec&) { machines_.fail_next_launch("injected"); }
 
  private:

@@ -2,7 +2,8 @@
 //   void run(test)             runs a coroutine `Async<void> test(Host&)` to its end, bounded in
 //   time engine()                   the current daemon's engine Async<void> restart()      kill -9
 //   of the daemon, and a new one machine()                  a new guest's MachineSpec, with one
-//   disk, a serial line and a NIC Async<void> power_off(id)  the guest powers itself off void
+//   disk, a serial line and a NIC; new_disk(name, slot)  one more disk; keep_devices(id)  its guest
+//   lets go of nothing; Async<void> power_off(id)  the guest powers itself off void
 //   crash(id)             its process ends without being asked void break_launch(spec)    the next
 //   launch of it fails Clock& clock()
 #pragma once
@@ -284,12 +285,124 @@ TYPED_TEST_P(HypervisorSuite, a_console_shows_output_and_takes_input) {
   });
 }
 
+TYPED_TEST_P(HypervisorSuite, a_disk_comes_and_the_next_daemon_knows_it) {
+  this->host.run([](TypeParam& host) -> Async<void> {
+    const auto spec = host.machine();
+    auto machine = co_await launch_running(host, spec);
+    const auto plug = host.new_disk("disk1", 5);
+    co_await machine->devices()->change(plug);
+    co_await machine->devices()->change(plug);
+    auto status = co_await machine->status();
+    EXPECT_EQ(status.disks.size(), 2U);
+    machine.reset();
+    co_await host.restart();
+    machine = co_await host.engine().adopt(spec.guest);
+    EXPECT_NE(machine, nullptr);
+    if (!machine) co_return;
+    status = co_await machine->status();
+    EXPECT_EQ(status.disks.size(), 2U);
+    co_await machine->devices()->change(plug);
+    auto limited = plug.disk;
+    limited.limits.iops = 100;
+    limited.limits.iops_burst = 200;
+    limited.limits.bytes_per_second = mib(1);
+    co_await machine->devices()->change(ports::LimitDisk{limited});
+    co_await machine->devices()->grow(plug.disk, mib(2));
+    co_await machine->devices()->grow(plug.disk, mib(2));
+  });
+}
+
+TYPED_TEST_P(HypervisorSuite, a_disk_that_is_open_elsewhere_does_not_come) {
+  this->host.run([](TypeParam& host) -> Async<void> {
+    auto first = co_await launch_running(host, host.machine());
+    auto second = co_await launch_running(host, host.machine());
+    const auto plug = host.new_disk("disk1", 5);
+    co_await first->devices()->change(plug);
+    const auto reason = co_await reason_of(second->devices()->change(plug));
+    EXPECT_EQ(reason, Reason::hypervisor_failed);
+    auto status = co_await second->status();
+    EXPECT_EQ(status.disks.size(), 1U);
+    // Nothing is left of it in the way of another.
+    co_await second->devices()->change(host.new_disk("disk1", 5));
+    status = co_await second->status();
+    EXPECT_EQ(status.disks.size(), 2U);
+  });
+}
+
+TYPED_TEST_P(HypervisorSuite, what_the_guest_keeps_stays) {
+  this->host.run([](TypeParam& host) -> Async<void> {
+    const auto spec = host.machine();
+    auto machine = co_await launch_running(host, spec);
+    const auto plug = host.new_disk("disk1", 5);
+    co_await machine->devices()->change(plug);
+    host.keep_devices(spec.guest);
+    const auto reason =
+        co_await reason_of(machine->devices()->change(ports::UnplugDisk{plug.disk}));
+    EXPECT_EQ(reason, Reason::guest_did_not_follow);
+    auto status = co_await machine->status();
+    EXPECT_EQ(status.disks.size(), 2U);
+    machine.reset();
+    co_await host.restart();
+    machine = co_await host.engine().adopt(spec.guest);
+    EXPECT_NE(machine, nullptr);
+    if (!machine) co_return;
+    status = co_await machine->status();
+    EXPECT_EQ(status.disks.size(), 2U);
+  });
+}
+
+TYPED_TEST_P(HypervisorSuite, adapters_and_cpus_come_and_cables_are_pulled) {
+  this->host.run([](TypeParam& host) -> Async<void> {
+    auto spec = host.machine();
+    spec.spec.cpus_max = 4;
+    auto machine = co_await launch_running(host, spec);
+    model::NicSpec nic;
+    nic.name = "nic1";
+    nic.mac = "52:54:00:00:00:07";
+    nic.slot = 6;
+    for (int again = 0; again < 2; ++again) {
+      co_await machine->devices()->change(ports::PlugNic{nic, {}});
+    }
+    nic.link = model::LinkState::down;
+    co_await machine->devices()->change(ports::SetLink{nic});
+    for (int again = 0; again < 2; ++again) {
+      co_await machine->devices()->change(ports::SetCpus{3});
+    }
+    const auto status = co_await machine->status();
+    EXPECT_EQ(status.state, MachineState::running);
+  });
+}
+
+TYPED_TEST_P(HypervisorSuite, media_are_exchanged) {
+  this->host.run([](TypeParam& host) -> Async<void> {
+    auto spec = host.machine();
+    model::CdromSpec drive;
+    drive.name = "cdrom0";
+    drive.slot = 1;
+    spec.spec.cdroms.push_back(drive);
+    spec.cdroms.push_back({"cdrom0", ""});
+    auto machine = co_await launch_running(host, spec);
+    for (const char* medium :
+         {"018f0000-0000-7000-8000-000000000001", "018f0000-0000-7000-8000-000000000002"}) {
+      drive.layer = model::LayerId{*parse_uuid(medium)};
+      const ports::ChangeMedium insert{drive, host.new_disk("medium", 1).files.chain[0].path};
+      co_await machine->devices()->change(insert);
+      co_await machine->devices()->change(insert);
+    }
+    drive.layer.reset();
+    co_await machine->devices()->change(ports::ChangeMedium{drive, {}});
+    co_await machine->devices()->change(ports::ChangeMedium{drive, {}});
+  });
+}
+
 REGISTER_TYPED_TEST_SUITE_P(
     HypervisorSuite, launches_without_running_and_resumes, pauses_resumes_and_resets,
     a_guest_that_powers_off_waits_to_be_dismissed,
     kill_ends_the_process_at_once_and_clear_leaves_nothing, a_crash_is_seen_with_its_last_words,
     a_daemon_that_returns_takes_its_guest_over, what_happened_while_nobody_looked_is_read_again,
     launch_is_idempotent_until_the_guest_has_run, a_launch_that_fails_leaves_nothing,
-    a_disk_has_one_writer, a_console_shows_output_and_takes_input);
+    a_disk_has_one_writer, a_console_shows_output_and_takes_input,
+    a_disk_comes_and_the_next_daemon_knows_it, a_disk_that_is_open_elsewhere_does_not_come,
+    what_the_guest_keeps_stays, adapters_and_cpus_come_and_cables_are_pulled, media_are_exchanged);
 
 }  // namespace ruche::contract

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 
 #include "base/random.hpp"
 #include "contract/boot_sector.hpp"
@@ -63,6 +64,7 @@ Async<void> QemuHost::start() {
   options.pump_path = std::string(RUCHE_BINARY_DIR) + "/bin/pump";
   options.command_limit = command_limit;
   options.adopt_limit = adopt_limit;
+  options.device_patience = device_patience;
   const drivers::qemu::Services services{*processes_, loop_.clock(), log_, *scope_, *lane_};
   engine_ = co_await drivers::qemu::open_qemu(std::move(options), services);
 }
@@ -96,6 +98,19 @@ ports::MachineSpec QemuHost::machine() {
   std::filesystem::permissions(path, std::filesystem::perms(0600));
   spec.disks.push_back({"disk0", {{path, model::DiskFormat::raw}}});
   return spec;
+}
+
+ports::PlugDisk QemuHost::new_disk(const std::string& name, std::uint32_t slot) {
+  ++count_;
+  const auto path = directory_.file(fmt::format("{}-{}.raw", name, count_));
+  std::ofstream(path) << std::string(1 << 20, '\0');
+  std::filesystem::permissions(path, std::filesystem::perms(0600));
+  ports::PlugDisk plug;
+  plug.disk.name = name;
+  plug.disk.size = mib(1);
+  plug.disk.slot = slot;
+  plug.files = {name, {{path, model::DiskFormat::raw}}};
+  return plug;
 }
 
 Async<void> QemuHost::settle(ports::Machine& machine) {

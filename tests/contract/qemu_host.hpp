@@ -24,6 +24,7 @@ class QemuHost {
 
   Duration command_limit = std::chrono::seconds(10);
   Duration adopt_limit = std::chrono::seconds(5);
+  Duration device_patience = std::chrono::milliseconds(300);
 
   void run(std::function<Async<void>(QemuHost&)> test);
   ports::HypervisorEngine& engine() { return *engine_; }
@@ -42,6 +43,8 @@ class QemuHost {
   Async<void> power_off(model::GuestId guest);
   void crash(model::GuestId guest);
   void break_launch(ports::MachineSpec& spec);
+  ports::PlugDisk new_disk(const std::string& name, std::uint32_t slot);
+  void keep_devices(model::GuestId) {}  // a boot sector hears of nothing
 
   std::int32_t pid(model::GuestId guest);
   std::string run_directory() const { return directory_.file("run"); }

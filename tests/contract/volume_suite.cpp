@@ -99,6 +99,25 @@ TEST_F(PreparedVolumes, RemoveIsIdempotentAndRefusesAnOpenVolume) {
   EXPECT_EQ(harness_->files(), 0u);
 }
 
+TEST_F(PreparedVolumes, ADiskGrowsAndNeverShrinks) {
+  for (const auto format : {DiskFormat::qcow2, DiskFormat::raw}) {
+    const auto volume = disk(format);
+    EXPECT_EQ(failure(driver().grow(volume, mib(128))), "no-such-object");
+    EXPECT_EQ(create(volume, mib(64)), "");
+    EXPECT_EQ(get(driver().size(volume)), mib(64));
+    harness_->hold(volume);
+    EXPECT_EQ(failure(driver().grow(volume, mib(128))), "in-use");
+    harness_->let_go(volume);
+    EXPECT_EQ(failure(driver().grow(volume, gib(40))), "") << message_;
+    EXPECT_EQ(failure(driver().grow(volume, gib(40))), "");
+    EXPECT_EQ(get(driver().size(volume)), gib(40));
+    EXPECT_EQ(failure(driver().grow(volume, gib(1))), "out-of-range");
+    EXPECT_EQ(failure(driver().grow(volume, gib(40) + Bytes{1})), "out-of-range");
+    harness_->restart();
+    EXPECT_EQ(get(driver().size(volume)), gib(40));
+  }
+}
+
 TEST_F(PreparedVolumes, APartialVolumeIsToldMadeAnewAndRemoved) {
   const auto first = disk();
   harness_->leave_partial(first);

@@ -163,6 +163,46 @@ Request rename(std::string vm, std::string name) {
     return c.guests().edit(k, vm, [=](model::VmEdit& edit) { edit.name = name; });
   });
 }
+Request edit(std::string vm, std::function<void(model::VmEdit&)> change) {
+  return plain([=](HostControl& c, Caller k) { return c.guests().edit(k, vm, change); });
+}
+Request add_disk(model::AddDisk request) {
+  return plain([=](HostControl& c, Caller k) { return c.hardware().add_disk(k, request); });
+}
+Request remove_disk(std::string vm, std::string disk) {
+  return plain([=](HostControl& c, Caller k) { return c.hardware().remove_disk(k, {vm, disk}); });
+}
+Request grow_disk(std::string vm, std::string disk, Bytes size) {
+  return plain(
+      [=](HostControl& c, Caller k) { return c.hardware().grow_disk(k, {vm, disk, size}); });
+}
+Request edit_disk(std::string vm, std::string disk, std::function<void(model::DiskEdit&)> change) {
+  return plain(
+      [=](HostControl& c, Caller k) { return c.hardware().edit_disk(k, {vm, disk}, change); });
+}
+Request add_nic(model::AddNic request) {
+  return plain([=](HostControl& c, Caller k) { return c.hardware().add_nic(k, request); });
+}
+Request remove_nic(std::string vm, std::string nic) {
+  return plain([=](HostControl& c, Caller k) { return c.hardware().remove_nic(k, {vm, nic}); });
+}
+Request edit_nic(std::string vm, std::string nic, std::function<void(model::NicEdit&)> change) {
+  return plain(
+      [=](HostControl& c, Caller k) { return c.hardware().edit_nic(k, {vm, nic}, change); });
+}
+Request add_drive(std::string vm, std::string image) {
+  return plain([=](HostControl& c, Caller k) { return c.hardware().add_drive(k, {vm, image}); });
+}
+Request remove_drive(std::string vm, std::string drive) {
+  return plain([=](HostControl& c, Caller k) { return c.hardware().remove_drive(k, {vm, drive}); });
+}
+Request insert(std::string vm, std::string drive, std::string image) {
+  return plain(
+      [=](HostControl& c, Caller k) { return c.hardware().insert_medium(k, {vm, drive, image}); });
+}
+Request eject(std::string vm, std::string drive) {
+  return plain([=](HostControl& c, Caller k) { return c.hardware().eject_medium(k, {vm, drive}); });
+}
 Request import_image(std::string name, std::string datastore) {
   model::ImportImageRequest request;
   request.name = std::move(name);

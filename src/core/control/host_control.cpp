@@ -27,6 +27,8 @@ HostControl::HostControl(Ports ports, Identity identity)
       image_steps_({writer_, pool_, ports_.builder, ports_.downloads, identity_.build_directory}),
       guest_steps_({writer_, pool_, ports_.hypervisor, live_, host_networks_, agents_,
                     ports_.sealing, ports_.clock}),
+      hardware_steps_(
+          {writer_, pool_, live_, host_networks_, ports_.hypervisor.capabilities().overhead}),
       engine_(writer_, ports_.clock, ports_.log, progress_),
       dispatcher_(ports_.executor, writer_, engine_, ports_.log, identity_.id),
       agent_({writer_,
@@ -41,6 +43,7 @@ HostControl::HostControl(Ports ports, Identity identity)
       task_service_(writer_),
       guest_service_({writer_, identity_.id, ports_.hypervisor.capabilities(), ports_.networks,
                       pool_, ports_.sealing}),
+      hardware_service_({writer_, identity_.id, ports_.hypervisor.capabilities(), ports_.networks}),
       image_service_({writer_, identity_.id, ports_.builder.recipes()}),
       upload_service_({writer_, pool_, ports_.log, identity_.id}),
       datastore_service_({writer_, identity_.id}),
@@ -53,6 +56,7 @@ HostControl::HostControl(Ports ports, Identity identity)
   engine_.add(network_steps_);
   engine_.add(image_steps_);
   engine_.add(guest_steps_);
+  engine_.add(hardware_steps_);
 }
 
 HostControl::~HostControl() = default;

@@ -8,6 +8,8 @@
 #include "core/guests/guest_agent.hpp"
 #include "core/guests/guest_service.hpp"
 #include "core/guests/guest_steps.hpp"
+#include "core/guests/hardware_service.hpp"
+#include "core/guests/hardware_steps.hpp"
 #include "core/identity/audit_keeper.hpp"
 #include "core/identity/identity_service.hpp"
 #include "core/images/image_service.hpp"
@@ -69,6 +71,7 @@ class HostControl {
   ProgressBoard& progress() { return progress_; }
   TaskService& tasks() { return task_service_; }
   GuestService& guests() { return guest_service_; }
+  HardwareService& hardware() { return hardware_service_; }
   HostNetworks& host_networks() { return host_networks_; }
   ImageService& images() { return image_service_; }
   NetworkService& networks() { return network_service_; }
@@ -105,12 +108,14 @@ class HostControl {
   NetworkSteps network_steps_;
   ImageSteps image_steps_;
   GuestSteps guest_steps_;
+  HardwareSteps hardware_steps_;
   Engine engine_;
   Dispatcher dispatcher_;
   GuestAgent agent_;
   DatastoreMonitor monitor_;
   TaskService task_service_;
   GuestService guest_service_;
+  HardwareService hardware_service_;
   ImageService image_service_;
   UploadService upload_service_;
   DatastoreService datastore_service_;

@@ -64,6 +64,9 @@ std::optional<Error> broken_text(const model::Guest& guest) {
   }
   for (const auto& cdrom : guest.spec.cdroms) {
     if (cdrom.name.empty()) return bad("a drive has no name", "/spec/cdroms");
+    if (cdrom.image.has_value() != cdrom.layer.has_value()) {
+      return bad("a drive has half a medium", "/spec/cdroms");
+    }
   }
   std::set<std::string_view> macs;
   for (const auto& nic : guest.spec.nics) {
@@ -105,10 +108,11 @@ class Walk {
     if (boot.kernel) co_await file(of_image(*boot.kernel, LayerContent::kernel));
     if (boot.initrd) co_await file(of_image(*boot.initrd, LayerContent::initrd));
     for (const auto& cdrom : found_.guest.spec.cdroms) {
-      VolumeRef medium{ObjectKind::image, cdrom.image.value, cdrom.layer, LayerContent::disk,
+      if (!cdrom.layer || !cdrom.image) continue;
+      VolumeRef medium{ObjectKind::image, cdrom.image->value, *cdrom.layer, LayerContent::disk,
                        DiskFormat::raw};
       // A medium may be in two drives.
-      if (const auto* known = find(cdrom.layer)) {
+      if (const auto* known = find(*cdrom.layer)) {
         require_same(*known, medium);
       } else {
         co_await file(medium);

@@ -1,10 +1,12 @@
 #include "core/guests/guest_documents.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "core/networks/addresses.hpp"
 #include "core/placement/admission.hpp"
 #include "core/storage/layers.hpp"
+#include "model/hardware_change.hpp"
 
 namespace ruche::core {
 
@@ -32,11 +34,11 @@ model::GuestStatus& clear_process(Draft& draft, model::GuestId guest) {
   status.cgroup.clear();
   status.agent.reset();
   status.thaw_at.reset();
+  status.running.reset();
   return status;
 }
 
-void unplug_for_good(Draft& draft, model::GuestId guest, const model::NicSpec& nic) {
-  draft.free_name("mac", nic.mac);
+void leave_network(Draft& draft, model::GuestId guest, const model::NicSpec& nic) {
   if (!nic.network) return;
   free_address(draft, *nic.network, nic.address);
   const auto found = draft.inventory().networks().find(nic.network->value);
@@ -46,7 +48,42 @@ void unplug_for_good(Draft& draft, model::GuestId guest, const model::NicSpec& n
   std::erase_if(draft.network(*nic.network).forwards, leads_here);
 }
 
+std::ptrdiff_t uses(const model::VmSpec& spec, model::LayerId medium) {
+  return std::ranges::count(spec.cdroms, std::optional(medium), &model::CdromSpec::layer);
+}
+
 }  // namespace
+
+void reserve_exactly(Draft& draft, model::GuestId guest, const model::Reservation& wanted) {
+  auto& placement = draft.placement(guest.value);
+  if (placement.reserved == model::Reservation{} || placement.reserved == wanted) return;
+  auto& ledger = draft.ledger(placement.host);
+  release(ledger, placement.reserved);
+  ledger.memory_reserved += wanted.memory;
+  ledger.cpus_reserved += wanted.cpus;
+  placement.reserved = wanted;
+}
+
+void free_what_left(Draft& draft, model::GuestId guest, const model::VmSpec& from,
+                    const model::VmSpec& to) {
+  for (const auto& nic : from.nics) {
+    const bool same_mac =
+        std::ranges::find(to.nics, nic.mac, &model::NicSpec::mac) != to.nics.end();
+    if (!same_mac) draft.free_name("mac", nic.mac);
+    const bool same_place = std::ranges::any_of(to.nics, [&](const auto& other) {
+      return other.network == nic.network && other.address == nic.address;
+    });
+    if (!same_place) leave_network(draft, guest, nic);
+  }
+  std::set<model::LayerId> media;
+  for (const auto& drive : from.cdroms) {
+    if (drive.layer) media.insert(*drive.layer);
+  }
+  for (const auto medium : media) {
+    const auto fewer = uses(from, medium) - uses(to, medium);
+    if (fewer > 0) count_user(draft, medium, -static_cast<int>(fewer));
+  }
+}
 
 void settle_stopped(Draft& draft, model::GuestId guest, const std::string& last_error) {
   if (!is_known(draft, guest)) return;
@@ -78,6 +115,10 @@ void settle_alive(Draft& draft, model::GuestId guest, const ports::MachineStatus
     status.agent.reset();
     status.thaw_at.reset();
   }
+  // What it runs with is what the specification says now: nobody changes that during a start.
+  if (status.pid != machine.pid || !status.running) {
+    status.running = model::hardware_at_start(draft.guest(guest).spec);
+  }
   if (!status.agent) status.addresses = machine.addresses;
   status.pid = machine.pid;
   status.qemu_argv = machine.argv;
@@ -104,10 +145,9 @@ void forget_guest(Draft& draft, model::GuestId id) {
     if (guest.spec.boot.kernel) count_user(draft, *guest.spec.boot.kernel, -1);
     if (guest.spec.boot.initrd) count_user(draft, *guest.spec.boot.initrd, -1);
     if (guest.spec.boot.uefi_vars) remove_layer(draft, *guest.spec.boot.uefi_vars);
-    for (const auto& cdrom : guest.spec.cdroms) count_user(draft, cdrom.layer, -1);
     if (!guest.deleted_at) draft.free_name("vm", guest.name);
     draft.free_name("uid", std::to_string(guest.uid));
-    for (const auto& nic : guest.spec.nics) unplug_for_good(draft, guest.id, nic);
+    free_what_left(draft, guest.id, guest.spec, model::VmSpec{});
   }
   if (draft.find_placement(id.value)) {
     auto& placement = draft.placement(id.value);

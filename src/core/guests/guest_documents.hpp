@@ -19,6 +19,13 @@ void settle_alive(Draft& draft, model::GuestId guest, const ports::MachineStatus
 // What was read of it makes no sense. Its reservation stays: a process may be left.
 void settle_broken(Draft& draft, model::GuestId guest, const std::string& why);
 
+// Holds exactly this much of the owner's host, while it holds anything.
+void reserve_exactly(Draft& draft, model::GuestId guest, const model::Reservation& wanted);
+// Gives back what the first hardware has and the second has no more: hardware addresses, addresses
+// on networks, the use of CD images. Volumes are layers of their own.
+void free_what_left(Draft& draft, model::GuestId guest, const model::VmSpec& from,
+                    const model::VmSpec& to);
+
 // Removes the guest's documents, names and counts (its volumes are gone already).
 void forget_guest(Draft& draft, model::GuestId guest);
 

@@ -8,5 +8,8 @@ namespace ruche::core {
 
 model::VmEdit editable(const model::Guest& guest);
 void apply_edit(model::Guest& guest, const model::VmEdit& edit);
+// All that a change of any kind may touch, and back.
+model::GuestConfiguration configuration_of(const model::Guest& guest);
+void restore_configuration(model::Guest& guest, const model::GuestConfiguration& before);
 
 }  // namespace ruche::core

@@ -8,6 +8,7 @@
 #include "core/guests/found_guest.hpp"
 #include "core/guests/guest_documents.hpp"
 #include "core/guests/guest_edit.hpp"
+#include "core/guests/machine_spec.hpp"
 
 namespace ruche::core {
 
@@ -35,7 +36,11 @@ bool is(const model::Step& step) {
 
 }  // namespace
 
-bool GuestSteps::handles(const model::Step& step) const { return guest_of(step).has_value(); }
+// The hardware of a guest that runs is HardwareSteps'.
+bool GuestSteps::handles(const model::Step& step) const {
+  return guest_of(step).has_value() && !is<model::ChangeHardware>(step) &&
+         !is<model::GrowDisk>(step);
+}
 bool GuestSteps::is_pivot(const model::Step&) const { return false; }
 
 bool GuestSteps::found_by_name(const model::Step& step) const {
@@ -360,7 +365,9 @@ void settle_edit(Draft& draft, const model::ExportConfiguration& step, bool done
   if (!step.before) return;
   auto& guest = draft.guest(step.guest);
   const std::string changed = guest.name;
-  if (!done) apply_edit(guest, *step.before);
+  const auto tried = configuration_of(guest);
+  if (!done) restore_configuration(guest, *step.before);
+  free_what_left(draft, guest.id, (done ? *step.before : tried).spec, guest.spec);
   if (changed != step.before->name) draft.free_name("vm", done ? step.before->name : changed);
 }
 

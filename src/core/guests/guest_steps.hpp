@@ -66,8 +66,4 @@ class GuestSteps : public StepHandler {
   std::set<model::GuestId> thawed_;  // the same of a thaw
 };
 
-// Everything a launch needs, from the documents.
-ports::MachineSpec machine_spec(const Inventory& inventory, DatastorePool& pool,
-                                ports::Sealing& sealing, model::GuestId id);
-
 }  // namespace ruche::core

@@ -1,11 +1,10 @@
+#include "core/guests/machine_spec.hpp"
+
 #include <fmt/format.h>
 
 #include "core/guests/cloud_init.hpp"
-#include "core/guests/guest_steps.hpp"
 
 namespace ruche::core {
-
-namespace {
 
 std::string layer_path(const Inventory& inventory, DatastorePool& pool, model::LayerId id) {
   const auto layer = inventory.layer(id);
@@ -14,7 +13,14 @@ std::string layer_path(const Inventory& inventory, DatastorePool& pool, model::L
   return pool.driver(layer->value.datastore)->file(volume_ref(layer->value)).path;
 }
 
-}  // namespace
+ports::MachineDisk machine_disk(const Inventory& inventory, DatastorePool& pool,
+                                const model::DiskSpec& disk) {
+  ports::MachineDisk files{disk.name, {}};
+  for (const auto& layer : chain_of(inventory, disk.layer)) {
+    files.chain.push_back(pool.driver(layer.datastore)->file(volume_ref(layer)));
+  }
+  return files;
+}
 
 ports::MachineSpec machine_spec(const Inventory& inventory, DatastorePool& pool,
                                 ports::Sealing& sealing, model::GuestId id) {
@@ -31,11 +37,7 @@ ports::MachineSpec machine_spec(const Inventory& inventory, DatastorePool& pool,
   spec.uid = guest.uid;
   spec.spec = guest.spec;
   for (const auto& disk : guest.spec.disks) {
-    ports::MachineDisk machine_disk{disk.name, {}};
-    for (const auto& layer : chain_of(inventory, disk.layer)) {
-      machine_disk.chain.push_back(pool.driver(layer.datastore)->file(volume_ref(layer)));
-    }
-    spec.disks.push_back(std::move(machine_disk));
+    spec.disks.push_back(machine_disk(inventory, pool, disk));
   }
   if (guest.spec.boot.kernel)
     spec.kernel_path = layer_path(inventory, pool, *guest.spec.boot.kernel);
@@ -44,7 +46,8 @@ ports::MachineSpec machine_spec(const Inventory& inventory, DatastorePool& pool,
   if (guest.spec.boot.uefi_vars)
     spec.uefi_vars_path = layer_path(inventory, pool, *guest.spec.boot.uefi_vars);
   for (const auto& cdrom : guest.spec.cdroms) {
-    spec.cdroms.push_back({cdrom.name, layer_path(inventory, pool, cdrom.layer)});
+    spec.cdroms.push_back(
+        {cdrom.name, cdrom.layer ? layer_path(inventory, pool, *cdrom.layer) : std::string()});
   }
   const auto secret = guest.seed ? opened(*guest.seed, sealing) : model::GuestSeed{};
   spec.seed = render_seed(guest, secret);

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/guests/cloud_init.hpp"
 #include "core/guests/plan_parts.hpp"
 #include "core/guests/plans.hpp"
@@ -16,25 +18,6 @@ using model::Facet;
 using model::ObjectKind;
 
 constexpr Bytes kDefaultDisk = gib(8);
-
-const model::Image* find_image(Draft& draft, const std::string& reference,
-                               const std::string& field = "/image") {
-  if (reference.empty()) return nullptr;
-  const auto record = draft.inventory().find_image(reference);
-  if (!record) {
-    throw Error(Reason::no_such_object, fmt::format("no image {}", reference))
-        .at(field)
-        .remedy("see them: ruche image list; make one: ruche image build demo");
-  }
-  const model::Image& image = record->spec->value;
-  if (image.state != model::ImageState::ready) {
-    throw Error(Reason::wrong_state, fmt::format("the image {} is still being made", image.name))
-        .at(field)
-        .remedy("wait for its task: ruche task list");
-  }
-  stand_on(draft, record->placement, "the image " + image.name);
-  return &image;
-}
 
 struct PlannedDisk {
   model::NewDisk disk;
@@ -74,8 +57,12 @@ void add_disks(Draft& draft, const model::CreateVm& request, const model::Image*
     layer.format = parent ? model::DiskFormat::qcow2 : disk.format;
     layer.size = disk.size;
     plan.push_back(model::CreateVolume{layer.id, disk.size, parent});
-    guest.spec.disks.push_back(
-        {fmt::format("disk{}", guest.spec.disks.size()), layer.id, disk.size, disk.bus, 0});
+    model::DiskSpec spec;
+    spec.name = fmt::format("disk{}", guest.spec.disks.size());
+    spec.layer = layer.id;
+    spec.size = disk.size;
+    spec.bus = disk.bus;
+    guest.spec.disks.push_back(std::move(spec));
     add_layer(draft, std::move(layer));
   }
 }
@@ -119,22 +106,10 @@ void set_firmware(Draft& draft, const Site& site, const model::CreateVm& request
 
 void add_cdroms(Draft& draft, const model::CreateVm& request, model::Guest& guest) {
   for (std::size_t i = 0; i < request.cdroms.size(); ++i) {
-    const auto field = fmt::format("/cdroms/{}", i);
-    const auto* image = find_image(draft, request.cdroms[i], field);
-    if (image == nullptr || image->kind != model::ImageKind::iso) {
-      throw Error(Reason::bad_spec,
-                  fmt::format("{} is no CD image", image ? image->name : "nothing"))
-          .at(field)
-          .remedy("give an image of kind iso: ruche image list");
-    }
-    if (image->datastore != guest.datastore) {
-      throw Error(Reason::bad_spec,
-                  fmt::format("the image {} is on another datastore", image->name))
-          .at(field)
-          .remedy("import it into the VM's datastore");
-    }
-    count_user(draft, image->disk, 1);
-    guest.spec.cdroms.push_back({fmt::format("cdrom{}", i), image->id, image->disk, 0});
+    const auto& image =
+        find_medium(draft, guest.datastore, request.cdroms[i], fmt::format("/cdroms/{}", i));
+    count_user(draft, image.disk, 1);
+    guest.spec.cdroms.push_back({fmt::format("cdrom{}", i), image.id, image.disk, 0});
   }
 }
 
@@ -151,6 +126,14 @@ void add_nic(Draft& draft, const Site& site, const model::CreateVm& request, mod
   guest.spec.nics.push_back(std::move(nic));
 }
 
+// A topology is counted out by whoever gives it.
+std::uint32_t room_for_cpus(const model::CreateVm& request) {
+  constexpr std::uint32_t kMostWithoutRemapping = 255;  // of an xAPIC
+  if (request.cpus_max) return *request.cpus_max;
+  if (request.topology || request.cpus > kMostWithoutRemapping) return 0;
+  return std::min(std::max(4U, 2 * request.cpus), kMostWithoutRemapping);
+}
+
 model::Guest make_guest(Draft& draft, const Site& site, const model::CreateVm& request) {
   model::Guest guest;
   guest.id = draft.new_id<model::GuestId>();
@@ -160,9 +143,12 @@ model::Guest make_guest(Draft& draft, const Site& site, const model::CreateVm& r
   guest.tags = request.tags;
   guest.created_at = draft.now();
   guest.spec.cpus = request.cpus;
+  guest.spec.cpus_max = room_for_cpus(request);
   guest.spec.topology = request.topology;
   guest.spec.cpu_baseline = request.cpu_baseline;
   guest.spec.memory = request.memory;
+  guest.spec.memory_max = request.memory_max;
+  guest.spec.memory_min = request.memory_min;
   guest.spec.memory_kind = request.memory_kind;
   guest.spec.machine_type = site.capabilities.machine_type;
   guest.spec.display = request.display;
@@ -177,7 +163,7 @@ model::Guest make_guest(Draft& draft, const Site& site, const model::CreateVm& r
 Proposal create(Draft& draft, const Site& site, ports::Sealing& sealing,
                 const model::CreateVm& request) {
   auto seeding = plan_seed(request, draft.random());
-  const auto* image = find_image(draft, request.image);
+  const auto* image = request.image.empty() ? nullptr : &find_image(draft, request.image, "/image");
   if (image && image->kind != model::ImageKind::disk) {
     throw Error(Reason::bad_spec, fmt::format("{} is a CD image, not a disk", image->name))
         .at("/image")

@@ -45,6 +45,40 @@ const NetworkRecord* choose_network(const Draft& draft, const Site& site,
 
 }  // namespace
 
+const model::Image& find_image(Draft& draft, const std::string& reference,
+                               const std::string& field) {
+  const auto record = draft.inventory().find_image(reference);
+  if (!record) {
+    throw Error(Reason::no_such_object, fmt::format("no image {}", reference))
+        .at(field)
+        .remedy("see them: ruche image list; make one: ruche image build demo");
+  }
+  const model::Image& image = record->spec->value;  // the inventory keeps it
+  if (image.state != model::ImageState::ready) {
+    throw Error(Reason::wrong_state, fmt::format("the image {} is still being made", image.name))
+        .at(field)
+        .remedy("wait for its task: ruche task list");
+  }
+  stand_on(draft, record->placement, "the image " + image.name);
+  return image;
+}
+
+const model::Image& find_medium(Draft& draft, model::DatastoreId datastore,
+                                const std::string& reference, const std::string& field) {
+  const auto& image = find_image(draft, reference, field);
+  if (image.kind != model::ImageKind::iso) {
+    throw Error(Reason::bad_spec, fmt::format("{} is no CD image", image.name))
+        .at(field)
+        .remedy("give an image of kind iso: ruche image list");
+  }
+  if (image.datastore != datastore) {
+    throw Error(Reason::bad_spec, fmt::format("the image {} is on another datastore", image.name))
+        .at(field)
+        .remedy("import it into the VM's datastore");
+  }
+  return image;
+}
+
 std::uint32_t take_uid(Draft& draft, model::GuestId guest) {
   while (true) {
     const auto uid = kFirstUid + static_cast<std::uint32_t>(draft.random().below(kUidCount));

@@ -8,6 +8,12 @@
 
 namespace ruche::core::plans {
 
+// A ready image; no_such_object or wrong_state at `field`.
+const model::Image& find_image(Draft& draft, const std::string& reference,
+                               const std::string& field);
+// One of kind iso on this datastore.
+const model::Image& find_medium(Draft& draft, model::DatastoreId datastore,
+                                const std::string& reference, const std::string& field);
 std::uint32_t take_uid(Draft& draft, model::GuestId guest);
 std::string take_mac(Draft& draft, model::GuestId guest);
 // What the new guest stands on must not be on its way out, now or by the time of the commit.

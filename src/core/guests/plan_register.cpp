@@ -186,7 +186,9 @@ Proposal admit(Draft& draft, const Site& site, const model::RegisterVm& request,
   const auto& boot = guest.spec.boot;
   if (boot.kernel) count_user(draft, *boot.kernel, 1);
   if (boot.initrd) count_user(draft, *boot.initrd, 1);
-  for (const auto& cdrom : guest.spec.cdroms) count_user(draft, cdrom.layer, 1);
+  for (const auto& cdrom : guest.spec.cdroms) {
+    if (cdrom.layer) count_user(draft, *cdrom.layer, 1);
+  }
   plug_in_all(draft, site, request.network, guest);
 
   const model::GuestId id = guest.id;

@@ -139,6 +139,16 @@ const model::Layer* Draft::find_layer(model::LayerId id) const {
   return seen == inventory_.layers().end() ? nullptr : &seen->second->value;
 }
 
+const model::GuestStatus* Draft::find_guest_status(model::GuestId id) const {
+  const auto key = keys::guest_status(id);
+  if (const auto slot = slots_.find(key); slot != slots_.end()) {
+    return static_cast<const model::GuestStatus*>(slot->second.value.get());
+  }
+  const auto seen = inventory_.guests().find(id.value);
+  const bool known = seen != inventory_.guests().end() && seen->second->status;
+  return known ? &seen->second->status->value : nullptr;
+}
+
 void Draft::erase(const std::string& key) {
   const auto existing = slots_.find(key);
   const auto seen = existing == slots_.end() ? inventory_.key_revision(key) : existing->second.seen;

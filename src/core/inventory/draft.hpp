@@ -43,6 +43,7 @@ class Draft {
   // The same without the intention to change: what this draft or the inventory has, or null.
   const model::Placement* find_placement(Uuid object) const;
   const model::Layer* find_layer(model::LayerId id) const;
+  const model::GuestStatus* find_guest_status(model::GuestId id) const;
 
   // New documents; the commit fails when the key exists meanwhile.
   template <class T>

@@ -19,12 +19,28 @@ const model::Network* find(const Inventory& inventory, model::NetworkId id) {
   return known ? &found->second->spec->value : nullptr;
 }
 
-// The guest's adapters on networks. The guest is complete.
-std::vector<std::pair<model::NetworkId, ports::NetworkPort>> ports_of(const model::Guest& guest) {
+// Those that are wished, and those that its process still has. The guest is complete.
+std::vector<model::NicSpec> adapters_of(const GuestRecord& record) {
+  auto nics = record.spec->value.spec.nics;
+  if (!record.status || !record.status->value.running) return nics;
+  for (const auto& nic : record.status->value.running->spec.nics) {
+    const auto same = [&](const auto& other) {
+      return other.network == nic.network && other.address == nic.address;
+    };
+    if (nic.network && std::ranges::none_of(nics, same)) nics.push_back(nic);
+  }
+  return nics;
+}
+
+ports::NetworkPort port_of(const model::Guest& guest, const model::NicSpec& nic) {
+  return {guest.id, nic.name, guest.name, nic.mac, nic.address};
+}
+
+// The guest's adapters on networks.
+std::vector<std::pair<model::NetworkId, ports::NetworkPort>> ports_of(const GuestRecord& record) {
   std::vector<std::pair<model::NetworkId, ports::NetworkPort>> found;
-  for (const auto& nic : guest.spec.nics) {
-    if (!nic.network) continue;
-    found.push_back({*nic.network, {guest.id, nic.name, guest.name, nic.mac, nic.address}});
+  for (const auto& nic : adapters_of(record)) {
+    if (nic.network) found.push_back({*nic.network, port_of(record.spec->value, nic)});
   }
   return found;
 }
@@ -52,9 +68,9 @@ ports::NetworkPlan network_plan(const Inventory& inventory, const model::Network
   for (const auto& [id, record] : inventory.guests()) {
     const auto* guest = own_guest(*record, self);
     if (guest == nullptr || guest->deleted_at) continue;
-    for (const auto& nic : guest->spec.nics) {
+    for (const auto& nic : adapters_of(*record)) {
       if (nic.network != network.id) continue;
-      plan.ports.push_back({guest->id, nic.name, guest->name, nic.mac, nic.address});
+      plan.ports.push_back(port_of(*guest, nic));
       addresses.emplace(guest->id, nic.address);
       for (const auto& forward : nic.forwards) {
         plan.forwards.push_back({model::Protocol::tcp, "127.0.0.1", forward.host_port, nic.address,
@@ -107,7 +123,7 @@ bool HostNetworks::is_wanted(model::NetworkId network) const {
   return std::ranges::any_of(parts_.writer.inventory().guests(), [&](const auto& entry) {
     const auto* guest = own_guest(*entry.second, parts_.self);
     if (guest == nullptr) return false;
-    const auto& nics = guest->spec.nics;
+    const auto nics = adapters_of(*entry.second);
     if (std::ranges::none_of(nics, [&](const auto& nic) { return nic.network == network; })) {
       return false;
     }
@@ -139,7 +155,7 @@ Async<std::vector<ports::AttachedPort>> HostNetworks::plug(model::GuestId id) {
     co_return plugged;
   }
   const auto guest = found->second->spec->value;
-  const auto ports = ports_of(guest);
+  const auto ports = ports_of(*found->second);
   if (ports.empty()) co_return plugged;
   for (const auto& nic : guest.spec.nics) {
     if (!nic.network) continue;  // QEMU finds out by itself
@@ -150,19 +166,41 @@ Async<std::vector<ports::AttachedPort>> HostNetworks::plug(model::GuestId id) {
   }
   const auto turn = co_await take_turn();
   for (const auto& [network, port] : ports) {
-    const auto known = realized_.find(network);
-    const bool ready = known != realized_.end() &&
-                       std::ranges::find(known->second.ports, port) != known->second.ports.end();
-    if (!ready) co_await ensure(network);
+    co_await ensure_port(network, port);
     plugged.push_back(co_await parts_.driver.attach(network, port));
   }
   co_return plugged;
 }
 
+Async<void> HostNetworks::ensure_port(model::NetworkId network, ports::NetworkPort port) {
+  const auto known = realized_.find(network);
+  const bool ready = known != realized_.end() &&
+                     std::ranges::find(known->second.ports, port) != known->second.ports.end();
+  if (!ready) co_await ensure(network);
+}
+
+Async<ports::AttachedPort> HostNetworks::plug(model::GuestId id, model::NicSpec nic) {
+  const auto found = parts_.writer.inventory().guests().find(id.value);
+  if (found == parts_.writer.inventory().guests().end() || !found->second->complete()) {
+    throw Error(Reason::no_such_object, fmt::format("guest {} is gone", to_text(id)));
+  }
+  const auto port = port_of(found->second->spec->value, nic);
+  const auto turn = co_await take_turn();
+  co_await ensure_port(*nic.network, port);
+  co_return co_await parts_.driver.attach(*nic.network, port);
+}
+
+Async<void> HostNetworks::unplug(model::GuestId id, model::NicSpec nic) {
+  const auto found = parts_.writer.inventory().guests().find(id.value);
+  if (found == parts_.writer.inventory().guests().end() || !found->second->spec) co_return;
+  if (!nic.network) co_return;
+  co_await parts_.driver.detach(*nic.network, port_of(found->second->spec->value, nic));
+}
+
 Async<void> HostNetworks::unplug(model::GuestId id) {
   const auto found = parts_.writer.inventory().guests().find(id.value);
   if (found == parts_.writer.inventory().guests().end() || !found->second->spec) co_return;
-  const auto ports = ports_of(found->second->spec->value);
+  const auto ports = ports_of(*found->second);
   for (const auto& [network, port] : ports) co_await parts_.driver.detach(network, port);
 }
 

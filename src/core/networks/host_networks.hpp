@@ -29,6 +29,9 @@ class HostNetworks {
   // ordinary start no process is started for that.
   Async<std::vector<ports::AttachedPort>> plug(model::GuestId guest);
   Async<void> unplug(model::GuestId guest);
+  // The same of one adapter of a guest that runs.
+  Async<ports::AttachedPort> plug(model::GuestId guest, model::NicSpec nic);
+  Async<void> unplug(model::GuestId guest, model::NicSpec nic);
   // Makes the network what its document says, if it is here.
   Async<void> apply(model::NetworkId network);
   Async<void> remove(model::NetworkId network);
@@ -42,6 +45,7 @@ class HostNetworks {
   Async<Turn> take_turn();
   bool is_wanted(model::NetworkId network) const;
   Async<void> ensure(model::NetworkId network);
+  Async<void> ensure_port(model::NetworkId network, ports::NetworkPort port);
   Async<void> reconcile(bool look);
   Async<void> reconcile_one(model::NetworkId network, bool look);
   Async<void> drop_unwanted(model::NetworkId network);

@@ -70,6 +70,12 @@ struct Describe {
   std::string operator()(const model::ExportConfiguration& s) const {
     return fmt::format("write the configuration of {}", guest(s.guest));
   }
+  std::string operator()(const model::ChangeHardware& s) const {
+    return fmt::format("change the hardware of {} while it runs", guest(s.guest));
+  }
+  std::string operator()(const model::GrowDisk& s) const {
+    return fmt::format("grow {} of {} to {}", s.disk, guest(s.guest), to_text(s.size));
+  }
   std::string operator()(const model::LaunchMachine& s) const {
     return fmt::format("launch the process of {}", guest(s.guest));
   }

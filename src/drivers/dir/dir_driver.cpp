@@ -115,6 +115,14 @@ class DirDriver : public ports::VolumeDriver,
     co_await on_lane("removing a volume", [place = place_, volume] { place->remove(volume); });
   }
 
+  Async<void> grow(ports::VolumeRef volume, Bytes size) override {
+    co_await on_lane("growing a volume",
+                     [place = place_, volume, size] { place->grow(volume, size); });
+  }
+  Async<Bytes> size(ports::VolumeRef volume) override {
+    return on_lane("looking at a volume", [place = place_, volume] { return place->size(volume); });
+  }
+
   Async<ports::ImportResult> import(ports::VolumeRef volume, ports::ImportSource source,
                                     ports::ProgressSink progress) override;
 

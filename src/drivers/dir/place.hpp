@@ -57,6 +57,8 @@ class Place {
   // failure of one does not touch the others.
   void create_all(const std::vector<std::shared_ptr<CreateOrder>>& orders) const;
   void remove(const ports::VolumeRef& volume) const;
+  void grow(const ports::VolumeRef& volume, Bytes size) const;
+  Bytes size(const ports::VolumeRef& volume) const;
   void write_note(model::GuestId guest, const std::string& name, std::string_view content) const;
   void remove_owner(model::ObjectKind kind, const Uuid& owner) const;
 

@@ -156,4 +156,54 @@ void Place::create_all(const std::vector<std::shared_ptr<CreateOrder>>& orders) 
   });
 }
 
+// --- growth --------------------------------------------------------------------------------------
+
+namespace {
+
+Error missing(const VolumeRef& volume) {
+  return Error(Reason::no_such_object,
+               fmt::format("the volume {} is not on the datastore", to_text(volume.layer)));
+}
+
+}  // namespace
+
+Bytes Place::size(const VolumeRef& volume) const {
+  const auto names = names_of(volume);
+  const auto owner = open_owner(names);
+  const auto file = owner ? open_existing(owner.get(), names.file, O_RDONLY) : Fd();
+  if (!file) throw missing(volume);
+  return read_layer(file.get(), volume).virtual_size;
+}
+
+void Place::grow(const VolumeRef& volume, Bytes size) const {
+  const auto names = names_of(volume);
+  const auto owner = open_owner(names);
+  const auto file = owner ? open_existing(owner.get(), names.file, O_RDWR) : Fd();
+  if (!file) throw missing(volume);
+  const auto now = read_layer(file.get(), volume).virtual_size;
+  if (now == size) return;
+  if (size < now || size.count % 512 != 0 || size.count > kLargest) {
+    throw Error(Reason::out_of_range,
+                fmt::format("the disk has {}; it becomes a larger multiple of 512, at most 2 PiB",
+                            to_text(now)))
+        .at("/size_bytes");
+  }
+  if (in_use_elsewhere(file.get(), ImageUse::any)) {
+    throw Error(Reason::in_use,
+                fmt::format("the volume {} is open in another process", to_text(volume.layer)));
+  }
+  require_space(owner.get(), kSmallChange);
+  if (volume.format == DiskFormat::raw) {
+    set_size(file.get(), static_cast<std::uint64_t>(size.count));
+    return sync(file.get(), names.file);
+  }
+  const auto sample = read_sample(file.get());
+  const auto edits = model::image_format::grow_qcow2(sample.view(), size);
+  if (!edits) throw edits.error();
+  for (const auto& edit : *edits) {
+    write_all(file.get(), edit.bytes, edit.offset);
+    sync(file.get(), names.file);
+  }
+}
+
 }  // namespace ruche::drivers::dir

@@ -11,6 +11,7 @@ namespace {
 // busybox init reads it: what runs once, what runs always.
 constexpr std::string_view kInittab = R"(::sysinit:/etc/rc
 ::respawn:/etc/tick
+::respawn:/bin/uevent /etc/hotplug
 ::once:/bin/acpid -f -l /dev/null
 ttyS0::respawn:-/bin/sh
 ::ctrlaltdel:/sbin/reboot
@@ -61,7 +62,34 @@ echo "ruche-demo ready: $name, Linux $(uname -r)"
 for link in /sys/class/net/eth*; do
   [ -e $link ] && udhcpc -i ${link##*/} -f -S -s /etc/dhcp -x hostname:$name > /dev/null 2>&1 &
 done
+# Memory that is added is used at once, and can be taken away again.
+echo online_movable > /sys/devices/system/memory/auto_online_blocks 2> /dev/null
 /etc/disk &
+)sh";
+
+// What comes while it runs: drivers for devices, CPUs that wait to be used, links.
+constexpr std::string_view kHotplug = R"sh(#!/bin/sh
+[ "$ACTION" = add ] || exit
+case $SUBSYSTEM in
+  pci)
+    id=0x$(echo ${PCI_ID#*:} | tr A-F a-f)
+    while read -r known modules; do
+      [ "$known" = "$id" ] || continue
+      for module in $modules; do
+        [ -e /run/loaded/$module ] && continue
+        insmod /lib/$module.ko && : > /run/loaded/$module
+      done
+    done < /etc/drivers
+    echo "ruche-demo device $PCI_ID came" > /dev/console
+    ;;
+  cpu)
+    echo 1 > /sys$DEVPATH/online && echo "ruche-demo cpu ${DEVPATH##*/} came" > /dev/console
+    ;;
+  net)
+    case $INTERFACE in eth*) ;; *) exit ;; esac
+    udhcpc -i $INTERFACE -f -S -s /etc/dhcp -x hostname:$(hostname) > /dev/null 2>&1 &
+    ;;
+esac
 )sh";
 
 constexpr std::string_view kDhcp = R"sh(#!/bin/sh
@@ -195,6 +223,7 @@ const DemoDrivers& demo_drivers() {
                                     {"0x1003", {"virtio_console"}},
                                     {"0x1044", {"virtio_rng"}},
                                     {"0x1005", {"virtio_rng"}},
+                                    {"0x1058", {"virtio_mem"}},
                                     {"0x1045", {"virtio_balloon"}},
                                     {"0x1002", {"virtio_balloon"}}}};
   return drivers;
@@ -214,6 +243,7 @@ std::string make_demo_initramfs(const std::string& busybox, const ModuleLookup& 
   archive.add_fifo("etc/never", 0600);
   archive.add_file("etc/inittab", 0644, kInittab);
   archive.add_file("etc/rc", 0755, kStart);
+  archive.add_file("etc/hotplug", 0755, kHotplug);
   archive.add_file("etc/dhcp", 0755, kDhcp);
   archive.add_file("etc/disk", 0755, kDisk);
   archive.add_file("etc/tick", 0755, kTick);

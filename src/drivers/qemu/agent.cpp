@@ -155,6 +155,34 @@ Async<bool> QemuAgent::frozen() {
   co_return *text == "frozen";
 }
 
+// QEMU Guest Agent protocol reference, guest-get-vcpus and guest-set-vcpus: the latter answers how
+// many of the list it has done.
+Async<void> QemuAgent::bring_cpus_online() {
+  const auto session = session_;
+  const auto answer = co_await session->ask({.name = "guest-get-vcpus", .arguments = {}});
+  const auto* cpus = answer.if_array();
+  if (cpus == nullptr) throw Error(Reason::agent_failed, "the guest's agent lists no CPUs");
+  json::Array offline;
+  for (const auto& entry : *cpus) {
+    const auto* cpu = entry.if_object();
+    const auto* number = cpu ? cpu->if_contains("logical-id") : nullptr;
+    const auto* online = cpu ? cpu->if_contains("online") : nullptr;
+    if (!number || !online || !number->is_number() || !online->is_bool()) {
+      throw Error(Reason::agent_failed, "the guest's agent lists CPUs that make no sense");
+    }
+    if (!online->get_bool()) {
+      offline.push_back(json::Object{{"logical-id", *number}, {"online", true}});
+    }
+  }
+  if (offline.empty()) co_return;
+  const auto wanted = offline.size();
+  json::Object arguments{{"vcpus", std::move(offline)}};
+  const auto done =
+      co_await session->ask({.name = "guest-set-vcpus", .arguments = std::move(arguments)});
+  const bool all = done.is_number() && done.to_number<std::uint64_t>() == wanted;
+  if (!all) throw Error(Reason::agent_failed, "the guest's agent did not bring all CPUs online");
+}
+
 Async<ports::AgentCommandResult> QemuAgent::await_command(Session session, Clock& clock,
                                                           std::int64_t pid) {
   for (Duration pause = kFirstLook;; pause = std::min(pause * 3 / 2, kLongestLook)) {

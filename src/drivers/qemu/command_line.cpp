@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "drivers/qemu/cpu.hpp"
 #include "drivers/qemu/disks.hpp"
@@ -74,6 +73,33 @@ void add_accelerator(Arguments& out, model::Accelerator accelerator) {
   }
 }
 
+// Memory that comes later is of the same kind as what is there from the start.
+void add_memory(Arguments& out, const model::VmSpec& spec) {
+  const bool shareable = spec.memory_kind == model::MemoryKind::shareable;
+  const char* backend = shareable ? "memory-backend-memfd,share=on" : "memory-backend-ram";
+  const auto size = spec.memory.count >> 20;
+  const bool grows = spec.memory_max.count > 0;
+  out.add("-m", grows ? fmt::format("size={}M,maxmem={}M", size, spec.memory_max.count >> 20)
+                      : fmt::format("size={}M", size));
+  out.add("-object", fmt::format("{},id=ram,size={}M", backend, size));
+  if (spec.memory_max > spec.memory) {
+    out.add("-object", fmt::format("{},id={}ram,size={}M,reserve=off", backend, kMemoryDevice,
+                                   (spec.memory_max - spec.memory).count >> 20));
+  }
+}
+
+// After the root ports that they stand behind.
+void add_memory_devices(Arguments& out, const model::VmSpec& spec) {
+  if (spec.memory_max > spec.memory) {
+    out.add("-device", fmt::format("virtio-mem-pci,id={},bus=port{},memdev={}ram,requested-size=0",
+                                   kMemoryDevice, model::kMemorySlot, kMemoryDevice));
+  }
+  if (spec.memory_min.count > 0) {
+    out.add("-device", fmt::format("virtio-balloon-pci,id={},bus=port{},free-page-reporting=on",
+                                   kBalloonDevice, model::kBalloonSlot));
+  }
+}
+
 Result add_board(Arguments& out, const ports::MachineSpec& machine,
                  model::Accelerator accelerator) {
   const auto& spec = machine.spec;
@@ -88,11 +114,10 @@ Result add_board(Arguments& out, const ports::MachineSpec& machine,
                       spec.boot.kind == model::BootKind::uefi ? kFirmwareProperties : ""));
   out.add("-cpu", *cpu);
   out.add("-smp", *smp);
-  out.add("-m", fmt::format("size={}M", spec.memory.count >> 20));
-  const bool shareable = spec.memory_kind == model::MemoryKind::shareable;
-  out.add("-object", fmt::format("{},id=ram,size={}M",
-                                 shareable ? "memory-backend-memfd,share=on" : "memory-backend-ram",
-                                 spec.memory.count >> 20));
+  for (auto& device : cpu_devices(spec, accelerator)) {
+    out.add("-device", boost::json::serialize(device));
+  }
+  add_memory(out, spec);
   out.add("-rtc", "base=utc,driftfix=slew");
   return {};
 }
@@ -148,28 +173,9 @@ void add_seed(Arguments& out, const ports::MachineSpec& machine) {
                                  model::kSeedTarget, kSeedDevice, kSeedDevice));
 }
 
-// Empty ports for devices that come while the guest runs: the lowest that are free.
-void add_spare(std::set<std::uint32_t>& slots) {
-  std::uint32_t spare = 0;
-  for (auto slot = model::kFirstFreeSlot; slot <= model::kLastFreeSlot; ++slot) {
-    if (spare == model::kSparePorts) return;
-    if (slots.insert(slot).second) ++spare;
-  }
-}
-
 void add_ports(Arguments& out, const ports::MachineSpec& machine) {
   const auto& spec = machine.spec;
-  std::set<std::uint32_t> slots = {model::kRandomSlot, model::kChannelSlot};
-  if (spec.display != model::DisplayKind::none) slots.insert(model::kUsbSlot);
-  const bool scsi = uses(spec, model::DiskBus::virtio_scsi) || !machine.seed.empty();
-  if (scsi) slots.insert(model::kScsiSlot);
-  for (const auto& disk : spec.disks) {
-    if (disk.bus == model::DiskBus::virtio_blk) slots.insert(disk.slot);
-  }
-  for (const auto& nic : spec.nics) slots.insert(nic.slot);
-  add_spare(slots);
-  for (const auto slot : slots) {
-    if (slot == 0) continue;  // a device without a place is refused where it is added
+  for (const auto slot : model::root_ports(spec)) {
     out.add("-device",
             fmt::format("pcie-root-port,id=port{},bus=pcie.0,addr=0x{:x},chassis={},port={}", slot,
                         slot, slot, slot));
@@ -181,8 +187,10 @@ void add_ports(Arguments& out, const ports::MachineSpec& machine) {
   if (!spec.generation_id.empty()) {
     out.add("-device", "vmgenid,id=generation,guid=" + spec.generation_id);
   }
-  if (slots.contains(model::kScsiSlot)) {
-    out.add("-device", fmt::format("virtio-scsi-pci,id=scsi,bus=port{}", model::kScsiSlot));
+  // Else it comes with the first disk on it (devices.cpp).
+  if (uses(spec, model::DiskBus::virtio_scsi) || !machine.seed.empty()) {
+    out.add("-device",
+            fmt::format("virtio-scsi-pci,id={},bus=port{}", kScsiDevice, model::kScsiSlot));
   }
 }
 
@@ -218,6 +226,7 @@ std::expected<CommandLine, Error> build_command_line(const ports::MachineSpec& m
   }
   add_channels(out, spec.serial);
   add_ports(out, machine);
+  add_memory_devices(out, spec);
   add_agent(out);
   add_display(out, spec.display);
   if (auto ok = add_disks(out, machine); !ok) return std::unexpected(ok.error());

@@ -25,6 +25,9 @@ inline constexpr const char* kRingDevice = "ring";
 inline constexpr const char* kWatchDevice = "watch";
 inline constexpr const char* kAgentDevice = "agent";  // the port and its character device
 inline constexpr const char* kSeedDevice = "seed";  // the drive and its block node
+inline constexpr const char* kScsiDevice = "scsi";  // the controller
+inline constexpr const char* kMemoryDevice = "more";  // of virtio-mem
+inline constexpr const char* kBalloonDevice = "balloon";
 inline constexpr Bytes kRingSize = kib(64);
 // QEMU's translation cache: without a limit it may grow to 1 GiB, which no reservation covers.
 inline constexpr Bytes kTranslationCache = mib(64);

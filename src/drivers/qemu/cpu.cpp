@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "model/hardware.hpp"
+
 namespace ruche::drivers::qemu {
 
 namespace {
@@ -11,6 +13,10 @@ constexpr std::string_view kLevel2 =
     "qemu64,-svm,+x2apic,+cx16,+lahf_lm,+popcnt,+pni,+sse4.1,+sse4.2,+ssse3";
 constexpr std::string_view kLevel3 = ",+abm,+avx,+avx2,+bmi1,+bmi2,+f16c,+fma,+movbe,+xsave";
 constexpr std::string_view kLevel4 = ",+avx512bw,+avx512cd,+avx512dq,+avx512f,+avx512vl";
+
+model::CpuTopology topology_of(const model::VmSpec& spec) {
+  return spec.topology.value_or(model::CpuTopology{1, model::most_cpus(spec), 1});
+}
 
 }  // namespace
 
@@ -37,18 +43,39 @@ std::expected<std::string, Error> cpu_argument(model::CpuBaseline baseline,
 }
 
 std::expected<std::string, Error> smp_argument(const model::VmSpec& spec) {
-  const auto topology = spec.topology.value_or(model::CpuTopology{1, spec.cpus, 1});
+  const auto topology = topology_of(spec);
+  const auto most = model::most_cpus(spec);
   const auto product =
       static_cast<std::uint64_t>(topology.sockets) * topology.cores * topology.threads;
-  if (spec.cpus == 0 || product != spec.cpus) {
+  if (spec.cpus == 0 || product != most) {
     return std::unexpected(
         Error(Reason::bad_spec,
               fmt::format("{} sockets × {} cores × {} threads are not {} CPUs", topology.sockets,
-                          topology.cores, topology.threads, spec.cpus))
+                          topology.cores, topology.threads, most))
             .at("/topology"));
   }
-  return fmt::format("cpus={},sockets={},dies=1,cores={},threads={}", spec.cpus, topology.sockets,
+  const auto counts = spec.cpus_max > 0 ? fmt::format("cpus=1,maxcpus={}", most)
+                                        : fmt::format("cpus={}", spec.cpus);
+  return fmt::format("{},sockets={},dies=1,cores={},threads={}", counts, topology.sockets,
                      topology.cores, topology.threads);
+}
+
+std::string cpu_id(std::size_t index) { return fmt::format("cpu{}", index); }
+
+std::vector<json::Object> cpu_devices(const model::VmSpec& spec, model::Accelerator accelerator) {
+  std::vector<json::Object> devices;
+  const auto cpu = cpu_argument(spec.cpu_baseline, accelerator);
+  if (spec.cpus_max == 0 || !cpu) return devices;
+  const auto topology = topology_of(spec);
+  for (std::uint32_t i = 1; i < spec.cpus; ++i) {
+    const auto core = i / topology.threads;
+    devices.push_back({{"driver", cpu->substr(0, cpu->find(',')) + "-x86_64-cpu"},
+                       {"id", cpu_id(i)},
+                       {"socket-id", core / topology.cores},
+                       {"core-id", core % topology.cores},
+                       {"thread-id", i % topology.threads}});
+  }
+  return devices;
 }
 
 }  // namespace ruche::drivers::qemu

@@ -4,8 +4,10 @@
 
 #include <expected>
 #include <string>
+#include <vector>
 
 #include "base/error.hpp"
+#include "base/json_value.hpp"
 #include "model/guest.hpp"
 #include "model/host.hpp"
 
@@ -14,7 +16,10 @@ namespace ruche::drivers::qemu {
 // The value of -cpu. Fails with host_cannot when this accelerator lacks the level.
 std::expected<std::string, Error> cpu_argument(model::CpuBaseline baseline,
                                                model::Accelerator accelerator);
-// The value of -smp. Fails with bad_spec when the topology does not amount to the CPUs.
+// The value of -smp. Fails with bad_spec when the topology does not amount to the CPUs. Where CPUs
+// may come and go only the first is the board's; the others are devices.
 std::expected<std::string, Error> smp_argument(const model::VmSpec& spec);
+std::vector<json::Object> cpu_devices(const model::VmSpec& spec, model::Accelerator accelerator);
+std::string cpu_id(std::size_t index);
 
 }  // namespace ruche::drivers::qemu

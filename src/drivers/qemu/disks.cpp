@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/json_value.hpp"
 #include "model/hardware.hpp"
 
@@ -9,18 +11,50 @@ namespace ruche::drivers::qemu {
 
 namespace {
 
-constexpr std::size_t kSerialLength = 20;  // of virtio-blk and ATA
-
-std::string node_name(std::size_t disk, std::size_t layer) {
-  return fmt::format("d{}l{}", disk, layer);
-}
+constexpr std::size_t kSerialLength = 20;  // of virtio-blk, ATA and NVMe
 
 Error wrong(std::size_t disk, const char* field, std::string message) {
   return Error(Reason::bad_spec, std::move(message)).at(fmt::format("/disks/{}{}", disk, field));
 }
 
-std::expected<void, Error> check(const model::DiskSpec& spec, const ports::MachineDisk& disk,
-                                 std::size_t index) {
+std::string text_of(const json::Object& object) { return boost::json::serialize(object); }
+
+void add_nodes(Arguments& out, NodePair nodes) {
+  const auto access = nodes.writable ? Arguments::Access::read_write : Arguments::Access::read_only;
+  nodes.file["filename"] = out.fdset(nodes.path, access);
+  out.add("-blockdev", text_of(nodes.file));
+  out.add("-blockdev", text_of(nodes.format));
+}
+
+char letter_of(model::DiskBus bus) {
+  switch (bus) {
+    case model::DiskBus::virtio_blk:
+      return 'v';
+    case model::DiskBus::virtio_scsi:
+      return 's';
+    case model::DiskBus::sata:
+      return 'a';
+    case model::DiskBus::nvme:
+      return 'n';
+  }
+  broken_invariant("a disk bus outside its enumeration");
+}
+
+std::string node_name(const model::DiskSpec& disk, std::size_t height) {
+  return fmt::format("{}{}", node_prefix(disk.bus, disk.slot), height);
+}
+
+}  // namespace
+
+std::string disk_id(std::string_view name) { return fmt::format("disk-{}", name); }
+std::string cdrom_id(std::string_view name) { return fmt::format("cdrom-{}", name); }
+
+std::string node_prefix(model::DiskBus bus, std::uint32_t slot) {
+  return fmt::format("{}{}l", letter_of(bus), slot);
+}
+
+std::expected<void, Error> check_disk(const model::DiskSpec& spec, const ports::MachineDisk& disk,
+                                      std::size_t index) {
   if (!is_valid_name(spec.name)) return std::unexpected(wrong(index, "/name", "not a name"));
   if (disk.name != spec.name) {
     return std::unexpected(
@@ -39,56 +73,69 @@ std::expected<void, Error> check(const model::DiskSpec& spec, const ports::Machi
   return {};
 }
 
-// Bottom first, because a node can only refer to those that exist.
-void add_chain(Arguments& out, const ports::MachineDisk& disk, std::size_t index) {
-  for (std::size_t layer = disk.chain.size(); layer-- > 0;) {
-    const auto& image = disk.chain[layer];
-    const bool top = layer == 0;
-    const bool bottom = layer + 1 == disk.chain.size();
-    const auto name = node_name(index, layer);
-    const auto path =
-        out.fdset(image.path, top ? Arguments::Access::read_write : Arguments::Access::read_only);
-    json::Object file{{"driver", "file"}, {"node-name", name + "f"}, {"filename", path},
-                      {"locking", "on"},  {"read-only", !top},       {"discard", "unmap"}};
-    json::Object format{{"driver", enum_name(image.format)},
-                        {"node-name", name},
-                        {"read-only", !top},
-                        {"discard", "unmap"},
-                        {"detect-zeroes", "unmap"},
-                        {"file", name + "f"}};
+std::vector<NodePair> disk_nodes(const model::DiskSpec& disk, const ports::MachineDisk& files) {
+  std::vector<NodePair> nodes;
+  const char* discard = disk.discard ? "unmap" : "ignore";
+  for (std::size_t height = 0; height < files.chain.size(); ++height) {
+    const auto& image = files.chain[files.chain.size() - 1 - height];
+    const bool top = height + 1 == files.chain.size();
+    const auto name = node_name(disk, height);
+    NodePair pair{image.path, top, {}, {}};
+    pair.file = {{"driver", "file"}, {"node-name", name + "f"}, {"filename", ""},
+                 {"locking", "on"},  {"read-only", !top},       {"discard", discard}};
+    pair.format = {{"driver", enum_name(image.format)},
+                   {"node-name", name},
+                   {"read-only", !top},
+                   {"discard", discard},
+                   {"detect-zeroes", disk.discard ? "unmap" : "off"},
+                   {"file", name + "f"}};
+    if (disk.cache == model::DiskCache::none) {
+      pair.file["cache"] = json::Object{{"direct", true}};
+      pair.format["cache"] = json::Object{{"direct", true}};
+    }
     if (image.format == model::DiskFormat::qcow2) {
-      if (bottom) {
-        format["backing"] = nullptr;
+      if (height == 0) {
+        pair.format["backing"] = nullptr;
       } else {
-        format["backing"] = node_name(index, layer + 1);
+        pair.format["backing"] = node_name(disk, height - 1);
       }
     }
-    out.add("-blockdev", boost::json::serialize(file));
-    out.add("-blockdev", boost::json::serialize(format));
+    nodes.push_back(std::move(pair));
   }
+  return nodes;
 }
 
-void add_device(Arguments& out, const model::DiskSpec& spec, std::size_t index) {
-  const auto common =
-      fmt::format("id=disk-{},drive={},bootindex={},serial={}", spec.name, node_name(index, 0),
-                  index + 1, spec.name.substr(0, kSerialLength));
-  switch (spec.bus) {
+json::Object disk_device(const model::DiskSpec& disk, const ports::MachineDisk& files) {
+  json::Object device{{"driver", ""},
+                      {"id", disk_id(disk.name)},
+                      {"drive", node_name(disk, files.chain.size() - 1)},
+                      {"serial", disk.name.substr(0, kSerialLength)}};
+  if (disk.cache == model::DiskCache::writethrough) device["write-cache"] = "off";
+  switch (disk.bus) {
     case model::DiskBus::virtio_blk:
-      out.add("-device", fmt::format("virtio-blk-pci,bus=port{},{}", spec.slot, common));
-      return;
+      device["driver"] = "virtio-blk-pci";
+      device["bus"] = fmt::format("port{}", disk.slot);
+      break;
+    case model::DiskBus::nvme:
+      device["driver"] = "nvme";
+      device["bus"] = fmt::format("port{}", disk.slot);
+      break;
     case model::DiskBus::virtio_scsi:
-      out.add("-device",
-              fmt::format("scsi-hd,bus=scsi.0,channel=0,scsi-id={},lun=0,rotation_rate=1,{}",
-                          spec.slot - 1, common));
-      return;
+      device["driver"] = "scsi-hd";
+      device["bus"] = "scsi.0";
+      device["channel"] = 0;
+      device["scsi-id"] = disk.slot - 1;
+      device["lun"] = 0;
+      device["rotation_rate"] = 1;
+      break;
     case model::DiskBus::sata:
-      out.add("-device",
-              fmt::format("ide-hd,bus=ide.{},rotation_rate=1,{}", spec.slot - 1, common));
-      return;
+      device["driver"] = "ide-hd";
+      device["bus"] = fmt::format("ide.{}", disk.slot - 1);
+      device["rotation_rate"] = 1;
+      break;
   }
+  return device;
 }
-
-}  // namespace
 
 std::expected<void, Error> add_disks(Arguments& out, const ports::MachineSpec& machine) {
   const auto& specs = machine.spec.disks;
@@ -98,11 +145,29 @@ std::expected<void, Error> add_disks(Arguments& out, const ports::MachineSpec& m
                                .at("/disks"));
   }
   for (std::size_t i = 0; i < specs.size(); ++i) {
-    if (auto ok = check(specs[i], machine.disks[i], i); !ok) return ok;
-    add_chain(out, machine.disks[i], i);
-    add_device(out, specs[i], i);
+    if (auto ok = check_disk(specs[i], machine.disks[i], i); !ok) return ok;
+    for (auto& nodes : disk_nodes(specs[i], machine.disks[i])) add_nodes(out, std::move(nodes));
+    auto device = disk_device(specs[i], machine.disks[i]);
+    device["bootindex"] = i + 1;
+    out.add("-device", text_of(device));
   }
   return {};
+}
+
+// A medium's nodes are called after the drive and the image, so that the old and the new one of an
+// exchange are two.
+NodePair medium_nodes(const model::CdromSpec& drive, const std::string& path) {
+  const auto id = drive.layer ? to_text(*drive.layer) : std::string();
+  std::string name = fmt::format("c{}m{}", drive.slot,
+                                 id.substr(id.size() - std::min<std::size_t>(id.size(), 12)));
+  NodePair pair{path, false, {}, {}};
+  pair.file = {{"driver", "file"},
+               {"node-name", name + "f"},
+               {"filename", ""},
+               {"locking", "on"},
+               {"read-only", true}};
+  pair.format = {{"driver", "raw"}, {"node-name", name}, {"read-only", true}, {"file", name + "f"}};
+  return pair;
 }
 
 std::expected<void, Error> add_cdroms(Arguments& out, const ports::MachineSpec& machine) {
@@ -117,30 +182,25 @@ std::expected<void, Error> add_cdroms(Arguments& out, const ports::MachineSpec& 
       return std::unexpected(Error(Reason::bad_spec, "the CD-ROM drive has no name or no place")
                                  .at(fmt::format("/cdroms/{}", i)));
     }
-    const auto node = fmt::format("c{}", i);
-    const json::Object file{
-        {"driver", "file"},
-        {"node-name", node + "f"},
-        {"filename", out.fdset(machine.cdroms[i].path, Arguments::Access::read_only)},
-        {"locking", "on"},
-        {"read-only", true}};
-    const json::Object medium{
-        {"driver", "raw"}, {"node-name", node}, {"read-only", true}, {"file", node + "f"}};
-    out.add("-blockdev", boost::json::serialize(file));
-    out.add("-blockdev", boost::json::serialize(medium));
-    out.add("-device", fmt::format("ide-cd,bus=ide.{},id=cdrom-{},drive={},bootindex={}",
-                                   spec.slot - 1, spec.name, node, machine.disks.size() + i + 1));
+    json::Object device{{"driver", "ide-cd"},
+                        {"id", cdrom_id(spec.name)},
+                        {"bus", fmt::format("ide.{}", spec.slot - 1)},
+                        {"bootindex", machine.disks.size() + i + 1}};
+    if (!machine.cdroms[i].path.empty()) {
+      auto nodes = medium_nodes(spec, machine.cdroms[i].path);
+      device["drive"] = nodes.format["node-name"];
+      add_nodes(out, std::move(nodes));
+    }
+    out.add("-device", text_of(device));
   }
   return {};
 }
 
-std::vector<std::string> node_names(const std::vector<ports::MachineDisk>& disks) {
+std::vector<std::string> node_names(const std::string& prefix, std::size_t layers) {
   std::vector<std::string> names;
-  for (std::size_t i = 0; i < disks.size(); ++i) {
-    for (std::size_t layer = 0; layer < disks[i].chain.size(); ++layer) {
-      names.push_back(node_name(i, layer));
-      names.push_back(node_name(i, layer) + "f");
-    }
+  for (std::size_t height = 0; height < layers; ++height) {
+    names.push_back(fmt::format("{}{}", prefix, height));
+    names.push_back(fmt::format("{}{}f", prefix, height));
   }
   return names;
 }

@@ -1,10 +1,12 @@
-// Disks: a block graph of named nodes (d<disk>l<layer> over d<disk>l<layer>f), explicit down to the
-// last backing file, and a device on top. Nothing is ever probed.
+// Disks: a block graph of named nodes, explicit down to the last backing file, and a device on top.
+// Nothing is ever probed. A disk's nodes are called after its place: v3l0 over v3l0f is the lowest
+// layer of the virtio-blk disk in slot 3 (s: virtio-scsi, a: SATA, n: NVMe), v3l1 stands on it.
 #pragma once
 
 #include <expected>
 
 #include "base/error.hpp"
+#include "base/json_value.hpp"
 #include "drivers/qemu/arguments.hpp"
 #include "ports/hypervisor.hpp"
 
@@ -14,7 +16,30 @@ std::expected<void, Error> add_disks(Arguments& out, const ports::MachineSpec& m
 // CD-ROM drives: a blank disk does not boot, so an installation starts from the medium and the
 // next start from the disk.
 std::expected<void, Error> add_cdroms(Arguments& out, const ports::MachineSpec& machine);
-// The names of all nodes of a machine's graph as add_disks makes it, to compare with QEMU's answer.
-std::vector<std::string> node_names(const std::vector<ports::MachineDisk>& disks);
+
+// A file and the two nodes over it, in the words of blockdev-add. Whoever adds them fills in the
+// file's name.
+struct NodePair {
+  std::string path;
+  bool writable = false;
+  json::Object file;
+  json::Object format;
+};
+// Bottom first, because a node can only refer to those that exist.
+std::vector<NodePair> disk_nodes(const model::DiskSpec& disk, const ports::MachineDisk& files);
+NodePair medium_nodes(const model::CdromSpec& drive, const std::string& path);
+// In the words of device_add; without a place in the boot order.
+json::Object disk_device(const model::DiskSpec& disk, const ports::MachineDisk& files);
+
+std::string disk_id(std::string_view name);
+std::string cdrom_id(std::string_view name);
+// What all nodes of a disk begin with: "v3l".
+std::string node_prefix(model::DiskBus bus, std::uint32_t slot);
+// The names of a disk's nodes, to compare with QEMU's answer.
+std::vector<std::string> node_names(const std::string& prefix, std::size_t layers);
+
+// The rules of one disk and its files; `index` is for the error's field.
+std::expected<void, Error> check_disk(const model::DiskSpec& spec, const ports::MachineDisk& disk,
+                                      std::size_t index);
 
 }  // namespace ruche::drivers::qemu

@@ -9,6 +9,7 @@
 
 #include "drivers/qemu/accelerator.hpp"
 #include "drivers/qemu/capabilities.hpp"
+#include "drivers/qemu/devices.hpp"
 #include "drivers/qemu/firmware.hpp"
 #include "drivers/qemu/launch.hpp"
 #include "drivers/qemu/machine.hpp"
@@ -124,7 +125,8 @@ Async<void> QemuEngine::start(const ports::MachineSpec& spec, CommandLine line,
                            std::move(process),
                            std::move(monitor),
                            options_.pump_path,
-                           options_.command_limit};
+                           options_.command_limit,
+                           options_.device_patience};
   core = std::make_shared<MachineCore>(services_, std::move(parts));
   cores_[spec.guest] = core;
   core->begin();
@@ -132,6 +134,7 @@ Async<void> QemuEngine::start(const ports::MachineSpec& spec, CommandLine line,
   both.push_back(record(core));
   both.push_back(await_machine(core));
   co_await all(std::move(both));
+  co_await apply_settings(core, spec.spec);
 }
 
 Async<void> QemuEngine::record(std::shared_ptr<MachineCore> core) {
@@ -173,10 +176,8 @@ RuntimeRecord QemuEngine::make_record(const ports::MachineSpec& spec, const Comm
   made.serial = spec.spec.serial;
   made.screen = spec.spec.display != model::DisplayKind::none;
   made.agent = true;
-  for (const auto& disk : spec.disks) {
-    RecordedDisk recorded{disk.name, {}};
-    for (const auto& image : disk.chain) recorded.chain.push_back({image.path, image.format});
-    made.disks.push_back(std::move(recorded));
+  for (std::size_t i = 0; i < spec.disks.size(); ++i) {
+    made.disks.push_back(recorded_disk(spec.spec.disks[i], spec.disks[i]));
   }
   return made;
 }
@@ -221,7 +222,8 @@ Async<std::shared_ptr<MachineCore>> QemuEngine::connect(RuntimeRecord record,
                            std::move(process),
                            std::move(monitor),
                            options_.pump_path,
-                           options_.command_limit};
+                           options_.command_limit,
+                           options_.device_patience};
   auto core = std::make_shared<MachineCore>(services_, std::move(parts));
   core->begin();
   std::exception_ptr failure;

@@ -16,6 +16,8 @@ struct QemuOptions {
   Duration launch_limit = std::chrono::seconds(30);  // until QEMU has built the machine
   Duration adopt_limit = std::chrono::seconds(5);    // until a running QEMU greets
   Duration command_limit = std::chrono::seconds(10);  // for each answer of its monitor
+  Duration device_patience =
+      std::chrono::seconds(30);  // with a guest that shall let go of a device
 };
 
 // Asks QEMU what it can do; throws host_cannot when it is absent or too old.

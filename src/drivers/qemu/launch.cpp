@@ -5,10 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include "drivers/qemu/seed.hpp"
+#include "model/hardware.hpp"
 
 namespace ruche::drivers::qemu {
 
@@ -20,7 +22,9 @@ constexpr std::uint32_t kThreadsBesideCpus = 128;  // QEMU's thread pool has at 
   throw Error(Reason::io_failed, fmt::format("{}: {}", path, std::strerror(errno)));
 }
 
-Descriptor open_file(const OpenFile& file) {
+}  // namespace
+
+Descriptor open_for_qemu(const OpenFile& file) {
   if (file.opened) {
     Descriptor copy(::fcntl(file.opened->get(), F_DUPFD_CLOEXEC, 0));
     if (!copy.open()) fail(file.path);
@@ -41,6 +45,8 @@ Descriptor open_file(const OpenFile& file) {
   if (::fcntl(opened.get(), F_SETFL, mode) != 0) fail(file.path);
   return opened;
 }
+
+namespace {
 
 bool readable_by(const Descriptor& file, std::uint32_t uid) {
   struct stat info{};
@@ -70,7 +76,7 @@ Handover prepare_handover(GuestDirectory& directory, BootFiles& boot_files,
   if (!request.seed.empty()) hand_over(handover, make_seed(request.seed), kSeedDescriptor);
   if (request.serial) hand_over(handover, directory.listen(kSerialSocket), kSerialDescriptor);
   for (const auto& file : request.files) {
-    auto opened = open_file(file);
+    auto opened = open_for_qemu(file);
     if (file.by_path && readable_by(opened, request.uid)) {
       handover.read_paths.push_back(file.path);
     } else if (file.by_path) {
@@ -110,8 +116,9 @@ ports::SpawnRequest spawn_request(const ports::MachineSpec& machine, const Comma
   confinement.late_cgroup = true;  // QEMU starts no process, and no guest code runs before that
   // A limit against a process gone wild, not an account: a guest that is killed for a few MiB that
   // the measured overhead lacked would be the worse evil.
-  confinement.memory_max = machine.spec.memory + overhead + overhead;
-  confinement.pids_max = kThreadsBesideCpus + 2 * machine.spec.cpus;
+  const auto most = std::max(machine.spec.memory, machine.spec.memory_max);
+  confinement.memory_max = most + overhead + overhead;
+  confinement.pids_max = kThreadsBesideCpus + 2 * model::most_cpus(machine.spec);
   return request;
 }
 

@@ -32,6 +32,10 @@ struct HandoverRequest {
 Handover prepare_handover(GuestDirectory& directory, BootFiles& boot_files,
                           const HandoverRequest& request);
 
+// Opens a file that QEMU is to be handed. Blocks; runs in a lane. Throws io_failed for what is
+// neither a plain file nor, below /dev, a device.
+Descriptor open_for_qemu(const OpenFile& file);
+
 // The paths that any QEMU needs: its program, libraries and firmware.
 void allow_qemu(ports::Confinement& confinement, const std::string& qemu_path);
 

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "drivers/qemu/command_line.hpp"
+#include "drivers/qemu/devices.hpp"
 #include "drivers/qemu/disks.hpp"
 #include "drivers/qemu/screen.hpp"
 
@@ -296,16 +297,21 @@ Async<void> MachineCore::verify() {
   for (const auto& node : nodes.get_array()) {
     present.insert(text_member(as_object(node), "node-name"));
   }
-  std::vector<ports::MachineDisk> disks;
   for (const auto& disk : parts_.record.disks) {
-    disks.push_back({disk.name, std::vector<ports::ImageFile>(disk.chain.size())});
-  }
-  for (const auto& name : node_names(disks)) {
-    if (!present.contains(name)) {
+    for (const auto& name : node_names(disk.nodes, disk.chain.size())) {
+      if (present.contains(name)) continue;
       throw Error(Reason::hypervisor_failed,
                   fmt::format("QEMU no longer has the block node {} of its record", name));
     }
   }
+}
+
+Async<void> MachineCore::change_record(std::function<void(RuntimeRecord&)> change) {
+  const auto self = shared_from_this();
+  auto changed = parts_.record;
+  change(changed);
+  co_await services_.lane.run([&] { write_record(parts_.directory, changed); });
+  parts_.record = std::move(changed);
 }
 
 Async<void> MachineCore::look_for_agent() {
@@ -344,6 +350,7 @@ class Session : public ports::ConsoleSession {
 }  // namespace
 
 QemuMachine::QemuMachine(std::shared_ptr<MachineCore> core) : core_(std::move(core)) {
+  devices_ = std::make_unique<QemuDevices>(core_);
   if (core_->record().screen) screens_ = std::make_unique<QemuScreens>(core_);
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -39,6 +40,7 @@ class MachineCore : public std::enable_shared_from_this<MachineCore> {
     std::unique_ptr<net::Stream> monitor;
     std::string pump_path;
     Duration command_limit;
+    Duration device_patience;
   };
   MachineCore(Services services, Parts parts);
 
@@ -59,7 +61,11 @@ class MachineCore : public std::enable_shared_from_this<MachineCore> {
   const std::shared_ptr<SerialLine>& serial_line() { return serial_; }
   QemuAgent* agent() { return agent_.get(); }
   const RuntimeRecord& record() const { return parts_.record; }
+  // Durable when it returns. Whoever changes the machine's devices does it alone.
+  Async<void> change_record(std::function<void(RuntimeRecord&)> change);
   const GuestDirectory& directory() const { return parts_.directory; }
+  const Services& services() const { return services_; }
+  Duration device_patience() const { return parts_.device_patience; }
   std::string cgroup() const;
   bool ended() const { return end_.has_value(); }
   const std::string& last_words() const { return last_words_; }
@@ -107,10 +113,12 @@ class QemuMachine : public ports::Machine, public ports::Consoles {
   ports::Consoles* consoles() override;
   ports::GuestAgents* agents() override { return core_->agent(); }
   ports::Screens* screens() override { return screens_.get(); }
+  ports::Devices* devices() override { return devices_.get(); }
   Async<std::unique_ptr<ports::ConsoleSession>> open() override;
 
  private:
   std::shared_ptr<MachineCore> core_;
+  std::unique_ptr<ports::Devices> devices_;
   std::unique_ptr<ports::Screens> screens_;  // null: it has no display
 };
 

@@ -13,7 +13,26 @@ namespace {
 
 constexpr std::string_view kUserAddress = "10.0.2.15";  // libslirp's first DHCP lease
 
-std::expected<void, Error> check(const model::NicSpec& nic, std::size_t index) {
+// QEMU gets the tap itself and no right to make another.
+std::expected<json::Object, Error> plugged(Arguments& out, const model::NicSpec& nic,
+                                           const std::vector<ports::AttachedPort>& ports) {
+  const auto port = std::ranges::find(ports, nic.name, &ports::AttachedPort::nic);
+  if (port == ports.end()) {
+    return std::unexpected(
+        Error(Reason::bad_spec, fmt::format("{} is plugged in nowhere", nic.name)).at("/nics"));
+  }
+  const auto tap = std::to_string(out.hand_over(port->interface, port->tap));
+  std::string vhost;
+  if (port->vhost) vhost = std::to_string(out.hand_over("/dev/vhost-net", port->vhost));
+  return tap_network(nic, tap, vhost);
+}
+
+}  // namespace
+
+std::string nic_id(std::string_view name) { return fmt::format("nic-{}", name); }
+std::string netdev_id(std::string_view name) { return fmt::format("net-{}", name); }
+
+std::expected<void, Error> check_nic(const model::NicSpec& nic, std::size_t index) {
   const auto wrong = [&](const char* field, const char* message) {
     return std::unexpected(
         Error(Reason::bad_spec, message).at(fmt::format("/nics/{}{}", index, field)));
@@ -29,49 +48,50 @@ std::expected<void, Error> check(const model::NicSpec& nic, std::size_t index) {
   return {};
 }
 
-std::string user_network(const std::string& guest_name, const model::NicSpec& nic) {
-  auto network = fmt::format("user,id=net-{},hostname={}", nic.name, guest_name);
+json::Object user_network(const std::string& guest_name, const model::NicSpec& nic) {
+  json::Object network{{"type", "user"}, {"id", netdev_id(nic.name)}, {"hostname", guest_name}};
+  json::Array forwards;
   for (const auto& forward : nic.forwards) {
-    network += fmt::format(",hostfwd=tcp:127.0.0.1:{}-{}:{}", forward.host_port, kUserAddress,
-                           forward.guest_port);
+    forwards.push_back(json::Object{{"str", fmt::format("tcp:127.0.0.1:{}-{}:{}", forward.host_port,
+                                                        kUserAddress, forward.guest_port)}});
+  }
+  if (!forwards.empty()) network["hostfwd"] = std::move(forwards);
+  return network;
+}
+
+json::Object tap_network(const model::NicSpec& nic, const std::string& tap,
+                         const std::string& vhost) {
+  json::Object network{{"type", "tap"}, {"id", netdev_id(nic.name)}, {"fd", tap}};
+  if (!vhost.empty()) {
+    network["vhost"] = true;
+    network["vhostfd"] = vhost;
   }
   return network;
 }
 
-// QEMU gets the tap itself and no right to make another.
-std::expected<std::string, Error> plugged(Arguments& out, const model::NicSpec& nic,
-                                          const std::vector<ports::AttachedPort>& ports) {
-  const auto port = std::ranges::find(ports, nic.name, &ports::AttachedPort::nic);
-  if (port == ports.end()) {
-    return std::unexpected(
-        Error(Reason::bad_spec, fmt::format("{} is plugged in nowhere", nic.name)).at("/nics"));
-  }
-  auto network =
-      fmt::format("tap,id=net-{},fd={}", nic.name, out.hand_over(port->interface, port->tap));
-  if (port->vhost) {
-    network += fmt::format(",vhost=on,vhostfd={}", out.hand_over("/dev/vhost-net", port->vhost));
-  }
-  return network;
+// No option ROM: booting from the network would only delay a guest that has a disk.
+json::Object nic_device(const model::NicSpec& nic) {
+  return {{"driver", "virtio-net-pci"},
+          {"id", nic_id(nic.name)},
+          {"bus", fmt::format("port{}", nic.slot)},
+          {"netdev", netdev_id(nic.name)},
+          {"mac", nic.mac},
+          {"romfile", ""}};
 }
-
-}  // namespace
 
 std::expected<void, Error> add_nics(Arguments& out, const ports::MachineSpec& machine) {
   const auto& nics = machine.spec.nics;
   for (std::size_t i = 0; i < nics.size(); ++i) {
     const auto& nic = nics[i];
-    if (auto ok = check(nic, i); !ok) return ok;
+    if (auto ok = check_nic(nic, i); !ok) return ok;
     if (nic.kind == model::NicKind::user) {
-      out.add("-netdev", user_network(machine.name, nic));
+      out.add("-netdev", boost::json::serialize(user_network(machine.name, nic)));
     } else {
-      auto network = plugged(out, nic, machine.ports);
-      if (!network) return std::unexpected(std::move(network.error()));
-      out.add("-netdev", std::move(*network));
+      const auto network = plugged(out, nic, machine.ports);
+      if (!network) return std::unexpected(network.error());
+      out.add("-netdev", boost::json::serialize(*network));
     }
-    // No option ROM: booting from the network would only delay a guest that has a disk.
-    out.add("-device",
-            fmt::format("virtio-net-pci,bus=port{},id=nic-{},netdev=net-{},mac={},romfile=",
-                        nic.slot, nic.name, nic.name, nic.mac));
+    out.add("-device", boost::json::serialize(nic_device(nic)));
   }
   return {};
 }

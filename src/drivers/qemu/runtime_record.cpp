@@ -3,11 +3,18 @@
 #include <fmt/format.h>
 
 #include "base/json.hpp"
+#include "drivers/qemu/disks.hpp"
 
 namespace ruche::drivers::qemu {
 
 namespace {
 constexpr std::size_t kRecordLimit = 1 << 20;
+}
+
+RecordedDisk recorded_disk(const model::DiskSpec& disk, const ports::MachineDisk& files) {
+  RecordedDisk recorded{disk.name, node_prefix(disk.bus, disk.slot), {}};
+  for (const auto& image : files.chain) recorded.chain.push_back({image.path, image.format});
+  return recorded;
 }
 
 void write_record(const GuestDirectory& directory, const RuntimeRecord& record) {

@@ -26,12 +26,15 @@ constexpr auto describe(Type<RecordedFile>) {
 }
 struct RecordedDisk {
   std::string name;
+  std::string nodes;  // what the names of its nodes begin with (disks.hpp)
   std::vector<RecordedFile> chain;  // top first
 };
 constexpr auto describe(Type<RecordedDisk>) {
-  return structure<RecordedDisk>("RecordedDisk", "A disk's block graph.",
-                                 field<&RecordedDisk::name>("name", "Name.", {.required = true}),
-                                 field<&RecordedDisk::chain>("chain", "Files, top first."));
+  return structure<RecordedDisk>(
+      "RecordedDisk", "A disk's block graph.",
+      field<&RecordedDisk::name>("name", "Name.", {.required = true}),
+      field<&RecordedDisk::nodes>("nodes", "Begin of its nodes' names.", {.required = true}),
+      field<&RecordedDisk::chain>("chain", "Files, top first."));
 }
 
 struct RuntimeRecord {
@@ -74,6 +77,8 @@ constexpr auto describe(Type<RuntimeRecord>) {
       field<&R::agent>("agent", "It has an agent's channel."),
       field<&R::screen>("screen", "It has a display."));
 }
+
+RecordedDisk recorded_disk(const model::DiskSpec& disk, const ports::MachineDisk& files);
 
 void write_record(const GuestDirectory& directory, const RuntimeRecord& record);
 // nullopt when there is none. Throws document_unreadable for one that makes no sense, or is about

@@ -331,6 +331,44 @@ Qcow2File make_qcow2(const NewQcow2& image) {
   return file;
 }
 
+std::expected<std::vector<Qcow2Edit>, Error> grow_qcow2(const Sample& sample, Bytes size) {
+  constexpr std::size_t kSizeAt = 24;
+  constexpr std::size_t kL1EntriesAt = 36;
+  const auto header = parse_header(sample);
+  if (!header) return std::unexpected(header.error());
+  const auto wanted = static_cast<std::uint64_t>(size.count);
+  const std::uint64_t entry = header->extended_l2() ? 16 : 8;
+  const std::uint64_t covered_by_l2 = header->cluster() / entry * header->cluster();
+  const std::uint64_t entries = (wanted + covered_by_l2 - 1) / covered_by_l2;
+  const std::uint64_t cluster_entries = header->cluster() / 8;
+  const std::uint64_t room =
+      (header->l1_entries + cluster_entries - 1) / cluster_entries * cluster_entries;
+  if (wanted < header->size) {
+    return std::unexpected(Error(Reason::out_of_range, "a disk never becomes smaller"));
+  }
+  if (entries > room) {
+    return std::unexpected(
+        Error(Reason::out_of_range,
+              fmt::format("the disk can grow to {} while its guest is stopped",
+                          to_text(Bytes{static_cast<std::int64_t>(room * covered_by_l2)})))
+            .at("/size_bytes")
+            .remedy("start the guest and grow it then"));
+  }
+  std::vector<Qcow2Edit> edits;
+  if (entries > header->l1_entries) {
+    const auto fresh = entries - header->l1_entries;
+    edits.push_back({header->l1_offset + std::uint64_t{header->l1_entries} * 8,
+                     std::vector<std::uint8_t>(fresh * 8, 0)});
+  }
+  Qcow2Edit numbers{kSizeAt, std::vector<std::uint8_t>(kL1EntriesAt + 4 - kSizeAt)};
+  std::copy_n(sample.head.begin() + kSizeAt, numbers.bytes.size(), numbers.bytes.begin());
+  BigEndianWriter out(numbers.bytes);
+  out.put(0, wanted, 8);
+  out.put(kL1EntriesAt - kSizeAt, std::max<std::uint64_t>(entries, header->l1_entries), 4);
+  edits.push_back(std::move(numbers));
+  return edits;
+}
+
 std::expected<std::vector<std::uint64_t>, Error> check_l1(std::span<const std::uint8_t> table,
                                                           const TableCheck& check) {
   std::vector<std::uint64_t> tables;

@@ -36,6 +36,16 @@ struct Qcow2File {
 };
 Qcow2File make_qcow2(const NewQcow2& image);
 
+// What to write into a file of our own so that its disk becomes larger, in this order and each
+// flushed before the next: entries of the L1 table that come into use, then the header's numbers,
+// which lie in one sector. Fails with out_of_range when the table would have to move (with 64 KiB
+// clusters beyond 4 TiB, or what it was made with).
+struct Qcow2Edit {
+  std::uint64_t offset = 0;
+  std::vector<std::uint8_t> bytes;
+};
+std::expected<std::vector<Qcow2Edit>, Error> grow_qcow2(const Sample& sample, Bytes size);
+
 // One table of cluster addresses that a file must hold. `check_entries` walks the L1 table: every
 // entry must lie inside the file. A file that was cut short is found this way before it is
 // converted, because QEMU reads zeros beyond the end.

@@ -1,0 +1,72 @@
+#include "core/guests/device_changes.hpp"
+
+#include <algorithm>
+
+namespace ruche::core {
+
+namespace {
+
+template <class T>
+const T* find_named(const std::vector<T>& devices, const std::string& name) {
+  const auto found = std::ranges::find(devices, name, &T::name);
+  return found == devices.end() ? nullptr : &*found;
+}
+
+using Changes = std::vector<ports::DeviceChange>;
+
+void add_what_goes(const model::VmSpec& from, const model::VmSpec& to, Changes& changes) {
+  for (const auto& disk : from.disks) {
+    if (!find_named(to.disks, disk.name)) changes.push_back(ports::UnplugDisk{disk});
+  }
+  for (const auto& nic : from.nics) {
+    if (!find_named(to.nics, nic.name)) changes.push_back(ports::UnplugNic{nic});
+  }
+}
+
+void add_disks(const model::VmSpec& from, const model::VmSpec& to, Changes& changes) {
+  for (const auto& disk : to.disks) {
+    const auto* before = find_named(from.disks, disk.name);
+    if (!before) {
+      changes.push_back(ports::PlugDisk{disk, {}});
+    } else if (before->limits != disk.limits) {
+      changes.push_back(ports::LimitDisk{disk});
+    }
+  }
+}
+
+void add_nics(const model::VmSpec& from, const model::VmSpec& to, Changes& changes) {
+  for (const auto& nic : to.nics) {
+    const auto* before = find_named(from.nics, nic.name);
+    if (!before) {
+      changes.push_back(ports::PlugNic{nic, {}});
+    } else if (before->link != nic.link) {
+      changes.push_back(ports::SetLink{nic});
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<ports::DeviceChange> device_changes(const model::VmSpec& from,
+                                                const model::VmSpec& to) {
+  Changes changes;
+  add_what_goes(from, to, changes);
+  add_disks(from, to, changes);
+  add_nics(from, to, changes);
+  for (const auto& drive : to.cdroms) {
+    const auto* before = find_named(from.cdroms, drive.name);
+    if (before && before->layer != drive.layer) changes.push_back(ports::ChangeMedium{drive, {}});
+  }
+  if (from.cpus != to.cpus) changes.push_back(ports::SetCpus{to.cpus});
+  if (from.memory != to.memory) changes.push_back(ports::SetMemory{to.memory});
+  return changes;
+}
+
+bool needs_guest(const ports::DeviceChange& change) {
+  return std::holds_alternative<ports::UnplugDisk>(change) ||
+         std::holds_alternative<ports::UnplugNic>(change) ||
+         std::holds_alternative<ports::SetCpus>(change) ||
+         std::holds_alternative<ports::SetMemory>(change);
+}
+
+}  // namespace ruche::core

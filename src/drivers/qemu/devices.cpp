@@ -1,0 +1,310 @@
+#include "drivers/qemu/devices.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "drivers/qemu/command_line.hpp"
+#include "drivers/qemu/cpu.hpp"
+#include "drivers/qemu/hot_plug.hpp"
+#include "drivers/qemu/nics.hpp"
+#include "model/hardware.hpp"
+
+namespace ruche::drivers::qemu {
+
+namespace {
+
+using Core = std::shared_ptr<MachineCore>;
+
+constexpr Duration kPoll = std::chrono::milliseconds(50);
+
+std::int64_t number_member(const json::Object& object, std::string_view name) {
+  const auto& value = member(object, name);
+  if (value.is_int64()) return value.get_int64();
+  throw Error(Reason::hypervisor_failed, fmt::format("QEMU's {} is no number", name));
+}
+
+// --- disks -----------------------------------------------------------------------------------
+
+// A limit belongs to the device's backend, which virtio-blk keeps one level below.
+std::string backend_path(const model::DiskSpec& disk) {
+  const auto device = "/machine/peripheral/" + disk_id(disk.name);
+  return disk.bus == model::DiskBus::virtio_blk ? device + "/virtio-backend" : device;
+}
+
+Async<void> limit_disk(Core core, model::DiskSpec disk) {
+  const auto& limits = disk.limits;
+  json::Object wanted{{"id", backend_path(disk)},
+                      {"bps", limits.bytes_per_second.count},
+                      {"bps_rd", 0},
+                      {"bps_wr", 0},
+                      {"iops", limits.iops},
+                      {"iops_rd", 0},
+                      {"iops_wr", 0}};
+  if (limits.bytes_per_second_burst.count > 0) {
+    wanted["bps_max"] = limits.bytes_per_second_burst.count;
+  }
+  if (limits.iops_burst > 0) wanted["iops_max"] = limits.iops_burst;
+  co_await core->qmp().execute("block_set_io_throttle", std::move(wanted));
+}
+
+Async<void> add_scsi_controller(HotPlug& plug) {
+  const bool there = co_await plug.has_device(kScsiDevice);
+  if (there) co_return;
+  json::Object controller{{"driver", "virtio-scsi-pci"},
+                          {"id", kScsiDevice},
+                          {"bus", fmt::format("port{}", model::kScsiSlot)}};
+  co_await plug.add_device(std::move(controller));
+}
+
+Async<void> plug_disk(Core core, ports::PlugDisk change) {
+  if (auto ok = check_disk(change.disk, change.files, 0); !ok) throw std::move(ok.error());
+  HotPlug plug(core);
+  const auto id = disk_id(change.disk.name);
+  const bool there = co_await plug.has_device(id);
+  if (!there) {
+    if (change.disk.bus == model::DiskBus::virtio_scsi) co_await add_scsi_controller(plug);
+    for (auto& nodes : disk_nodes(change.disk, change.files)) {
+      co_await plug.add_nodes(std::move(nodes));
+    }
+    co_await plug.add_device(disk_device(change.disk, change.files));
+  }
+  if (change.disk.limits != model::DiskLimits{}) co_await limit_disk(core, change.disk);
+  co_await core->change_record([&](RuntimeRecord& record) {
+    std::erase_if(record.disks, [&](const auto& disk) { return disk.name == change.disk.name; });
+    record.disks.push_back(recorded_disk(change.disk, change.files));
+  });
+}
+
+Async<void> remove_disk(Core core, model::DiskSpec disk) {
+  HotPlug plug(core);
+  co_await plug.remove_device(disk_id(disk.name));
+  co_await plug.remove_nodes(node_prefix(disk.bus, disk.slot));
+}
+
+// Out of the record first: what is in it must be in QEMU.
+Async<void> unplug_disk(Core core, model::DiskSpec disk) {
+  const auto before = core->record().disks;
+  co_await core->change_record([&](RuntimeRecord& record) {
+    std::erase_if(record.disks, [&](const auto& known) { return known.name == disk.name; });
+  });
+  co_await with_undo(remove_disk(core, disk), [core, before](this auto) -> Async<void> {
+    co_await core->change_record([&](RuntimeRecord& record) { record.disks = before; });
+  });
+}
+
+// --- adapters --------------------------------------------------------------------------------
+
+Async<void> set_link(Core core, model::NicSpec nic) {
+  json::Object wanted{{"name", nic_id(nic.name)}, {"up", nic.link == model::LinkState::up}};
+  co_await core->qmp().execute("set_link", std::move(wanted));
+}
+
+Async<void> plug_nic(Core core, ports::PlugNic change) {
+  if (auto ok = check_nic(change.nic, 0); !ok) throw std::move(ok.error());
+  HotPlug plug(core);
+  const auto& nic = change.nic;
+  const bool there = co_await plug.has_device(nic_id(nic.name));
+  if (!there) {
+    // What an interrupted change left of it.
+    co_await plug.remove_network(netdev_id(nic.name));
+    json::Object network;
+    if (nic.kind == model::NicKind::user) {
+      network = user_network(core->record().name, nic);
+    } else if (change.port) {
+      network = co_await plug.hand_over_port(nic, *change.port);
+    } else {
+      throw Error(Reason::bad_spec, nic.name + " is plugged in nowhere").at("/nics");
+    }
+    co_await plug.add_network(std::move(network));
+    co_await plug.add_device(nic_device(nic));
+  }
+  if (nic.link == model::LinkState::down) co_await set_link(core, nic);
+  if (there) co_return;
+  const auto address = known_addresses({nic}).front();
+  co_await core->change_record([&](RuntimeRecord& record) { record.addresses.push_back(address); });
+}
+
+Async<void> unplug_nic(Core core, model::NicSpec nic) {
+  HotPlug plug(core);
+  co_await plug.remove_device(nic_id(nic.name));
+  co_await plug.remove_network(netdev_id(nic.name));
+  const auto address = known_addresses({nic}).front();
+  co_await core->change_record([&](RuntimeRecord& record) {
+    const auto known = std::ranges::find(record.addresses, address);
+    if (known != record.addresses.end()) record.addresses.erase(known);
+  });
+}
+
+// --- CD-ROM drives ---------------------------------------------------------------------------
+
+Async<void> change_medium(Core core, ports::ChangeMedium change) {
+  HotPlug plug(core);
+  const auto id = cdrom_id(change.drive.name);
+  std::string wanted;
+  NodePair nodes;
+  if (!change.path.empty()) {
+    nodes = medium_nodes(change.drive, change.path);
+    wanted = nodes.format["node-name"].as_string();
+  }
+  const auto present = co_await plug.medium_in(id);
+  if (present == wanted) co_return;
+  json::Object open{{"id", id}, {"force", true}};
+  co_await core->qmp().execute("blockdev-open-tray", std::move(open));
+  json::Object drive{{"id", id}};
+  co_await core->qmp().execute("blockdev-remove-medium", drive);
+  if (!wanted.empty()) {
+    co_await plug.add_nodes(std::move(nodes));
+    json::Object insert{{"id", id}, {"node-name", wanted}};
+    co_await core->qmp().execute("blockdev-insert-medium", std::move(insert));
+  }
+  co_await core->qmp().execute("blockdev-close-tray", drive);
+  co_await plug.remove_nodes(fmt::format("c{}m", change.drive.slot), wanted);
+}
+
+// --- processors ------------------------------------------------------------------------------
+
+struct CpuPlace {
+  std::array<std::int64_t, 3> place;  // socket, core, thread
+  json::Object props;
+  std::string type;
+  bool present = false;
+};
+
+std::vector<CpuPlace> parse_cpus(const json::Value& answer) {
+  if (!answer.is_array()) throw Error(Reason::hypervisor_failed, "QEMU's CPUs are no list");
+  std::vector<CpuPlace> cpus;
+  for (const auto& entry : answer.get_array()) {
+    const auto& cpu = as_object(entry);
+    const auto& props = as_object(member(cpu, "props"));
+    CpuPlace found;
+    found.place = {number_member(props, "socket-id"), number_member(props, "core-id"),
+                   number_member(props, "thread-id")};
+    found.props = props;
+    found.type = text_member(cpu, "type");
+    found.present = cpu.if_contains("qom-path") != nullptr;
+    cpus.push_back(std::move(found));
+  }
+  std::ranges::sort(cpus, {}, &CpuPlace::place);
+  return cpus;
+}
+
+// The first CPU is the board's and stays.
+Async<void> set_cpus(Core core, std::uint32_t wanted) {
+  HotPlug plug(core);
+  const auto answer = co_await core->qmp().execute("query-hotpluggable-cpus");
+  const auto cpus = parse_cpus(answer);
+  if (wanted == 0 || wanted > cpus.size()) {
+    throw Error(Reason::bad_spec, fmt::format("the guest can have 1 to {} CPUs", cpus.size()));
+  }
+  for (std::size_t i = 1; i < wanted; ++i) {
+    if (cpus[i].present) continue;
+    json::Object device = cpus[i].props;
+    device.erase("node-id");  // it follows from the topology
+    device["driver"] = cpus[i].type;
+    device["id"] = cpu_id(i);
+    co_await plug.add_device(std::move(device));
+  }
+  for (std::size_t i = cpus.size(); i-- > wanted;) {
+    if (cpus[i].present) co_await plug.remove_device(cpu_id(i));
+  }
+}
+
+// --- memory ----------------------------------------------------------------------------------
+
+Async<std::int64_t> added_memory(Core core, std::string property) {
+  json::Object what{{"path", fmt::format("/machine/peripheral/{}", kMemoryDevice)},
+                    {"property", std::move(property)}};
+  const auto answer = co_await core->qmp().execute("qom-get", std::move(what));
+  if (!answer.is_int64()) throw Error(Reason::hypervisor_failed, "QEMU's memory is no number");
+  co_return answer.get_int64();
+}
+
+Async<void> request_memory(Core core, std::int64_t size) {
+  json::Object what{{"path", fmt::format("/machine/peripheral/{}", kMemoryDevice)},
+                    {"property", "requested-size"},
+                    {"value", size}};
+  co_await core->qmp().execute("qom-set", std::move(what));
+}
+
+Async<void> wait_for_memory(Core core, std::int64_t wanted) {
+  while (true) {
+    const auto now = co_await added_memory(core, "size");
+    if (now == wanted) co_return;
+    co_await sleep_for(core->services().clock, kPoll);
+  }
+}
+
+// The guest plugs and unplugs at its own pace. What it did not do in time is asked of it no more.
+Async<void> set_memory(Core core, Bytes size) {
+  const auto summary = co_await core->qmp().execute("query-memory-size-summary");
+  const auto base = number_member(as_object(summary), "base-memory");
+  const auto wanted = size.count - base;
+  const auto before = co_await added_memory(core, "requested-size");
+  co_await request_memory(core, wanted);
+  std::optional<Error> late;
+  try {
+    co_await with_deadline(core->services().clock, core->device_patience(), "the guest's memory",
+                           wait_for_memory(core, wanted));
+  } catch (const Error& error) {
+    late = error;
+  }
+  if (!late) co_return;
+  if (late->reason() != Reason::deadline) throw std::move(*late);
+  const auto reached = co_await added_memory(core, "size");
+  co_await request_memory(core, before);
+  throw Error(
+      Reason::guest_did_not_follow,
+      fmt::format("the guest has {} of the {} that it shall have after {}",
+                  to_text(Bytes{base + reached}), to_text(size), to_text(core->device_patience())))
+      .at("/memory_bytes")
+      .remedy(
+          "it needs the driver virtio_mem, and memory that comes must be put to use: "
+          "memhp_default_state=online_movable on its kernel's command line");
+}
+
+template <class... Kinds>
+struct Overloaded : Kinds... {
+  using Kinds::operator()...;
+};
+
+}  // namespace
+
+Async<void> QemuDevices::change(ports::DeviceChange change) {
+  const auto core = core_;
+  co_await std::visit(
+      Overloaded{
+          [&](ports::PlugDisk& c) { return plug_disk(core, std::move(c)); },
+          [&](ports::UnplugDisk& c) { return unplug_disk(core, std::move(c.disk)); },
+          [&](ports::LimitDisk& c) { return limit_disk(core, std::move(c.disk)); },
+          [&](ports::PlugNic& c) { return plug_nic(core, std::move(c)); },
+          [&](ports::UnplugNic& c) { return unplug_nic(core, std::move(c.nic)); },
+          [&](ports::SetLink& c) { return set_link(core, std::move(c.nic)); },
+          [&](ports::ChangeMedium& c) { return change_medium(core, std::move(c)); },
+          [&](ports::SetCpus& c) { return set_cpus(core, c.cpus); },
+          [&](ports::SetMemory& c) { return set_memory(core, c.size); },
+      },
+      change);
+}
+
+Async<void> QemuDevices::grow(model::DiskSpec disk, Bytes size) {
+  const auto core = core_;
+  const auto& disks = core->record().disks;
+  const auto known = std::ranges::find(disks, disk.name, &RecordedDisk::name);
+  if (known == disks.end()) throw Error(Reason::no_such_object, "QEMU has no " + disk.name);
+  json::Object wanted{{"node-name", fmt::format("{}{}", known->nodes, known->chain.size() - 1)},
+                      {"size", size.count}};
+  co_await core->qmp().execute("block_resize", std::move(wanted));
+}
+
+Async<void> apply_settings(Core core, model::VmSpec spec) {
+  for (const auto& disk : spec.disks) {
+    if (disk.limits != model::DiskLimits{}) co_await limit_disk(core, disk);
+  }
+  for (const auto& nic : spec.nics) {
+    if (nic.link == model::LinkState::down) co_await set_link(core, nic);
+  }
+}
+
+}  // namespace ruche::drivers::qemu

@@ -1,0 +1,255 @@
+#include "drivers/qemu/hot_plug.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "drivers/qemu/launch.hpp"
+#include "drivers/qemu/nics.hpp"
+
+namespace ruche::drivers::qemu {
+
+namespace {
+
+constexpr Duration kPoll = std::chrono::milliseconds(50);
+constexpr std::string_view kSetPrefix = "/dev/fdset/";
+
+Async<void> wait_until_gone(HotPlug& plug, Clock& clock, std::string id) {
+  while (true) {
+    const bool there = co_await plug.has_device(id);
+    if (!there) co_return;
+    co_await sleep_for(clock, kPoll);
+  }
+}
+
+}  // namespace
+
+Async<bool> HotPlug::has_device(std::string id) {
+  json::Object where{{"path", "/machine/peripheral"}};
+  const auto answer = co_await core_->qmp().execute("qom-list", std::move(where));
+  if (!answer.is_array()) throw Error(Reason::hypervisor_failed, "QEMU's devices are no list");
+  co_return std::ranges::any_of(answer.get_array(), [&](const json::Value& entry) {
+    return text_member(as_object(entry), "name") == id;
+  });
+}
+
+Async<void> HotPlug::add_device(json::Object device) {
+  auto adding = core_->qmp().execute("device_add", std::move(device));
+  std::exception_ptr failure;
+  try {
+    co_await std::move(adding);
+  } catch (const std::exception&) {
+    failure = std::current_exception();
+  }
+  if (!failure) co_return;
+  co_await uninterrupted(undo());
+  std::rethrow_exception(failure);
+}
+
+// What cannot be taken back now is found by the next change of the same device.
+Async<void> HotPlug::undo() {
+  try {
+    for (const auto& id : added_networks_) co_await remove_network(id);
+    while (!added_nodes_.empty()) {
+      const auto name = added_nodes_.back();
+      added_nodes_.pop_back();
+      co_await remove_nodes(name);
+    }
+  } catch (const Error& error) {
+    core_->services().log.warning("qemu", error.full_message(),
+                                  {{"guest", to_text(core_->record().guest)}});
+  }
+}
+
+Async<void> HotPlug::remove_device(std::string id) {
+  const bool there = co_await has_device(id);
+  if (!there) co_return;
+  std::optional<Error> refused;
+  try {
+    json::Object which{{"id", id}};
+    co_await core_->qmp().execute("device_del", std::move(which));
+  } catch (const Error& error) {
+    refused = error;  // it is asked already, or it has just gone
+  }
+  const auto patience = core_->device_patience();
+  auto gone = wait_until_gone(*this, core_->services().clock, id);
+  std::optional<Error> late;
+  try {
+    co_await with_deadline(core_->services().clock, patience, "the device", std::move(gone));
+  } catch (const Error& error) {
+    late = error;
+  }
+  if (!late) co_return;
+  if (late->reason() != Reason::deadline) throw std::move(*late);
+  auto error = Error(Reason::guest_did_not_follow,
+                     fmt::format("the guest did not let go of {} within {}", id, to_text(patience)))
+                   .remedy(
+                       "unmount or stop using it in the guest, then try again; a guest that "
+                       "is still starting cannot let go of anything");
+  if (refused) error = std::move(error).caused_by(*refused);
+  throw error;
+}
+
+// --- nodes -----------------------------------------------------------------------------------
+
+Async<std::vector<json::Object>> HotPlug::nodes() {
+  json::Object flat{{"flat", true}};
+  const auto answer = co_await core_->qmp().execute("query-named-block-nodes", std::move(flat));
+  if (!answer.is_array()) throw Error(Reason::hypervisor_failed, "QEMU's block nodes are no list");
+  std::vector<json::Object> found;
+  for (const auto& entry : answer.get_array()) found.push_back(as_object(entry));
+  co_return found;
+}
+
+// A set of descriptors in QEMU that stands for the file; a read-only one lets the node be reopened
+// read-only when a snapshot covers it.
+Async<std::string> HotPlug::give_file(std::string path, bool writable) {
+  std::vector<Descriptor> opened;
+  opened = co_await core_->services().lane.run([&] {
+    std::vector<Descriptor> files;
+    if (writable) files.push_back(open_for_qemu({.path = path, .writable = true}));
+    files.push_back(open_for_qemu({.path = path}));
+    return files;
+  });
+  std::optional<std::int64_t> set;
+  for (const auto& file : opened) {
+    json::Object arguments{{"opaque", path}};
+    if (set) arguments["fdset-id"] = *set;
+    std::vector<int> descriptors{file.get()};
+    const auto answer =
+        co_await core_->qmp().execute_with("add-fd", std::move(arguments), std::move(descriptors));
+    const auto& number = member(as_object(answer), "fdset-id");
+    if (!number.is_int64()) throw Error(Reason::hypervisor_failed, "QEMU's fdset is no number");
+    set = number.get_int64();
+  }
+  co_return fmt::format("{}{}", kSetPrefix, *set);
+}
+
+Async<void> HotPlug::take_file(std::string name) {
+  if (!name.starts_with(kSetPrefix)) co_return;
+  std::int64_t set = 0;
+  const char* end = name.data() + name.size();
+  if (std::from_chars(name.data() + kSetPrefix.size(), end, set).ptr != end) co_return;
+  try {
+    json::Object which{{"fdset-id", set}};
+    co_await core_->qmp().execute("remove-fd", std::move(which));
+  } catch (const Error& error) {
+    // Gone already: QEMU drops a set with its last user.
+    core_->services().log.debug("qemu", error.full_message(),
+                                {{"guest", to_text(core_->record().guest)}});
+  }
+}
+
+Async<void> HotPlug::add_nodes(NodePair nodes) {
+  const auto present = co_await this->nodes();
+  const auto has = [&](const json::Object& wanted) {
+    const auto name = text_member(wanted, "node-name");
+    return std::ranges::any_of(
+        present, [&](const auto& node) { return text_member(node, "node-name") == name; });
+  };
+  if (!has(nodes.file)) {
+    const auto set = co_await give_file(nodes.path, nodes.writable);
+    nodes.file["filename"] = set;
+    added_nodes_.push_back(text_member(nodes.file, "node-name"));
+    std::exception_ptr failure;
+    try {
+      co_await core_->qmp().execute("blockdev-add", nodes.file);
+    } catch (const std::exception&) {
+      failure = std::current_exception();
+    }
+    if (failure) {
+      co_await uninterrupted(take_file(set));
+      co_await uninterrupted(undo());
+      std::rethrow_exception(failure);
+    }
+  }
+  if (has(nodes.format)) co_return;
+  added_nodes_.push_back(text_member(nodes.format, "node-name"));
+  std::exception_ptr failure;
+  try {
+    co_await core_->qmp().execute("blockdev-add", nodes.format);
+  } catch (const std::exception&) {
+    failure = std::current_exception();
+  }
+  if (!failure) co_return;
+  co_await uninterrupted(undo());
+  std::rethrow_exception(failure);
+}
+
+// From the top down: a node goes when nothing stands on it. The file nodes name their descriptors.
+Async<void> HotPlug::remove_nodes(std::string prefix, std::string but) {
+  const auto present = co_await nodes();
+  std::vector<std::string> names;
+  std::vector<std::string> files;
+  for (const auto& node : present) {
+    const auto name = text_member(node, "node-name");
+    if (!name.starts_with(prefix) || name == but || name == but + "f") continue;
+    names.push_back(name);
+    if (text_member(node, "drv") == "file") files.push_back(text_member(node, "file"));
+  }
+  // Of "v3l1", "v3l1f", "v3l0", "v3l0f" in this order; numbers of one length at a time.
+  std::ranges::sort(names, [](const std::string& a, const std::string& b) {
+    const auto level = [](const std::string& name) {
+      return name.ends_with('f') ? std::string_view(name).substr(0, name.size() - 1)
+                                 : std::string_view(name);
+    };
+    if (level(a).size() != level(b).size()) return level(a).size() > level(b).size();
+    if (level(a) != level(b)) return level(a) > level(b);
+    return a.size() < b.size();
+  });
+  for (const auto& name : names) {
+    json::Object which{{"node-name", name}};
+    co_await core_->qmp().execute("blockdev-del", std::move(which));
+  }
+  for (const auto& file : files) co_await take_file(file);
+}
+
+Async<std::string> HotPlug::medium_in(std::string drive) {
+  const auto answer = co_await core_->qmp().execute("query-block");
+  if (!answer.is_array()) throw Error(Reason::hypervisor_failed, "QEMU's drives are no list");
+  for (const auto& entry : answer.get_array()) {
+    const auto& block = as_object(entry);
+    const auto* qdev = block.if_contains("qdev");
+    if (qdev == nullptr || !qdev->is_string()) continue;
+    const std::string_view path(qdev->get_string());
+    if (path != drive && !path.ends_with("/" + drive)) continue;
+    const auto* inserted = block.if_contains("inserted");
+    co_return inserted == nullptr ? std::string() : text_member(as_object(*inserted), "node-name");
+  }
+  throw Error(Reason::no_such_object, "QEMU has no drive " + drive);
+}
+
+// --- networks --------------------------------------------------------------------------------
+
+// A descriptor waits in QEMU under a name until the network takes it.
+Async<json::Object> HotPlug::hand_over_port(model::NicSpec nic, ports::AttachedPort port) {
+  const auto give = [this](this auto, std::string name, int descriptor) -> Async<void> {
+    json::Object arguments{{"fdname", std::move(name)}};
+    std::vector<int> descriptors{descriptor};
+    co_await core_->qmp().execute_with("getfd", std::move(arguments), std::move(descriptors));
+  };
+  const auto tap = "tap-" + nic.name;
+  const auto vhost = port.vhost ? "vhost-" + nic.name : std::string();
+  co_await give(tap, port.tap->get());
+  if (port.vhost) co_await give(vhost, port.vhost->get());
+  co_return tap_network(nic, tap, vhost);
+}
+
+Async<void> HotPlug::add_network(json::Object network) {
+  const auto id = text_member(network, "id");
+  co_await core_->qmp().execute("netdev_add", std::move(network));
+  added_networks_.push_back(id);
+}
+
+// QEMU has no list of its networks; one that is not there is refused.
+Async<void> HotPlug::remove_network(std::string id) {
+  try {
+    json::Object which{{"id", id}};
+    co_await core_->qmp().execute("netdev_del", std::move(which));
+  } catch (const Error& error) {
+    if (error.message().find("not found") == std::string::npos) throw;
+  }
+}
+
+}  // namespace ruche::drivers::qemu

@@ -1,0 +1,47 @@
+// The pieces that device changes are made of: nodes with their files, devices, networks. All are
+// idempotent. What this object added is taken away again when the change fails: add_device undoes
+// the nodes and networks that were added for it.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "drivers/qemu/disks.hpp"
+#include "drivers/qemu/machine.hpp"
+
+namespace ruche::drivers::qemu {
+
+class HotPlug {
+ public:
+  explicit HotPlug(std::shared_ptr<MachineCore> core) : core_(std::move(core)) {}
+
+  Async<bool> has_device(std::string id);
+  Async<void> add_device(json::Object device);
+  // Asks the guest for it and waits until it has let go. Throws guest_did_not_follow.
+  Async<void> remove_device(std::string id);
+
+  Async<void> add_nodes(NodePair nodes);
+  // All nodes whose names begin so, but for one and what is below it; with their files.
+  Async<void> remove_nodes(std::string prefix, std::string but = {});
+
+  Async<json::Object> hand_over_port(model::NicSpec nic, ports::AttachedPort port);
+  Async<void> add_network(json::Object network);
+  Async<void> remove_network(std::string id);
+
+  // The node of the medium in a drive; empty: none.
+  Async<std::string> medium_in(std::string drive);
+
+ private:
+  Async<std::string> give_file(std::string path, bool writable);
+  Async<void> take_file(std::string name);
+  Async<std::vector<json::Object>> nodes();
+  Async<void> undo();
+
+  std::shared_ptr<MachineCore> core_;
+  std::vector<std::string> added_nodes_;
+  std::vector<std::string> added_networks_;
+};
+
+}  // namespace ruche::drivers::qemu

@@ -1,0 +1,175 @@
+// Devices of virtual machines.
+#include "methods/tables.hpp"
+#include "model/device_requests.hpp"
+
+namespace ruche::methods {
+
+namespace {
+
+std::vector<Method> disks() {
+  return {
+      task_of<model::AddDisk>({
+          .id = "vm.disk.add",
+          .verb = Verb::post,
+          .path = "/v1/vms/{vm}/disks",
+          .role = Role::operator_,
+          .summary = "Add a blank disk to a virtual machine",
+          .description = "A VM that runs follows at once; what has to wait for its next start is "
+                         "told by the task and by `vm show`. SATA disks wait.",
+          .command = "vm disk add",
+          .examples = {{"While it runs", "ruche vm disk add web1 --size 4GiB --bus virtio-scsi",
+                        R"({"size_bytes": 4294967296, "bus": "virtio-scsi"})"},
+                       {"At most 500 operations in a second",
+                        "ruche vm disk add web1 --size 4GiB --limits iops=500",
+                        R"({"size_bytes": 4294967296, "limits": {"iops": 500}})"}},
+      }),
+      task_of<model::DiskRef>({
+          .id = "vm.disk.remove",
+          .verb = Verb::delete_,
+          .path = "/v1/vms/{vm}/disks/{disk}",
+          .role = Role::operator_,
+          .summary = "Remove a disk with what is on it",
+          .description = "A VM that runs is asked to let go of it first; while it does not, "
+                         "nothing is removed. What is on the disk goes for good.",
+          .command = "vm disk remove",
+          .examples = {{"What would happen", "ruche vm disk remove web1 disk1 --dry-run"},
+                       {"For good", "ruche vm disk remove web1 disk1 --yes"}},
+      }),
+      task_of<model::GrowDiskRequest>({
+          .id = "vm.disk.grow",
+          .verb = Verb::post,
+          .path = "/v1/vms/{vm}/disks/{disk}/grow",
+          .role = Role::operator_,
+          .summary = "Make a disk larger",
+          .description = "Also while the VM runs; its system sees the new size at once and has to "
+                         "grow what is on the disk. A disk never becomes smaller.",
+          .command = "vm disk grow",
+          .examples = {{"To 8 GiB", "ruche vm disk grow web1 disk1 8GiB",
+                        R"({"size_bytes": 8589934592})"}},
+      }),
+      {
+          .id = "vm.disk.set",
+          .verb = Verb::patch,
+          .path = "/v1/vms/{vm}/disks/{disk}",
+          .role = Role::operator_,
+          .answer = Answer::task,
+          .request = &type_of<model::DiskEdit>,
+          .result = &type_of<model::TaskView>,
+          .patch = true,
+          .summary = "Change a disk",
+          .description = "A merge patch (RFC 7396). Limits take effect at once; caches and discard "
+                         "wait for the next start.",
+          .command = "vm disk set",
+          .examples = {{"At most 100 MiB in a second",
+                        "ruche vm disk set web1 disk0 --limits bandwidth=100MiB",
+                        R"({"limits": {"bandwidth_bytes": 104857600}})"},
+                       {"No page cache of the host", "ruche vm disk set web1 disk0 --cache none",
+                        R"({"cache": "none"})"}},
+      },
+  };
+}
+
+std::vector<Method> adapters() {
+  return {
+      task_of<model::AddNic>({
+          .id = "vm.nic.add",
+          .verb = Verb::post,
+          .path = "/v1/vms/{vm}/nics",
+          .role = Role::operator_,
+          .summary = "Add a network adapter to a virtual machine",
+          .description = "A VM that runs follows at once; what has to wait for its next start is "
+                         "told by the task and by `vm show`.",
+          .command = "vm nic add",
+          .examples = {{"On the default network", "ruche vm nic add web1 --network default",
+                        R"({"network": "default"})"}},
+      }),
+      task_of<model::NicRef>({
+          .id = "vm.nic.remove",
+          .verb = Verb::delete_,
+          .path = "/v1/vms/{vm}/nics/{nic}",
+          .role = Role::operator_,
+          .summary = "Remove a network adapter",
+          .description =
+              "A VM that runs is asked to let go of it first. Its addresses become free.",
+          .command = "vm nic remove",
+          .examples = {{"The second one", "ruche vm nic remove web1 nic1"}},
+      }),
+      {
+          .id = "vm.nic.set",
+          .verb = Verb::patch,
+          .path = "/v1/vms/{vm}/nics/{nic}",
+          .role = Role::operator_,
+          .answer = Answer::task,
+          .request = &type_of<model::NicEdit>,
+          .result = &type_of<model::TaskView>,
+          .patch = true,
+          .summary = "Change a network adapter",
+          .description = "A merge patch (RFC 7396). The cable is pulled and plugged at once; "
+                         "another hardware address waits for the next start.",
+          .command = "vm nic set",
+          .examples = {{"Pull the cable", "ruche vm nic set web1 nic1 --link down",
+                        R"({"link": "down"})"}},
+      },
+  };
+}
+
+std::vector<Method> drives() {
+  return {
+      task_of<model::AddDrive>({
+          .id = "vm.cdrom.add",
+          .verb = Verb::post,
+          .path = "/v1/vms/{vm}/cdroms",
+          .role = Role::operator_,
+          .summary = "Add a CD-ROM drive to a virtual machine",
+          .description = "Of a VM that runs it waits for the next start.",
+          .command = "vm cdrom add",
+          .examples = {{"With a medium in it", "ruche vm cdrom add web1 --image installer",
+                        R"({"image": "installer"})"}},
+      }),
+      task_of<model::DriveRef>({
+          .id = "vm.cdrom.remove",
+          .verb = Verb::delete_,
+          .path = "/v1/vms/{vm}/cdroms/{cdrom}",
+          .role = Role::operator_,
+          .summary = "Remove a CD-ROM drive",
+          .description = "Of a VM that is stopped.",
+          .command = "vm cdrom remove",
+          .examples = {{"Remove it", "ruche vm cdrom remove web1 cdrom0"}},
+      }),
+      task_of<model::InsertMedium>({
+          .id = "vm.cdrom.insert",
+          .verb = Verb::post,
+          .path = "/v1/vms/{vm}/cdroms/{cdrom}/insert",
+          .role = Role::operator_,
+          .summary = "Put a CD into a drive",
+          .description = "Also while the VM runs; what was in the drive comes out, even when the "
+                         "guest locked it.",
+          .command = "vm cdrom insert",
+          .examples = {{"The installer", "ruche vm cdrom insert web1 cdrom0 installer",
+                        R"({"image": "installer"})"}},
+      }),
+      task_of<model::DriveRef>({
+          .id = "vm.cdrom.eject",
+          .verb = Verb::post,
+          .path = "/v1/vms/{vm}/cdroms/{cdrom}/eject",
+          .role = Role::operator_,
+          .summary = "Take the CD out of a drive",
+          .description = "Also while the VM runs, and when the guest locked it. An empty drive is "
+                         "not an error.",
+          .command = "vm cdrom eject",
+          .examples = {{"Take it out", "ruche vm cdrom eject web1 cdrom0"}},
+      }),
+  };
+}
+
+}  // namespace
+
+std::vector<Method> vm_device_methods() {
+  auto methods = disks();
+  for (const auto& part : {adapters(), drives()}) {
+    methods.insert(methods.end(), part.begin(), part.end());
+  }
+  return methods;
+}
+
+}  // namespace ruche::methods

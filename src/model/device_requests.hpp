@@ -1,0 +1,186 @@
+// What users ask of a guest's devices. Each is a change of its specification; the process follows
+// at once where it can.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/reflect.hpp"
+#include "model/guest.hpp"
+
+namespace ruche::model {
+
+struct AddDisk {
+  std::string vm;
+  Bytes size;
+  DiskBus bus = DiskBus::virtio_blk;
+  DiskFormat format = DiskFormat::qcow2;
+  std::string name;
+  DiskCache cache = DiskCache::writeback;
+  bool keep_trimmed = false;
+  DiskLimits limits;
+};
+constexpr auto describe(Type<AddDisk>) {
+  return structure<AddDisk>(
+      "AddDisk", "A blank disk to add.",
+      field<&AddDisk::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&AddDisk::size>("size_bytes", "Capacity.",
+                            {.required = true, .min = 1 << 20, .example = "4GiB"}),
+      field<&AddDisk::bus>("bus", "Disk controller."),
+      field<&AddDisk::format>("format", "How it is stored."),
+      field<&AddDisk::name>("name", "Its name in the guest; the next free one when absent.",
+                            {.format = "name"}),
+      field<&AddDisk::cache>("cache", "Caches of the host."),
+      field<&AddDisk::keep_trimmed>("keep_trimmed",
+                                    "What the guest trims is not given back to the datastore."),
+      field<&AddDisk::limits>("limits", "What it may do at most."));
+}
+
+struct DiskRef {
+  std::string vm;
+  std::string disk;
+};
+constexpr auto describe(Type<DiskRef>) {
+  return structure<DiskRef>(
+      "DiskRef", "A disk of a VM.",
+      field<&DiskRef::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&DiskRef::disk>(
+          "disk", "The disk's name.",
+          {.required = true, .format = "name", .positional = true, .example = "disk1"}));
+}
+
+struct GrowDiskRequest {
+  std::string vm;
+  std::string disk;
+  Bytes size;
+};
+constexpr auto describe(Type<GrowDiskRequest>) {
+  return structure<GrowDiskRequest>(
+      "GrowDiskRequest", "A disk to make larger.",
+      field<&GrowDiskRequest::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&GrowDiskRequest::disk>(
+          "disk", "The disk's name.",
+          {.required = true, .format = "name", .positional = true, .example = "disk1"}),
+      field<&GrowDiskRequest::size>(
+          "size_bytes", "What it becomes.",
+          {.required = true, .min = 1 << 20, .positional = true, .example = "8GiB"}));
+}
+
+// What can be changed of a disk; PATCH merges into it.
+struct DiskEdit {
+  DiskCache cache = DiskCache::writeback;
+  bool discard = true;
+  DiskLimits limits;
+};
+constexpr auto describe(Type<DiskEdit>) {
+  return structure<DiskEdit>(
+      "DiskEdit", "What can be changed of a disk.",
+      field<&DiskEdit::cache>("cache", "Caches of the host."),
+      field<&DiskEdit::discard>("discard", "What the guest trims is given back to the datastore."),
+      field<&DiskEdit::limits>("limits", "What it may do at most."));
+}
+
+struct AddNic {
+  std::string vm;
+  std::string network;
+  std::string name;
+  std::string mac;
+  LinkState link = LinkState::up;
+};
+constexpr auto describe(Type<AddNic>) {
+  return structure<AddNic>(
+      "AddNic", "A network adapter to add.",
+      field<&AddNic::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&AddNic::network>("network",
+                              "Its network: name or id; `user` is QEMU's own NAT; the default "
+                              "network where it works when absent.",
+                              {.format = "reference", .example = "default"}),
+      field<&AddNic::name>("name", "Its name in the guest; the next free one when absent.",
+                           {.format = "name"}),
+      field<&AddNic::mac>("mac", "Hardware address; chosen when absent.", {.max_length = 17}),
+      field<&AddNic::link>("link", "Its cable."));
+}
+
+struct NicRef {
+  std::string vm;
+  std::string nic;
+};
+constexpr auto describe(Type<NicRef>) {
+  return structure<NicRef>(
+      "NicRef", "A network adapter of a VM.",
+      field<&NicRef::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&NicRef::nic>(
+          "nic", "The adapter's name.",
+          {.required = true, .format = "name", .positional = true, .example = "nic1"}));
+}
+
+// What can be changed of an adapter; PATCH merges into it.
+struct NicEdit {
+  LinkState link = LinkState::up;
+  std::string mac;
+};
+constexpr auto describe(Type<NicEdit>) {
+  return structure<NicEdit>("NicEdit", "What can be changed of a network adapter.",
+                            field<&NicEdit::link>("link", "Its cable."),
+                            field<&NicEdit::mac>("mac", "Hardware address.", {.max_length = 17}));
+}
+
+struct InsertMedium {
+  std::string vm;
+  std::string cdrom;
+  std::string image;
+};
+constexpr auto describe(Type<InsertMedium>) {
+  return structure<InsertMedium>(
+      "InsertMedium", "A CD to put into a drive.",
+      field<&InsertMedium::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&InsertMedium::cdrom>(
+          "cdrom", "The drive's name.",
+          {.required = true, .format = "name", .positional = true, .example = "cdrom0"}),
+      field<&InsertMedium::image>(
+          "image", "Image of kind iso: name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "debian-iso"}));
+}
+
+struct DriveRef {
+  std::string vm;
+  std::string cdrom;
+};
+constexpr auto describe(Type<DriveRef>) {
+  return structure<DriveRef>(
+      "DriveRef", "A CD-ROM drive of a VM.",
+      field<&DriveRef::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&DriveRef::cdrom>(
+          "cdrom", "The drive's name.",
+          {.required = true, .format = "name", .positional = true, .example = "cdrom0"}));
+}
+
+struct AddDrive {
+  std::string vm;
+  std::string image;
+};
+constexpr auto describe(Type<AddDrive>) {
+  return structure<AddDrive>(
+      "AddDrive", "A CD-ROM drive to add.",
+      field<&AddDrive::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&AddDrive::image>("image", "Image of kind iso to put into it; empty when absent.",
+                              {.format = "reference"}));
+}
+
+}  // namespace ruche::model

@@ -1,0 +1,37 @@
+// What of a changed specification a running process can become, and what waits for the next start.
+// Pure; the table of what each device allows is device_abilities.hpp.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "model/guest.hpp"
+
+namespace ruche::model {
+
+// One difference between what a process has and what is wished.
+struct HardwareChange {
+  std::string device;  // cpus, memory, disk1, nic0, …
+  std::string change;  // for people: "1 → 2", "added"
+  std::string waits;   // why it waits for the next start; empty: it is made while the guest runs
+};
+constexpr auto describe(Type<HardwareChange>) {
+  using C = HardwareChange;
+  return structure<C>("HardwareChange", "A difference between what a process has and the wish.",
+                      field<&C::device>("device", "The device."),
+                      field<&C::change>("change", "What changes."),
+                      field<&C::waits>("waits", "Why it waits for the next start."));
+}
+
+struct ChangePlan {
+  VmSpec reachable;  // what the process becomes; equal to the wish where nothing waits
+  std::vector<HardwareChange> changes;
+};
+ChangePlan plan_change(const RunningHardware& running, const VmSpec& wanted);
+// Those that wait.
+std::vector<HardwareChange> pending_changes(const RunningHardware& running, const VmSpec& wanted);
+
+// What a process has that was just started with this specification.
+RunningHardware hardware_at_start(const VmSpec& spec);
+
+}  // namespace ruche::model

@@ -1,0 +1,161 @@
+#include "sim/fake_devices.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sim/fake_hypervisor.hpp"
+
+namespace ruche::sim {
+
+namespace {
+
+constexpr Duration kPatience{30'000};
+
+template <class T>
+T* find_named(std::vector<T>& devices, const std::string& name) {
+  const auto found = std::ranges::find(devices, name, &T::name);
+  return found == devices.end() ? nullptr : &*found;
+}
+
+template <class... Kinds>
+struct Overloaded : Kinds... {
+  using Kinds::operator()...;
+};
+
+bool asks_guest(const ports::DeviceChange& change) {
+  return std::holds_alternative<ports::UnplugDisk>(change) ||
+         std::holds_alternative<ports::UnplugNic>(change) ||
+         std::holds_alternative<ports::SetCpus>(change) ||
+         std::holds_alternative<ports::SetMemory>(change);
+}
+
+}  // namespace
+
+Async<void> FakeDevices::reach() {
+  co_await engine_.arrive();
+  co_await engine_.reach(process_);
+  if (!process_->alive()) {
+    throw Error(Reason::hypervisor_failed, "the guest's process has ended");
+  }
+  if (engine_.chance(engine_.faults_.unanswered)) {
+    throw Error(Reason::hypervisor_failed, "the monitor did not answer");
+  }
+}
+
+bool FakeDevices::is_made(const ports::DeviceChange& change) const {
+  auto& spec = process_->spec.spec;
+  return std::visit(
+      Overloaded{
+          [&](const ports::PlugDisk& c) { return find_named(spec.disks, c.disk.name) != nullptr; },
+          [&](const ports::UnplugDisk& c) {
+            return find_named(spec.disks, c.disk.name) == nullptr;
+          },
+          [&](const ports::LimitDisk& c) {
+            const auto* disk = find_named(spec.disks, c.disk.name);
+            return disk != nullptr && disk->limits == c.disk.limits;
+          },
+          [&](const ports::PlugNic& c) { return find_named(spec.nics, c.nic.name) != nullptr; },
+          [&](const ports::UnplugNic& c) { return find_named(spec.nics, c.nic.name) == nullptr; },
+          [&](const ports::SetLink& c) {
+            const auto* nic = find_named(spec.nics, c.nic.name);
+            return nic != nullptr && nic->link == c.nic.link;
+          },
+          [&](const ports::ChangeMedium& c) {
+            const auto* drive = find_named(spec.cdroms, c.drive.name);
+            return drive != nullptr && drive->layer == c.drive.layer;
+          },
+          [&](const ports::SetCpus& c) { return spec.cpus == c.cpus; },
+          [&](const ports::SetMemory& c) { return spec.memory == c.size; },
+      },
+      change);
+}
+
+void FakeDevices::plug(const ports::PlugDisk& change) {
+  auto& machines = engine_.machines_;
+  const auto& path = change.files.chain.at(0).path;
+  if (!machines.storage_.lock(path)) {
+    machines.lock_refusals_.push_back({machines.host_, process_->guest, path});
+    throw Error(Reason::hypervisor_failed, "Failed to get \"write\" lock on " + path);
+  }
+  process_->spec.spec.disks.push_back(change.disk);
+  process_->spec.disks.push_back(change.files);
+}
+
+void FakeDevices::unplug(const std::string& disk) {
+  auto& spec = process_->spec;
+  if (const auto* files = find_named(spec.disks, disk)) {
+    engine_.machines_.storage_.unlock(files->chain.front().path);
+  }
+  std::erase_if(spec.disks, [&](const auto& known) { return known.name == disk; });
+  std::erase_if(spec.spec.disks, [&](const auto& known) { return known.name == disk; });
+}
+
+void FakeDevices::make(ports::DeviceChange& change) {
+  auto& spec = process_->spec.spec;
+  const auto missing = [](const std::string& name) {
+    return Error(Reason::hypervisor_failed, "the machine has no " + name);
+  };
+  std::visit(Overloaded{
+                 [&](ports::PlugDisk& c) { plug(c); },
+                 [&](ports::UnplugDisk& c) { unplug(c.disk.name); },
+                 [&](ports::LimitDisk& c) {
+                   auto* disk = find_named(spec.disks, c.disk.name);
+                   if (disk == nullptr) throw missing(c.disk.name);
+                   disk->limits = c.disk.limits;
+                 },
+                 [&](ports::PlugNic& c) {
+                   if (c.nic.network && !c.port) throw missing("port for " + c.nic.name);
+                   if (c.port) process_->spec.ports.push_back(*c.port);
+                   spec.nics.push_back(c.nic);
+                 },
+                 [&](ports::UnplugNic& c) {
+                   const auto is_it = [&](const auto& port) { return port.nic == c.nic.name; };
+                   std::erase_if(process_->spec.ports, is_it);
+                   std::erase_if(spec.nics,
+                                 [&](const auto& nic) { return nic.name == c.nic.name; });
+                 },
+                 [&](ports::SetLink& c) {
+                   auto* nic = find_named(spec.nics, c.nic.name);
+                   if (nic == nullptr) throw missing(c.nic.name);
+                   nic->link = c.nic.link;
+                 },
+                 [&](ports::ChangeMedium& c) {
+                   auto* drive = find_named(spec.cdroms, c.drive.name);
+                   if (drive == nullptr) throw missing(c.drive.name);
+                   *drive = c.drive;
+                 },
+                 [&](ports::SetCpus& c) { spec.cpus = c.cpus; },
+                 [&](ports::SetMemory& c) { spec.memory = c.size; },
+             },
+             change);
+}
+
+Async<void> FakeDevices::change(ports::DeviceChange change) {
+  const auto process = process_;
+  co_await reach();
+  if (is_made(change)) co_return;
+  if (process->keeps_devices && asks_guest(change)) {
+    co_await sleep_for(engine_.clock_, kPatience);
+    throw Error(Reason::guest_did_not_follow, "the guest did not follow");
+  }
+  engine_.effect("device " + to_text(process->guest), [&] { make(change); });
+}
+
+Async<void> FakeDevices::grow(model::DiskSpec disk, Bytes size) {
+  const auto process = process_;
+  co_await reach();
+  auto* known = find_named(process->spec.spec.disks, disk.name);
+  const auto* files = find_named(process->spec.disks, disk.name);
+  if (known == nullptr || files == nullptr) {
+    throw Error(Reason::no_such_object, "the machine has no " + disk.name);
+  }
+  if (known->size == size) co_return;
+  const auto path = files->chain.front().path;
+  engine_.effect("grow " + to_text(process->guest), [&] {
+    known->size = size;
+    engine_.machines_.storage_.grow(path, size);
+  });
+}
+
+}  // namespace ruche::sim
