@@ -90,9 +90,12 @@ class Sweep {
  private:
   SimHost& alpha() { return cluster_.host("alpha"); }
 
+  // At this effect, or at the next one if it is the other host's.
   void kill_at(std::uint64_t number, EffectMoment moment) {
-    cluster_.on_effect = [this, number, moment](const SimEffect& effect, EffectMoment now) {
-      if (effect.number != number || now != moment || effect.host != "alpha") return;
+    cluster_.on_effect = [this, number, moment, over = false](const SimEffect& effect,
+                                                              EffectMoment now) mutable {
+      if (over || effect.number < number || now != moment || effect.host != "alpha") return;
+      over = true;
       killed_at_ = effect.what;
       alpha().sever();
     };
@@ -298,6 +301,52 @@ TEST(KillSweep, Purge) {
   };
   sweep({"purge --stop", with_guest(true), requests::remove("web1", true, true), has_no_guest,
          is_there});
+}
+
+// Guests "web1" and "web2" here, "web3" on the other host.
+void with_guests(SimCluster& cluster) {
+  for (const char* name : {"web1", "web2"}) {
+    ask_and_wait(cluster, cluster.host("alpha"), requests::create_demo(name));
+  }
+  ask_and_wait(cluster, cluster.host("beta"), requests::create_demo("web3"));
+}
+
+// Cancelled half way, some have started: then each has a task of its own that says so, and only
+// one.
+bool is_told_of(const StoreTruth& truth) {
+  std::map<Uuid, model::TaskState> told;
+  for (const auto& [id, task] : truth.tasks) {
+    if (task.parent && !told.emplace(task.object.id, task.state).second) return false;
+  }
+  for (const auto& [id, guest] : truth.guests) {
+    const bool runs = truth.statuses.at(id).state == GuestState::running;
+    const auto found = told.find(id);
+    if (runs != (found != told.end() && found->second == model::TaskState::done)) return false;
+  }
+  return true;
+}
+
+TEST(KillSweep, Bulk) {
+  model::BulkVms start;
+  start.vms = {"web1", "web2", "web3"};
+  const auto all_run = [](const StoreTruth& truth) {
+    return std::ranges::all_of(truth.statuses, [](const auto& entry) {
+      return entry.second.state == GuestState::running;
+    });
+  };
+  sweep({"bulk start", with_guests, requests::bulk(start),
+         [=](const StoreTruth& truth) { return all_run(truth) && is_told_of(truth); },
+         [=](const StoreTruth& truth) { return !all_run(truth) && is_told_of(truth); }});
+}
+
+TEST(KillSweep, BulkPurge) {
+  model::BulkVms purge;
+  purge.action = model::BulkAction::delete_;
+  purge.vms = {"web1", "web2", "web3"};
+  purge.purge = true;
+  // Cancelled half way, those that are there are whole: the checkers look.
+  sweep({"bulk purge", with_guests, requests::bulk(purge), has_no_guest,
+         [](const StoreTruth& truth) { return !has_no_guest(truth); }});
 }
 
 // A guest "web1" whose files are there and whose documents are not; with its image or without.
