@@ -113,6 +113,27 @@ Method registering() {
   });
 }
 
+Method bulk() {
+  return task_of<model::BulkVms>({
+      .id = "vm.bulk",
+      .verb = Verb::post,
+      .path = "/v1/vms/bulk",
+      .role = Role::operator_,
+      .summary = "Do something to many virtual machines",
+      .description =
+          "One task, which makes a task for each of them and waits for all: some at a time on each "
+          "host. One that refuses or fails does not stop the others; the task's `parts` tell what "
+          "became of each, and it fails when not all are done. Cancelling it cancels those that "
+          "are under way; what is done stays done. A dry run tells for each what would happen, or "
+          "why it would refuse.",
+      .command = {},
+      .examples = {{"Those with a tag", "ruche vm start --filter tag=web",
+                    R"({"action": "start", "filter": "tag=web"})"},
+                   {"By name", "ruche vm shutdown web1 web2 --timeout 2m",
+                    R"({"action": "shutdown", "vms": ["web1", "web2"], "timeout_ms": 120000})"}},
+  });
+}
+
 std::vector<Method> life() {
   return {
       task_of<model::CreateVm>({
@@ -332,6 +353,7 @@ std::vector<Method> agent() {
 std::vector<Method> vm_methods() {
   std::vector<Method> methods = reading();
   methods.push_back(registering());
+  methods.push_back(bulk());
   for (const auto& part : {screens(), life(), ending_and_moving(), power(), agent()})
     methods.insert(methods.end(), part.begin(), part.end());
   return methods;
