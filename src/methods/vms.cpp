@@ -190,7 +190,9 @@ std::vector<Method> life() {
           .description =
               "Ends when its CPUs run. Refused when the host cannot promise its memory now.",
           .command = "vm start",
-          .examples = {{"Start it", "ruche vm start web1"}},
+          .examples = {{"Start it", "ruche vm start web1"},
+                       {"Several", "ruche vm start web1 web2 web3"},
+                       {"All that a filter finds", "ruche vm start --filter tag=web"}},
       }),
   };
 }
@@ -209,7 +211,9 @@ std::vector<Method> ending_and_moving() {
           .command = "vm delete",
           .examples = {{"Into the recycle bin", "ruche vm delete web1"},
                        {"What would happen", "ruche vm delete web1 --dry-run"},
-                       {"For good, even if it runs", "ruche vm delete web1 --stop --purge --yes"}},
+                       {"For good, even if it runs", "ruche vm delete web1 --stop --purge --yes"},
+                       {"What would happen to all that a filter finds",
+                        "ruche vm delete --filter name~app- --dry-run"}},
       }),
       task_of<model::UndeleteVm>({
           .id = "vm.undelete",
@@ -221,7 +225,8 @@ std::vector<Method> ending_and_moving() {
           .command = "vm undelete",
           .examples = {{"Bring it back", "ruche vm undelete web1"},
                        {"Its name was taken meanwhile",
-                        "ruche vm undelete web1 --new-name web1-old"}},
+                        "ruche vm undelete web1 --new-name web1-old"},
+                       {"Several", "ruche vm undelete web1 web2"}},
       }),
       task_of<model::MoveVm>({
           .id = "vm.move",
@@ -252,7 +257,8 @@ std::vector<Method> power() {
           .command = "vm shutdown",
           .examples = {{"Give it two minutes, then stop it",
                         "ruche vm shutdown web1 --timeout 2m --then-stop",
-                        R"({"timeout_ms": 120000, "then_stop": true})"}},
+                        R"({"timeout_ms": 120000, "then_stop": true})"},
+                       {"All that a filter finds", "ruche vm shutdown --filter tag=web"}},
       }),
       task_of<model::StopVm>({
           .id = "vm.stop",
@@ -266,7 +272,9 @@ std::vector<Method> power() {
               "VM's power state.",
           .command = "vm stop",
           .examples = {{"Stop it", "ruche vm stop web1"},
-                       {"Whatever else is going on", "ruche vm stop web1 --force"}},
+                       {"Whatever else is going on", "ruche vm stop web1 --force"},
+                       {"All that a filter finds, without a question",
+                        "ruche vm stop --filter tag=test --yes"}},
       }),
       task_of<model::VmRef>({
           .id = "vm.reset",
@@ -288,7 +296,7 @@ std::vector<Method> power() {
           .summary = "Pause a virtual machine",
           .description = "Its CPUs stand still; its memory stays.",
           .command = "vm pause",
-          .examples = {{"Freeze it", "ruche vm pause web1"}},
+          .examples = {{"Freeze it, or several", "ruche vm pause web1 web2"}},
       }),
       task_of<model::VmRef>({
           .id = "vm.resume",
@@ -299,7 +307,7 @@ std::vector<Method> power() {
           .summary = "Resume a paused virtual machine",
           .description = "Its CPUs go on where they stood.",
           .command = "vm resume",
-          .examples = {{"Go on", "ruche vm resume web1"}},
+          .examples = {{"All that are paused", "ruche vm resume --filter state=paused"}},
       }),
   };
 }
