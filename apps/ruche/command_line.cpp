@@ -115,16 +115,21 @@ std::vector<SecretArgument> secrets_of(const BoundMethod& bound) {
   return secrets;
 }
 
+void check_waiting(const TaskOptions& task) {
+  if (task.no_wait && !task.wait_state.empty()) {
+    refuse("--wait and --no-wait contradict each other");
+  }
+}
+
 Command method_command(const BoundMethod& bound) {
+  check_waiting(bound.task);
+  if (is_for_many(bound)) return bulk_command(bound);
   MethodCommand command;
   command.method = bound.method;
   command.arguments = arguments_of(bound);
   command.task = bound.task;
   command.arguments.if_match = bound.task.if_match;
   command.file = bound.file;
-  if (bound.task.no_wait && !bound.task.wait_state.empty()) {
-    refuse("--wait and --no-wait contradict each other");
-  }
   if (bound.send) command.send_file = file_to_send(bound);
   if (never_starts(bound)) {
     refuse(fmt::format("--wait {} without --start would wait for ever; add --start",

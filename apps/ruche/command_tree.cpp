@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/json.hpp"
+#include "bulk.hpp"
 #include "methods/tables.hpp"
 #include "values.hpp"
 
@@ -61,8 +62,14 @@ void add_positional(BoundMethod& bound, std::string_view name, const FieldInfo* 
   slot.in_path = std::find(path.begin(), path.end(), name) != path.end();
   std::string doc = "Name or id.";
   if (field != nullptr) doc = field->doc;
-  slot.option = bound.app->add_option(upper(name), slot.values, doc);
-  slot.option->expected(1)->allow_extra_args(false)->type_name("");
+  const bool several = bulk_action(*bound.method).has_value();
+  if (several) doc = "Names or ids.";
+  slot.option = bound.app->add_option(upper(name), slot.values, doc)->type_name("");
+  if (several) {
+    slot.option->expected(-1);  // as many as there are
+    return;
+  }
+  slot.option->expected(1)->allow_extra_args(false);
   if (required) slot.option->required();
 }
 
@@ -123,7 +130,8 @@ void add_task_options(BoundMethod& bound) {
   app.add_flag("--dry-run", task.dry_run, "Show what would be done, change nothing.")
       ->group(kGroup);
   const methods::Method& method = *bound.method;
-  if (method.request().find_field("purge") != nullptr) {
+  const auto many = bulk_action(method);
+  if (method.request().find_field("purge") != nullptr || (many && is_destructive(*many))) {
     app.add_flag("-y,--yes", task.yes, "Do not ask.")->group(kGroup);
   }
   if (method.patch || method.verb == methods::Verb::delete_) {
@@ -215,6 +223,7 @@ void add_method(Tree& tree, const methods::Method& method) {
   bound.app = subcommand(group, std::string(word), std::string(method.summary));
   bound.app->footer(examples_footer(method.examples, method.description));
   add_fields(bound);
+  if (bulk_action(method)) add_bulk_options(bound);
   if (method.answer == methods::Answer::task) add_task_options(bound);
   if (method.id == kImport) {
     bound.app->add_flag("--upload", bound.send,

@@ -37,6 +37,8 @@ struct BoundMethod {
   CLI::App* app = nullptr;
   std::deque<Bound> options;
   TaskOptions task;
+  std::string filter;  // of a verb that many VMs can be given
+  CLI::Option* filter_option = nullptr;
   bool send = false;  // --upload
   std::string file;
 };
@@ -90,6 +92,12 @@ CLI::App& group_app(Tree& tree, std::string_view words);
 std::function<std::string(const std::string&)> one_of(std::vector<std::string> words);
 // Options and arguments for the fields of its method's request.
 void add_fields(BoundMethod& bound);
+// --filter in place of names; the first argument takes several.
+void add_bulk_options(BoundMethod& bound);
+// Whether several names or a filter were given; refuses both and neither.
+bool is_for_many(const BoundMethod& bound);
+// The request for all of them.
+MethodCommand bulk_command(const BoundMethod& bound);
 // The commands that are no methods.
 void add_special_commands(Tree& tree);
 

@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kBarWidth = 20;
 
 double fraction_of(const model::Progress& progress) {
+  if (progress.parts > 0) return static_cast<double>(progress.parts_ended) / progress.parts;
   if (progress.steps == 0) return 0;
   double step = progress.step;
   if (progress.total.count > 0) {
@@ -33,6 +34,24 @@ std::string now_doing(const model::TaskView& task) {
   return text;
 }
 
+// Of a task for several objects: "7/20  web3, web5".
+std::string parts_line(const model::TaskView& task) {
+  constexpr std::size_t kMostNamed = 3;
+  std::string names;
+  std::size_t named = 0;
+  for (const auto& part : task.parts) {
+    if (!part.task || !model::is_open(part.state) || named++ >= kMostNamed) continue;
+    names += (names.empty() ? "" : ", ") + part.object.name;
+  }
+  if (named > kMostNamed) names += ", …";
+  return fmt::format("{}/{}  {}", task.progress.parts_ended, task.progress.parts, names);
+}
+
+std::string steps_line(const model::TaskView& task) {
+  const auto current = std::min(task.progress.step + 1, std::max(task.progress.steps, 1u));
+  return fmt::format("{}/{}  {}", current, task.progress.steps, now_doing(task));
+}
+
 std::size_t terminal_width() {
   winsize size{};
   if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
@@ -43,10 +62,9 @@ std::size_t terminal_width() {
 
 std::string progress_line(const model::TaskView& task, std::size_t width, Timestamp now) {
   const auto filled = static_cast<std::size_t>(fraction_of(task.progress) * kBarWidth);
-  const auto current = std::min(task.progress.step + 1, std::max(task.progress.steps, 1u));
-  auto line = fmt::format("{}  [{}{}] {}/{}  {}", task.summary, std::string(filled, '#'),
-                          std::string(kBarWidth - filled, '-'), current, task.progress.steps,
-                          now_doing(task));
+  auto line = fmt::format("{}  [{}{}] {}", task.summary, std::string(filled, '#'),
+                          std::string(kBarWidth - filled, '-'),
+                          task.progress.parts > 0 ? parts_line(task) : steps_line(task));
   const auto seconds = (now.unix_ms - task.created_at.unix_ms) / 1000;
   if (seconds > 1) line += fmt::format("  {} s", seconds);
   return line.substr(0, width);
@@ -58,6 +76,10 @@ void ProgressBar::show(const model::TaskView& task) {
     std::fflush(stderr);
     visible_ = true;
     return;
+  }
+  if (task.progress.parts > 0) {
+    return say(
+        fmt::format("{}: {} of {}", task.summary, task.progress.parts_ended, task.progress.parts));
   }
   auto line = fmt::format("{}: step {} of {}: {}", task.summary, task.progress.step + 1,
                           task.progress.steps, now_doing(task));

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <iostream>
 
+#include "bulk.hpp"
 #include "console.hpp"
 #include "docs.hpp"
 #include "guest_access.hpp"
@@ -33,11 +34,6 @@ constexpr Duration kAgentLimit{600'000};  // a guest boots first, perhaps withou
 constexpr Duration kStateInterval{100};
 constexpr std::string_view kAgent = "agent";  // not a state: a VM whose agent answers
 constexpr json::DecodeOptions kLenient{.unknown_fields = json::UnknownFields::ignore};
-
-void print(std::string_view text) {
-  fmt::print("{}", text);
-  std::fflush(stdout);
-}
 
 // It appears under its name complete or not at all.
 void write_whole_file(const std::string& path, std::string_view content) {
@@ -128,6 +124,11 @@ std::string event_line(const model::Event& event, const Look& look) {
 
 }  // namespace
 
+void print(std::string_view text) {
+  fmt::print("{}", text);
+  std::fflush(stdout);
+}
+
 std::string error_text(const Error& error, const methods::Method* method) {
   std::string text = fmt::format("ruche: {}\n", error.message());
   if (!error.field().empty()) {
@@ -185,7 +186,11 @@ Async<int> Session::run_method(MethodCommand command) {
       co_await run_list(std::move(command));
       break;
     case methods::Answer::task:
-      co_await run_task(std::move(command));
+      if (command.method->id == kBulk) {
+        co_await run_bulk(std::move(command));
+      } else {
+        co_await run_task(std::move(command));
+      }
       break;
     case methods::Answer::bytes:
       co_await run_bytes(std::move(command));
@@ -255,6 +260,9 @@ Async<void> Session::run_value(MethodCommand command) {
     co_return;
   }
   if (command.method->id == "host.show") co_return co_await print_host(response.body);
+  if (command.method->id == "task.show") {
+    co_return print(task_text(json::decode<model::TaskView>(response.body, kLenient), look()));
+  }
   if (command.method->id == "vm.show") {
     print(vm_text(json::decode<model::VmView>(response.body, kLenient), look()));
     co_return;
@@ -298,9 +306,13 @@ bool Session::confirmed(const MethodCommand& command) const {
     return parameter.first == "purge" && parameter.second == "true";
   });
   if (!purge || command.task.yes || command.task.dry_run) return true;
-  if (!parts_.terminal.input || !parts_.terminal.errors) return true;
-  fmt::print(stderr, "Delete {} and its disks for good? [y/N] ",
-             command.arguments.path.front().second);
+  if (!can_ask()) return true;
+  return agreed(
+      fmt::format("Delete {} and its disks for good?", command.arguments.path.front().second));
+}
+
+bool Session::agreed(const std::string& question) const {
+  fmt::print(stderr, "{} [y/N] ", question);
   std::string answer;
   std::getline(std::cin, answer);
   return answer == "y" || answer == "Y" || answer == "yes";
@@ -378,11 +390,7 @@ Async<void> Session::run_task(MethodCommand command) {
 // A guest that ignores its power button: asks whether to stop it the hard way, and does.
 Async<bool> Session::pulled_the_plug(const model::TaskView& ended) {
   if (ended.error->reason != reason_info(Reason::guest_ignored_shutdown).name) co_return false;
-  if (!parts_.terminal.input || !parts_.terminal.errors) co_return false;
-  fmt::print(stderr, "{}. Pull the plug? [y/N] ", ended.error->message);
-  std::string answer;
-  std::getline(std::cin, answer);
-  if (answer != "y" && answer != "Y" && answer != "yes") co_return false;
+  if (!can_ask() || !agreed(ended.error->message + ". Pull the plug?")) co_return false;
   client::Arguments arguments;
   arguments.path = {{"vm", to_text(ended.object.id)}};
   const auto response = co_await client_.call(method_named("vm.stop"), std::move(arguments));

@@ -14,6 +14,9 @@ struct Terminal {
   bool input = false, output = false, errors = false;  // which of 0, 1, 2 is a terminal
 };
 
+// Onto standard output, at once.
+void print(std::string_view text);
+
 // What went wrong, for people: what, which flag, why, what to do. `method` may be null.
 std::string error_text(const Error& error, const methods::Method* method);
 
@@ -45,6 +48,8 @@ class Session {
   Async<void> print_host(const std::string& body);
   void print_check(const std::string& body) const;
   Async<void> run_task(MethodCommand command);
+  Async<void> run_bulk(MethodCommand command);
+  Async<void> ask_about_many(MethodCommand& command);
   Async<void> send_first(MethodCommand& command);
   Async<bool> pulled_the_plug(const model::TaskView& ended);
   Async<model::TaskView> see_through(model::TaskView task);
@@ -56,6 +61,8 @@ class Session {
   Async<void> run_login(LoginCommand command);
   Async<void> run_logout();
   bool confirmed(const MethodCommand& command) const;
+  bool can_ask() const { return parts_.terminal.input && parts_.terminal.errors; }
+  bool agreed(const std::string& question) const;
   bool json() const { return parts_.global.output == Output::json; }
   Look look() const { return {parts_.colours && parts_.terminal.output, parts_.clock.wall()}; }
 

@@ -33,7 +33,7 @@ Async<std::shared_ptr<const TaskRecord>> wait_for_task(Context& context, model::
 
 Async<void> respond_accepted(Call& call, Context& context, core::Accepted accepted) {
   if (accepted.dry_run) {
-    const auto plan = context.renderer().plan(accepted.task);
+    const auto plan = context.renderer().plan(accepted);
     co_await respond_value(call, plan);
     co_return;
   }

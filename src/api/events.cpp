@@ -281,7 +281,7 @@ bool EventHub::fill(model::Event& event, const Subject& subject) const {
     case model::ObjectKind::task: {
       const auto found = inventory.tasks().find(subject.id);
       if (found == inventory.tasks().end()) return false;
-      resource.task = renderer.task(found->second->value);
+      resource.task = renderer.task(found->second->value, Detail::list);
       event.object->name = resource.task->summary;
       return true;
     }

@@ -4,6 +4,7 @@
 
 #include <charconv>
 
+#include "core/tasks/task_parts.hpp"
 #include "core/tasks/task_service.hpp"
 
 namespace ruche::api {
@@ -173,7 +174,15 @@ model::HostView Renderer::host(const core::HostRecord& record) const {
   return view;
 }
 
-model::TaskView Renderer::task(const model::Task& task) const {
+std::vector<std::string> Renderer::steps_of(const model::Task& task) const {
+  std::vector<std::string> steps;
+  for (const auto& step : task.plan) {
+    steps.push_back(core::describe_step(step, parts_.inventory));
+  }
+  return steps;
+}
+
+model::TaskView Renderer::task(const model::Task& task, Detail detail) const {
   model::TaskView view;
   view.id = task.id;
   view.method = task.method;
@@ -181,10 +190,9 @@ model::TaskView Renderer::task(const model::Task& task) const {
   view.object = task.object;
   view.host = host_name(task.host);
   view.user = task.user;
+  view.parent = task.parent;
   view.state = task.state;
-  for (const auto& step : task.plan) {
-    view.plan.push_back(core::describe_step(step, parts_.inventory));
-  }
+  view.plan = steps_of(task);
   view.progress.step = task.position;
   view.progress.steps = static_cast<std::uint32_t>(task.plan.size());
   if (const auto live = parts_.progress.find(task.id); live && model::is_open(task.state)) {
@@ -192,6 +200,12 @@ model::TaskView Renderer::task(const model::Task& task) const {
     // That it has begun is not worth a commit of its own.
     if (view.state == model::TaskState::waiting) view.state = model::TaskState::running;
   }
+  // Of the store, not of the board: every host can tell, also while the one that works is away.
+  const auto parts = core::count_parts(parts_.inventory, task);
+  view.progress.parts = parts.all;
+  view.progress.parts_ended = parts.ended;
+  if (parts.all > 0) view.progress.text = fmt::format("{} of {}", parts.ended, parts.all);
+  if (detail == Detail::full) view.parts = core::parts_of(parts_.inventory, task);
   view.cancel_requested = task.cancel_requested;
   view.error = task.error;
   view.created_at = task.created_at;
@@ -199,11 +213,12 @@ model::TaskView Renderer::task(const model::Task& task) const {
   return view;
 }
 
-model::PlanView Renderer::plan(const model::Task& task) const {
+model::PlanView Renderer::plan(const core::Accepted& accepted) const {
   model::PlanView view;
-  view.summary = task.summary;
-  for (const auto& step : task.plan) {
-    view.steps.push_back(core::describe_step(step, parts_.inventory));
+  view.summary = accepted.task.summary;
+  view.steps = steps_of(accepted.task);
+  for (const auto& part : accepted.parts) {
+    view.parts.push_back({part.object, part.summary, steps_of(part), part.error});
   }
   return view;
 }

@@ -24,7 +24,7 @@ struct RenderParts {
 
 enum class Detail {
   full,
-  list,  // without what is long and of interest only for one object: qemu_argv
+  list,  // without what is long and of interest only for one object: qemu_argv, parts
 };
 
 using TaskRecord = core::Stored<model::Task>;
@@ -39,8 +39,8 @@ class Renderer {
   model::DatastoreView datastore(const core::DatastoreRecord& record) const;
   model::NetworkView network(const core::NetworkRecord& record) const;
   model::HostView host(const core::HostRecord& record) const;
-  model::TaskView task(const model::Task& task) const;
-  model::PlanView plan(const model::Task& task) const;
+  model::TaskView task(const model::Task& task, Detail detail = Detail::full) const;
+  model::PlanView plan(const core::Accepted& accepted) const;
 
   model::ForwardView forward_view(const model::Network& network,
                                   const model::NetworkForward& forward) const;
@@ -58,6 +58,7 @@ class Renderer {
         guests_of_host;  // all, running
   };
   const Counts& counts() const;
+  std::vector<std::string> steps_of(const model::Task& task) const;
 
   RenderParts parts_;
   mutable std::optional<Counts> counts_;

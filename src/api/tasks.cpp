@@ -16,6 +16,11 @@ std::vector<ListField<Record>> fields(const Context& context) {
       {"state", FieldKind::text,
        [](const Record& r) { return std::string(enum_name(r.value.state)); }},
       {"user", FieldKind::text, [](const Record& r) { return r.value.user; }},
+      {"parent", FieldKind::text,
+       [](const Record& r) -> FieldValue {
+         if (!r.value.parent) return std::monostate();
+         return to_text(*r.value.parent);
+       }},
       {"host", FieldKind::text,
        [shared](const Record& r) { return shared->renderer().host_name(r.value.host); }},
       {"object", FieldKind::tags,
@@ -42,7 +47,7 @@ Async<void> list(Call& call, Context& context, const std::vector<ListField<Recor
   const auto renderer = context.renderer();
   const ListSource<Record> source{[&] { return records(context); }, known, "-created_at,-id",
                                   [&](std::string& out, const Record& record) {
-                                    encode_view(out, renderer.task(record.value));
+                                    encode_view(out, renderer.task(record.value, Detail::list));
                                   }};
   auto answer = list_answer(context, page, source);
   co_await call.respond(net::json_response(200, std::move(answer)));

@@ -101,6 +101,32 @@ Async<void> set(Call& call, Context& context) {
   co_await respond_accepted(call, context, std::move(accepted));
 }
 
+// A filter that holds no condition would find everybody, and nobody means that.
+std::vector<model::GuestId> find_all(const Context& context,
+                                     const std::vector<ListField<Record>>& known,
+                                     const std::string& filter, bool deleted) {
+  if (parse_filter(filter).empty()) {
+    throw Error(Reason::bad_filter, "the filter is empty")
+        .at("/filter")
+        .remedy("conditions look like state=running,name~web,tag!=test");
+  }
+  std::vector<model::GuestId> ids;
+  for (const auto& record : select<Record>(records(context, deleted), known, filter, "name")) {
+    ids.push_back(record->spec->value.id);
+  }
+  return ids;
+}
+
+Async<void> bulk(Call& call, Context& context, const std::vector<ListField<Record>>& known) {
+  const auto find = [&](const std::string& filter, bool deleted) {
+    return find_all(context, known, filter, deleted);
+  };
+  auto request = call.decode<model::BulkVms>();
+  auto caller = call.caller(context.parts.inventory);
+  auto accepted = co_await context.parts.guests.bulk(std::move(caller), std::move(request), find);
+  co_await respond_accepted(call, context, std::move(accepted));
+}
+
 }  // namespace
 
 std::shared_ptr<const core::GuestRecord> find_vm(const Context& context,
@@ -116,6 +142,9 @@ void add_vm_handlers(Registry& registry, Context& context) {
   core::GuestService& guests = context.parts.guests;
   registry.add("vm.list", [&context, known = fields(context)](Call& call) {
     return list(call, context, known);
+  });
+  registry.add("vm.bulk", [&context, known = fields(context)](Call& call) {
+    return bulk(call, context, known);
   });
   registry.add("vm.show", [&context](Call& call) { return show(call, context); });
   registry.add("vm.set", [&context](Call& call) { return set(call, context); });

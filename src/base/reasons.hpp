@@ -38,6 +38,8 @@ enum class ErrorCode : std::uint8_t {
   X(bad_cursor, "bad-cursor", invalid_argument, "The list cursor is not one we gave.")            \
   X(bad_filter, "bad-filter", invalid_argument, "The filter expression does not parse.")          \
   X(bad_spec, "bad-spec", invalid_argument, "The specification contradicts itself.")              \
+  X(too_many_objects, "too-many-objects", invalid_argument,                                       \
+    "It is about more objects than one request may be.")                                          \
   X(topology_mismatch, "topology-mismatch", invalid_argument,                                     \
     "Sockets × cores × threads is not the number of CPUs.")                                       \
   X(memory_not_aligned, "memory-not-aligned", invalid_argument, "Memory is not whole MiB.")       \
@@ -75,6 +77,7 @@ enum class ErrorCode : std::uint8_t {
   X(not_permitted, "not-permitted", permission_denied, "The role does not allow it.")             \
   X(no_such_route, "no-such-route", not_found, "The path does not exist.")                        \
   X(no_such_object, "no-such-object", not_found, "No object has this id or name.")                \
+  X(nothing_matches, "nothing-matches", not_found, "The filter finds no object.")                 \
   X(name_in_use, "name-in-use", already_exists, "Another object has this name.")                  \
   X(idempotency_key_reused, "idempotency-key-reused", conflict,                                   \
     "The key was used for another request.")                                                      \
@@ -132,6 +135,7 @@ enum class ErrorCode : std::uint8_t {
     "The guest did not power off in time.")                                                       \
   X(guest_did_not_follow, "guest-did-not-follow", deadline_exceeded,                              \
     "The guest did not follow a change of its hardware in time.")                                 \
+  X(some_failed, "some-failed", failed_precondition, "Not every one of several succeeded.")       \
   X(task_cancelled, "task-cancelled", failed_precondition, "The task was cancelled.")             \
   X(internal_error, "internal-error", internal, "A defect in Ruche.")
 

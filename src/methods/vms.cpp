@@ -113,6 +113,27 @@ Method registering() {
   });
 }
 
+Method bulk() {
+  return task_of<model::BulkVms>({
+      .id = "vm.bulk",
+      .verb = Verb::post,
+      .path = "/v1/vms/bulk",
+      .role = Role::operator_,
+      .summary = "Do something to many virtual machines",
+      .description =
+          "One task, which makes a task for each of them and waits for all: some at a time on each "
+          "host. One that refuses or fails does not stop the others; the task's `parts` tell what "
+          "became of each, and it fails when not all are done. Cancelling it cancels those that "
+          "are under way; what is done stays done. A dry run tells for each what would happen, or "
+          "why it would refuse.",
+      .command = {},
+      .examples = {{"Those with a tag", "ruche vm start --filter tag=web",
+                    R"({"action": "start", "filter": "tag=web"})"},
+                   {"By name", "ruche vm shutdown web1 web2 --timeout 2m",
+                    R"({"action": "shutdown", "vms": ["web1", "web2"], "timeout_ms": 120000})"}},
+  });
+}
+
 std::vector<Method> life() {
   return {
       task_of<model::CreateVm>({
@@ -170,7 +191,9 @@ std::vector<Method> life() {
           .description =
               "Ends when its CPUs run. Refused when the host cannot promise its memory now.",
           .command = "vm start",
-          .examples = {{"Start it", "ruche vm start web1"}},
+          .examples = {{"Start it", "ruche vm start web1"},
+                       {"Several", "ruche vm start web1 web2 web3"},
+                       {"All that a filter finds", "ruche vm start --filter tag=web"}},
       }),
   };
 }
@@ -189,7 +212,9 @@ std::vector<Method> ending_and_moving() {
           .command = "vm delete",
           .examples = {{"Into the recycle bin", "ruche vm delete web1"},
                        {"What would happen", "ruche vm delete web1 --dry-run"},
-                       {"For good, even if it runs", "ruche vm delete web1 --stop --purge --yes"}},
+                       {"For good, even if it runs", "ruche vm delete web1 --stop --purge --yes"},
+                       {"What would happen to all that a filter finds",
+                        "ruche vm delete --filter name~app- --dry-run"}},
       }),
       task_of<model::UndeleteVm>({
           .id = "vm.undelete",
@@ -201,7 +226,8 @@ std::vector<Method> ending_and_moving() {
           .command = "vm undelete",
           .examples = {{"Bring it back", "ruche vm undelete web1"},
                        {"Its name was taken meanwhile",
-                        "ruche vm undelete web1 --new-name web1-old"}},
+                        "ruche vm undelete web1 --new-name web1-old"},
+                       {"Several", "ruche vm undelete web1 web2"}},
       }),
       task_of<model::MoveVm>({
           .id = "vm.move",
@@ -232,7 +258,8 @@ std::vector<Method> power() {
           .command = "vm shutdown",
           .examples = {{"Give it two minutes, then stop it",
                         "ruche vm shutdown web1 --timeout 2m --then-stop",
-                        R"({"timeout_ms": 120000, "then_stop": true})"}},
+                        R"({"timeout_ms": 120000, "then_stop": true})"},
+                       {"All that a filter finds", "ruche vm shutdown --filter tag=web"}},
       }),
       task_of<model::StopVm>({
           .id = "vm.stop",
@@ -246,7 +273,9 @@ std::vector<Method> power() {
               "VM's power state.",
           .command = "vm stop",
           .examples = {{"Stop it", "ruche vm stop web1"},
-                       {"Whatever else is going on", "ruche vm stop web1 --force"}},
+                       {"Whatever else is going on", "ruche vm stop web1 --force"},
+                       {"All that a filter finds, without a question",
+                        "ruche vm stop --filter tag=test --yes"}},
       }),
       task_of<model::VmRef>({
           .id = "vm.reset",
@@ -268,7 +297,7 @@ std::vector<Method> power() {
           .summary = "Pause a virtual machine",
           .description = "Its CPUs stand still; its memory stays.",
           .command = "vm pause",
-          .examples = {{"Freeze it", "ruche vm pause web1"}},
+          .examples = {{"Freeze it, or several", "ruche vm pause web1 web2"}},
       }),
       task_of<model::VmRef>({
           .id = "vm.resume",
@@ -279,7 +308,7 @@ std::vector<Method> power() {
           .summary = "Resume a paused virtual machine",
           .description = "Its CPUs go on where they stood.",
           .command = "vm resume",
-          .examples = {{"Go on", "ruche vm resume web1"}},
+          .examples = {{"All that are paused", "ruche vm resume --filter state=paused"}},
       }),
   };
 }
@@ -333,6 +362,7 @@ std::vector<Method> agent() {
 std::vector<Method> vm_methods() {
   std::vector<Method> methods = reading();
   methods.push_back(registering());
+  methods.push_back(bulk());
   for (const auto& part : {screens(), life(), ending_and_moving(), power(), agent()})
     methods.insert(methods.end(), part.begin(), part.end());
   return methods;

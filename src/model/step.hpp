@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/reflect.hpp"
+#include "model/bulk.hpp"
 #include "model/ids.hpp"
 #include "model/network.hpp"
 #include "model/requests.hpp"
@@ -298,11 +299,22 @@ constexpr auto describe(Type<RemoveNetwork>) {
                                   field<&RemoveNetwork::network>("network", "The network."));
 }
 
-using Step = std::variant<CreateVolume, DeleteVolume, CreateUefiVariables, RegisterGuest,
-                          AdmitGuest, ExportConfiguration, ChangeHardware, GrowDisk, LaunchMachine,
-                          ResumeMachine, PauseMachine, ResetMachine, ShutdownMachine, StopMachine,
-                          FreezeGuest, ThawGuest, RecycleGuest, RestoreGuest, ForgetGuest,
-                          MoveGuest, ImportImage, BuildImage, ForgetImage, DownloadImage,
-                          AttachDatastore, DetachDatastore, ApplyNetwork, RemoveNetwork>;
+// One task for each of several guests; see docs/adr/0018.
+struct RunForEach {
+  BulkVms order;  // what was asked; `vms` is empty
+  std::vector<GuestId> guests;
+};
+constexpr auto describe(Type<RunForEach>) {
+  return structure<RunForEach>("RunForEach", "Makes a task for each guest and waits for them.",
+                               field<&RunForEach::order>("order", "What shall happen to each."),
+                               field<&RunForEach::guests>("guests", "The guests."));
+}
+
+using Step =
+    std::variant<CreateVolume, DeleteVolume, CreateUefiVariables, RegisterGuest, AdmitGuest,
+                 ExportConfiguration, ChangeHardware, GrowDisk, LaunchMachine, ResumeMachine, PauseMachine, ResetMachine,
+                 ShutdownMachine, StopMachine, FreezeGuest, ThawGuest, RecycleGuest, RestoreGuest,
+                 ForgetGuest, MoveGuest, ImportImage, BuildImage, ForgetImage, DownloadImage,
+                 AttachDatastore, DetachDatastore, ApplyNetwork, RemoveNetwork, RunForEach>;
 
 }  // namespace ruche::model

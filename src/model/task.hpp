@@ -68,6 +68,7 @@ struct Task {
   std::vector<Facet> claims;
   HostId host;       // whose agent does the work
   std::string user;  // who asked
+  std::optional<TaskId> parent;  // the task for several objects that it is a part of
   TaskState state = TaskState::waiting;
   std::vector<Step> plan;
   std::uint32_t position = 0;  // steps known to be done (to be taken back, when reverting)
@@ -85,8 +86,9 @@ constexpr auto describe(Type<Task>) {
       field<&Task::object>("object", "What it is about."),
       field<&Task::claims>("claims", "What it holds of the object."),
       field<&Task::host>("host", "The host that works on it."),
-      field<&Task::user>("user", "Who asked."), field<&Task::state>("state", "State."),
-      field<&Task::plan>("plan", "Its steps."),
+      field<&Task::user>("user", "Who asked."),
+      field<&Task::parent>("parent", "The task that it is a part of."),
+      field<&Task::state>("state", "State."), field<&Task::plan>("plan", "Its steps."),
       field<&Task::position>("position", "Steps that are done."),
       field<&Task::pivoted>("pivoted", "It only goes forward from here."),
       field<&Task::cancel_requested>("cancel_requested", "Why it shall end early."),

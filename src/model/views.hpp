@@ -329,6 +329,8 @@ struct Progress {
   Bytes done;               // of the current step, when it is measured in bytes
   Bytes total;
   std::string text;         // what it is doing or waiting for
+  std::uint32_t parts_ended = 0;  // of a task for several objects
+  std::uint32_t parts = 0;
 };
 constexpr auto describe(Type<Progress>) {
   return structure<Progress>(
@@ -336,7 +338,26 @@ constexpr auto describe(Type<Progress>) {
       field<&Progress::steps>("steps", "Steps in all."),
       field<&Progress::done>("done_bytes", "Done of the current step."),
       field<&Progress::total>("total_bytes", "Size of the current step; 0: unknown."),
-      field<&Progress::text>("text", "What it does or waits for."));
+      field<&Progress::text>("text", "What it does or waits for."),
+      field<&Progress::parts_ended>("parts_ended",
+                                    "Of a task for several objects: those that ended."),
+      field<&Progress::parts>("parts", "Of a task for several objects: how many they are."));
+}
+
+// What becomes of one of the objects of a task for several.
+struct TaskPart {
+  ObjectRef object;
+  std::optional<TaskId> task;  // absent: it was not begun
+  TaskState state = TaskState::waiting;
+  std::optional<Problem> error;
+};
+constexpr auto describe(Type<TaskPart>) {
+  return structure<TaskPart>(
+      "TaskPart", "What becomes of one object of a task for several.",
+      field<&TaskPart::object>("object", "The object."),
+      field<&TaskPart::task>("task", "Its own task; absent: it was not begun."),
+      field<&TaskPart::state>("state", "Where that stands."),
+      field<&TaskPart::error>("error", "Why it refused or failed."));
 }
 
 struct TaskView {
@@ -346,9 +367,11 @@ struct TaskView {
   ObjectRef object;
   std::string host;  // name
   std::string user;
+  std::optional<TaskId> parent;
   TaskState state = TaskState::waiting;
   std::vector<std::string> plan;  // a sentence per step
   Progress progress;
+  std::vector<TaskPart> parts;  // not in lists and events
   std::optional<CancelKind> cancel_requested;
   std::optional<Problem> error;
   Timestamp created_at;
@@ -361,24 +384,47 @@ constexpr auto describe(Type<TaskView>) {
       field<&TaskView::summary>("summary", "One line for people."),
       field<&TaskView::object>("object", "What it is about."),
       field<&TaskView::host>("host", "Host that works on it."),
-      field<&TaskView::user>("user", "Who asked."), field<&TaskView::state>("state", "State."),
+      field<&TaskView::user>("user", "Who asked."),
+      field<&TaskView::parent>("parent", "The task for several objects that it is a part of."),
+      field<&TaskView::state>("state", "State."),
       field<&TaskView::plan>("plan", "Its steps, in words."),
       field<&TaskView::progress>("progress", "How far it is."),
+      field<&TaskView::parts>(
+          "parts", "Of a task for several objects: what becomes of each; not in lists and events."),
       field<&TaskView::cancel_requested>("cancel_requested", "Why it shall end early."),
       field<&TaskView::error>("error", "Why it failed."),
       field<&TaskView::created_at>("created_at", "When it was accepted."),
       field<&TaskView::ended_at>("ended_at", "When it ended."));
 }
 
+// What a change of several objects would do to one of them.
+struct PlanPart {
+  ObjectRef object;
+  std::string summary;
+  std::vector<std::string> steps;
+  std::optional<Problem> error;
+};
+constexpr auto describe(Type<PlanPart>) {
+  return structure<PlanPart>("PlanPart", "What a request would do to one of its objects.",
+                             field<&PlanPart::object>("object", "The object."),
+                             field<&PlanPart::summary>("summary", "One line."),
+                             field<&PlanPart::steps>("steps", "Its steps, in words."),
+                             field<&PlanPart::error>("error", "Why it would be refused."));
+}
+
 // What a change would do: the answer to dry_run.
 struct PlanView {
   std::string summary;
   std::vector<std::string> steps;
+  std::vector<PlanPart> parts;
 };
 constexpr auto describe(Type<PlanView>) {
   return structure<PlanView>("Plan", "What a request would do.",
                              field<&PlanView::summary>("summary", "One line."),
-                             field<&PlanView::steps>("steps", "Its steps, in words."));
+                             field<&PlanView::steps>("steps", "Its steps, in words."),
+                             field<&PlanView::parts>("parts",
+                                                     "Of a request for several objects: "
+                                                     "what it would do to each."));
 }
 
 enum class ChangeKind { created, changed, deleted };

@@ -167,6 +167,33 @@ void check_hardware(const SimProcess& process, const model::GuestStatus& status,
   }
 }
 
+// A task for many guests has one task for each; it is done when all are.
+void check_parts(const StoreTruth& truth, Findings& findings) {
+  for (const auto& [id, task] : truth.tasks) {
+    const auto* each =
+        task.plan.empty() ? nullptr : std::get_if<model::RunForEach>(&task.plan.front());
+    if (each == nullptr) continue;
+    std::map<Uuid, const model::Task*> parts;
+    for (const auto& [part_id, part] : truth.tasks) {
+      if (part.parent != task.id) continue;
+      const bool first = parts.emplace(part.object.id, &part).second;
+      if (!first) findings.push_back(fmt::format("{}: {} twice", task.summary, part.summary));
+    }
+    const bool all_done = std::ranges::all_of(each->guests, [&](model::GuestId guest) {
+      const auto part = parts.find(guest.value);
+      return part != parts.end() && part->second->state == model::TaskState::done;
+    });
+    const bool all_begun = parts.size() == each->guests.size();
+    const bool agrees = task.state == model::TaskState::done     ? all_done
+                        : task.state == model::TaskState::failed ? all_begun && !all_done
+                                                                 : true;
+    if (!agrees) {
+      findings.push_back(
+          fmt::format("{} is {}, its parts say otherwise", task.summary, enum_name(task.state)));
+    }
+  }
+}
+
 // What the documents say of a guest's power, against its process.
 void check_guest_power(SimCluster& cluster, const StoreTruth& truth, const model::Guest& guest,
                        Findings& findings) {
@@ -476,6 +503,7 @@ std::vector<std::string> check_at_rest(SimCluster& cluster) {
   check_single_owner(cluster, findings);
   check_ledgers(truth, findings);
   check_tasks(truth, findings);
+  check_parts(truth, findings);
   check_guests(cluster, truth, findings);
   check_freezes(cluster, truth, findings);
   check_names(truth, findings);

@@ -165,6 +165,7 @@ void ClusterSimulation::request_something() {
   }
   if (one_in(12)) return ask_again();
   if (one_in(12)) return ask_about_storage(host);
+  if (one_in(10)) return ask_about_many(host, guests);
   if (one_in(15)) {
     // Somebody loses patience with a task.
     for (const auto& [id, task] : host.control().inventory().tasks()) {
@@ -205,6 +206,20 @@ void ClusterSimulation::ask_about_storage(SimHost& host) {
     default:
       return ask_simply("remove " + store, requests::remove_datastore(store));
   }
+}
+
+void ClusterSimulation::ask_about_many(SimHost& host,
+                                       const std::vector<const core::GuestRecord*>& guests) {
+  constexpr std::array kOfMany = {model::BulkAction::start,   model::BulkAction::start,
+                                  model::BulkAction::stop,    model::BulkAction::shutdown,
+                                  model::BulkAction::delete_, model::BulkAction::undelete};
+  model::BulkVms request;
+  request.action = kOfMany[pick(kOfMany.size())];
+  for (const auto* record : guests) request.vms.push_back(to_text(record->spec->value.id));
+  request.force = request.action == model::BulkAction::stop && one_in(2);
+  if (request.action == model::BulkAction::shutdown) request.timeout = Duration{10'000};
+  const auto what = fmt::format("{} {} guests", enum_name(request.action), guests.size());
+  ask_for(host, {what, {}, {}, {}, {}}, requests::bulk(request));
 }
 
 void ClusterSimulation::ask_about(SimHost& host, const core::GuestRecord& record) {

@@ -58,6 +58,7 @@ class ClusterSimulation {
   void ask_for(SimHost& host, Asked asked, Request request);
   void ask_again();
   void ask_about_storage(SimHost& host);
+  void ask_about_many(SimHost& host, const std::vector<const core::GuestRecord*>& guests);
   void ask_about(SimHost& host, const core::GuestRecord& record);
 
   void check_answers();

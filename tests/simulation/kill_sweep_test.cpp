@@ -1,184 +1,18 @@
-// The kill sweep: a daemon is killed before and after everything that it does to the world, comes
-// back, and all invariants hold; what was asked for has happened wholly or not at all.
-#include <fmt/format.h>
+// Kill sweeps of what happens to guests, images and datastores.
+#include "kill_sweep.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
 #include "base/sha256.hpp"
-#include "sim_client.hpp"
 
 namespace ruche::sim {
 namespace {
 
 using model::GuestState;
 
-struct Scenario {
-  std::string name;
-  std::function<void(SimCluster&)> prepare;
-  Request request;
-  // Exactly one of the two holds afterwards.
-  std::function<bool(const StoreTruth&)> happened;
-  std::function<bool(const StoreTruth&)> did_not_happen;
-};
-
-// When the daemon dies: at which effect, counted from the request, and a second time at which
-// effect after its return (0: not at all).
-struct Death {
-  std::uint64_t effect = 0;
-  EffectMoment moment = EffectMoment::before;
-  std::uint64_t second = 0;
-  bool cancelled = false;  // by somebody on the other host, while the daemon is dead
-};
-
-std::string to_text(const Scenario& scenario, const Death& death, const std::string& what) {
-  return fmt::format("{}: killed {} effect {} ({}), second kill at {}{}", scenario.name,
-                     death.moment == EffectMoment::before ? "before" : "after", death.effect, what,
-                     death.second, death.cancelled ? ", cancelled meanwhile" : "");
-}
-
-class Sweep {
- public:
-  Sweep() : cluster_(1) {
-    cluster_.add_host("alpha");
-    cluster_.add_host("beta");
-    start_all(cluster_);
-    add_shared_datastore(cluster_, alpha());
-    import_demo(cluster_, alpha(), "shared");
-    cluster_.on_change = [this] {
-      for (auto& finding : always_.check(cluster_)) findings_.push_back(std::move(finding));
-    };
-  }
-
-  // How many effects the request has when nobody dies.
-  std::uint64_t count(const Scenario& scenario) {
-    scenario.prepare(cluster_);
-    wait_until_quiet(cluster_);
-    const auto before = cluster_.effects();
-    const auto task = ask_and_wait(cluster_, alpha(), scenario.request);
-    EXPECT_EQ(task.state, model::TaskState::done) << (task.error ? task.error->message : "");
-    wait_until_quiet(cluster_);
-    verify(scenario, true);
-    return cluster_.effects() - before;
-  }
-
-  void run(const Scenario& scenario, const Death& death) {
-    scenario.prepare(cluster_);
-    wait_until_quiet(cluster_);
-    kill_at(cluster_.effects() + death.effect, death.moment);
-    const auto answer = ask(alpha(), "request", scenario.request);
-    const bool died =
-        cluster_.run_until([this] { return !alpha().is_running(); }, std::chrono::minutes(2));
-    EXPECT_TRUE(died) << "nothing died";
-    if (death.cancelled) cancel_what_is_open();
-    if (death.second > 0) kill_at(cluster_.effects() + death.second, death.moment);
-    alpha().start();
-    if (death.second > 0) {
-      cluster_.run_until([this] { return !alpha().is_running(); }, std::chrono::minutes(2));
-      cluster_.on_effect = nullptr;
-      alpha().start();
-    }
-    wait_until_quiet(cluster_);
-    cluster_.run_for(std::chrono::minutes(2));
-    wait_until_quiet(cluster_);
-    verify(scenario, answer->accepted.has_value() && !death.cancelled);
-    if (answer->accepted && !death.cancelled) expect_done(*answer->accepted);
-  }
-
-  const std::string& killed_at() const { return killed_at_; }
-
- private:
-  SimHost& alpha() { return cluster_.host("alpha"); }
-
-  void kill_at(std::uint64_t number, EffectMoment moment) {
-    cluster_.on_effect = [this, number, moment](const SimEffect& effect, EffectMoment now) {
-      if (effect.number != number || now != moment || effect.host != "alpha") return;
-      killed_at_ = effect.what;
-      alpha().sever();
-    };
-  }
-
-  void cancel_what_is_open() {
-    auto& beta = cluster_.host("beta");
-    cluster_.run_for(std::chrono::seconds(1));
-    auto cancel = [](core::HostControl& control, model::TaskId task) -> Async<void> {
-      co_await control.tasks().cancel({}, {ruche::to_text(task)});
-    };
-    for (const auto& [id, task] : beta.control().inventory().tasks()) {
-      if (model::is_open(task->value.state)) beta.spawn("cancel", cancel(beta.control(), {id}));
-    }
-    cluster_.run_for(std::chrono::seconds(1));
-  }
-
-  void expect_done(const core::Accepted& accepted) {
-    const auto truth = read_truth(cluster_.store());
-    const auto task = truth.tasks.find(accepted.task.id.value);
-    if (task == truth.tasks.end()) {
-      ADD_FAILURE() << "an acknowledged task is gone";
-      return;
-    }
-    EXPECT_EQ(task->second.state, model::TaskState::done)
-        << (task->second.error ? task->second.error->message : "");
-  }
-
-  void verify(const Scenario& scenario, bool must_have_happened) {
-    for (const auto& finding : findings_) ADD_FAILURE() << finding;
-    for (const auto& finding : check_at_rest(cluster_)) ADD_FAILURE() << finding;
-    for (const auto& error : cluster_.errors()) ADD_FAILURE() << error;
-    const auto truth = read_truth(cluster_.store());
-    const bool happened = scenario.happened(truth);
-    if (must_have_happened) {
-      EXPECT_TRUE(happened) << "it was acknowledged and did not happen";
-    } else {
-      EXPECT_NE(happened, scenario.did_not_happen(truth))
-          << "neither wholly done nor wholly undone";
-    }
-  }
-
-  SimCluster cluster_;
-  AlwaysChecker always_;
-  std::vector<std::string> findings_;
-  std::string killed_at_;
-};
-
-void sweep(const Scenario& scenario) {
-  std::uint64_t effects = 0;
-  {
-    SCOPED_TRACE(scenario.name + ": nobody dies");
-    Sweep undisturbed;
-    effects = undisturbed.count(scenario);
-  }
-  if (testing::Test::HasFailure()) return;
-  ASSERT_GT(effects, 0u);
-  const auto once = [&](const Death& death) {
-    Sweep one;
-    one.run(scenario, death);
-    if (testing::Test::HasFailure()) {
-      FAIL() << to_text(scenario, death, one.killed_at());
-    }
-  };
-  for (std::uint64_t effect = 1; effect <= effects; ++effect) {
-    for (const auto moment : {EffectMoment::before, EffectMoment::after}) {
-      once({effect, moment, 0});
-      if (testing::Test::HasFailure()) return;
-      once({effect, moment, 0, true});
-      if (testing::Test::HasFailure()) return;
-      for (const std::uint64_t second : {1, 2, 3, 5}) {
-        if ((effect + second) % 2 == 0) once({effect, moment, second, effect % 4 == 0});
-        if (testing::Test::HasFailure()) return;
-      }
-    }
-  }
-}
-
 void nothing(SimCluster&) {}
-
-// A guest "web1", running or not.
-std::function<void(SimCluster&)> with_guest(bool running) {
-  return [running](SimCluster& cluster) {
-    ask_and_wait(cluster, cluster.host("alpha"), requests::create_demo("web1", running));
-  };
-}
 
 std::function<bool(const StoreTruth&)> is_state(GuestState state) {
   return [state](const StoreTruth& truth) {
@@ -300,80 +134,50 @@ TEST(KillSweep, Purge) {
          is_there});
 }
 
-// --- hardware that changes while the guest runs --------------------------------------------------
-
-std::function<bool(const StoreTruth&)> has_disks(std::size_t count) {
-  return [count](const StoreTruth& truth) {
-    const auto* guest = guest_named(truth, "web1");
-    return guest != nullptr && guest->spec.disks.size() == count;
-  };
-}
-
-std::function<bool(const StoreTruth&)> has(std::function<bool(const model::VmSpec&)> what) {
-  return [what](const StoreTruth& truth) {
-    const auto* guest = guest_named(truth, "web1");
-    return guest != nullptr && what(guest->spec);
-  };
-}
-
-model::AddDisk data_disk() { return {.vm = "web1", .size = mib(32), .bus = model::DiskBus::nvme}; }
-
-TEST(KillSweep, AddDisk) {
-  for (const bool running : {false, true}) {
-    sweep({running ? "disk add, live" : "disk add", with_guest(running),
-           requests::add_disk(data_disk()), has_disks(2), has_disks(1)});
+// Guests "web1" and "web2" here, "web3" on the other host.
+void with_guests(SimCluster& cluster) {
+  for (const char* name : {"web1", "web2"}) {
+    ask_and_wait(cluster, cluster.host("alpha"), requests::create_demo(name));
   }
+  ask_and_wait(cluster, cluster.host("beta"), requests::create_demo("web3"));
 }
 
-TEST(KillSweep, RemoveDisk) {
-  for (const bool running : {false, true}) {
-    const auto with_two = [running](SimCluster& cluster) {
-      with_guest(running)(cluster);
-      ask_and_wait(cluster, cluster.host("alpha"), requests::add_disk(data_disk()));
-    };
-    sweep({running ? "disk remove, live" : "disk remove", with_two,
-           requests::remove_disk("web1", "disk1"), has_disks(1), has_disks(2)});
+// Cancelled half way, some have started: then each has a task of its own that says so, and only
+// one.
+bool is_told_of(const StoreTruth& truth) {
+  std::map<Uuid, model::TaskState> told;
+  for (const auto& [id, task] : truth.tasks) {
+    if (task.parent && !told.emplace(task.object.id, task.state).second) return false;
   }
-}
-
-TEST(KillSweep, GrowDisk) {
-  for (const bool running : {false, true}) {
-    const auto is_large = [](Bytes size) {
-      return has([size](const model::VmSpec& spec) { return spec.disks.at(0).size == size; });
-    };
-    sweep({running ? "disk grow, live" : "disk grow", with_guest(running),
-           requests::grow_disk("web1", "disk0", gib(2)), is_large(gib(2)), is_large(mib(64))});
+  for (const auto& [id, guest] : truth.guests) {
+    const bool runs = truth.statuses.at(id).state == GuestState::running;
+    const auto found = told.find(id);
+    if (runs != (found != told.end() && found->second == model::TaskState::done)) return false;
   }
+  return true;
 }
 
-TEST(KillSweep, AddAndRemoveNic) {
-  const auto nics = [](std::size_t count) {
-    return has([count](const model::VmSpec& spec) { return spec.nics.size() == count; });
+TEST(KillSweep, Bulk) {
+  model::BulkVms start;
+  start.vms = {"web1", "web2", "web3"};
+  const auto all_run = [](const StoreTruth& truth) {
+    return std::ranges::all_of(truth.statuses, [](const auto& entry) {
+      return entry.second.state == GuestState::running;
+    });
   };
-  sweep({"nic add, live", with_guest(true), requests::add_nic({.vm = "web1"}), nics(2), nics(1)});
-  sweep({"nic remove, live", with_guest(true), requests::remove_nic("web1", "nic0"), nics(0),
-         nics(1)});
+  sweep({"bulk start", with_guests, requests::bulk(start),
+         [=](const StoreTruth& truth) { return all_run(truth) && is_told_of(truth); },
+         [=](const StoreTruth& truth) { return !all_run(truth) && is_told_of(truth); }});
 }
 
-TEST(KillSweep, SetCpusAndMemory) {
-  const auto roomy = [](SimCluster& cluster) {
-    model::CreateVm request;
-    request.name = "web1";
-    request.image = "demo";
-    request.memory = mib(256);
-    request.memory_max = gib(1);
-    request.start = true;
-    ask_and_wait(cluster, cluster.host("alpha"), requests::create(request));
-  };
-  const auto grow = [](model::VmEdit& edit) {
-    edit.cpus = 3;
-    edit.memory = mib(512);
-  };
-  const auto is = [](std::uint32_t cpus, Bytes memory) {
-    return has(
-        [=](const model::VmSpec& spec) { return spec.cpus == cpus && spec.memory == memory; });
-  };
-  sweep({"set, live", roomy, requests::edit("web1", grow), is(3, mib(512)), is(1, mib(256))});
+TEST(KillSweep, BulkPurge) {
+  model::BulkVms purge;
+  purge.action = model::BulkAction::delete_;
+  purge.vms = {"web1", "web2", "web3"};
+  purge.purge = true;
+  // Cancelled half way, those that are there are whole: the checkers look.
+  sweep({"bulk purge", with_guests, requests::bulk(purge), has_no_guest,
+         [](const StoreTruth& truth) { return !has_no_guest(truth); }});
 }
 
 // A guest "web1" whose files are there and whose documents are not; with its image or without.

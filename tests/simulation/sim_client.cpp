@@ -150,6 +150,13 @@ Request remove(std::string vm, bool purge, bool stop) {
 Request undelete(std::string vm, std::string new_name) {
   return plain([=](HostControl& c, Caller k) { return c.guests().undelete(k, {vm, new_name}); });
 }
+Request bulk(model::BulkVms request, bool dry_run) {
+  return plain([=](HostControl& c, Caller k) {
+    k.dry_run = dry_run;
+    return c.guests().bulk(k, request,
+                           [](const std::string&, bool) { return std::vector<model::GuestId>(); });
+  });
+}
 Request move(std::string vm, std::string host) {
   return plain([=](HostControl& c, Caller k) { return c.guests().move(k, {vm, host}); });
 }

@@ -46,6 +46,8 @@ Request freeze(std::string vm, Duration hold);
 Request thaw(std::string vm);
 Request remove(std::string vm, bool purge = false, bool stop = false);
 Request undelete(std::string vm, std::string new_name = {});
+// A filter finds nothing here: its language is the API's.
+Request bulk(model::BulkVms request, bool dry_run = false);
 Request move(std::string vm, std::string host);
 Request describe(std::string vm, std::string description);
 Request rename(std::string vm, std::string name);

@@ -13,7 +13,7 @@ from harness import SOURCE, Daemon, SystemTest, is_alive, wait_for
 
 harness.BIN = os.path.join(os.environ.get("RUCHE_DEV_BUILD", os.path.join(SOURCE, "build", "dev")), "bin")
 
-MOST_COMMITS = 12
+MOST_COMMITS = 16
 
 
 class KillSweep(SystemTest):
@@ -109,6 +109,30 @@ class KillSweep(SystemTest):
             self.assertIn(self.daemon.state(name), allowed)
 
         self.sweep(self.make, lambda name: self.ask("POST", f"/v1/vms/{name}/start?wait=60s", {}), accept)
+
+    def test_bulk(self):
+        def prepare(name):
+            # Not sooner: the daemon of the round before may still be about to die.
+            for old in others:
+                self.daemon.ruche("vm", "delete", old, "--stop", "--purge")
+            others[:] = [name + "-b"]
+            self.make(name)
+            self.make(name + "-b")
+
+        def accept(name, died):
+            # What was accepted is brought to its end, for both; what was not has not begun.
+            tasks = self.daemon.api("GET", "/v1/tasks?filter=method=vm.bulk&sort=-created_at&limit=1").json
+            mine = [t for t in tasks["items"] if t["id"] not in seen]
+            seen.update(t["id"] for t in mine)
+            expected = "running" if mine or not died else "stopped"
+            self.assertEqual([t["state"] for t in mine], ["done"] * len(mine))
+            self.assertEqual([self.daemon.state(name), self.daemon.state(name + "-b")], [expected] * 2)
+            parts = self.daemon.api("GET", "/v1/tasks?limit=1000").json["items"]
+            self.assertEqual(sum(p.get("parent") in [t["id"] for t in mine] for p in parts), 2 * len(mine))
+
+        seen, others = set(), []
+        self.sweep(prepare, lambda name: self.ask("POST", "/v1/vms/bulk?wait=60s", {
+            "action": "start", "vms": [name, name + "-b"]}), accept)
 
     def test_stop(self):
         def prepare(name):

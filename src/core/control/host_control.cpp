@@ -44,6 +44,7 @@ HostControl::HostControl(Ports ports, Identity identity)
       guest_service_({writer_, identity_.id, ports_.hypervisor.capabilities(), ports_.networks,
                       pool_, ports_.sealing}),
       hardware_service_({writer_, identity_.id, ports_.hypervisor.capabilities(), ports_.networks}),
+      bulk_steps_({writer_, [this] { return guest_service_.site(); }}),
       image_service_({writer_, identity_.id, ports_.builder.recipes()}),
       upload_service_({writer_, pool_, ports_.log, identity_.id}),
       datastore_service_({writer_, identity_.id}),
@@ -57,6 +58,7 @@ HostControl::HostControl(Ports ports, Identity identity)
   engine_.add(image_steps_);
   engine_.add(guest_steps_);
   engine_.add(hardware_steps_);
+  engine_.add(bulk_steps_);
 }
 
 HostControl::~HostControl() = default;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "core/guests/bulk_steps.hpp"
 #include "core/guests/guest_agent.hpp"
 #include "core/guests/guest_service.hpp"
 #include "core/guests/guest_steps.hpp"
@@ -116,6 +117,7 @@ class HostControl {
   TaskService task_service_;
   GuestService guest_service_;
   HardwareService hardware_service_;
+  BulkSteps bulk_steps_;
   ImageService image_service_;
   UploadService upload_service_;
   DatastoreService datastore_service_;

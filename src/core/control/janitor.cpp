@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 
 #include "core/guests/plans.hpp"
 
@@ -10,6 +11,7 @@ namespace ruche::core {
 namespace {
 constexpr Duration kInterval{60'000};
 constexpr std::size_t kKeptTasks = 1000;
+constexpr std::size_t kKeptWithParts = 10'000;  // of a task for many guests each one counts
 constexpr std::size_t kMostPerCommit = 50;
 constexpr std::int64_t kIdempotencyMs = 24LL * 3600 * 1000;
 constexpr std::int64_t kHistoryMs = 400LL * 24 * 3600 * 1000;
@@ -83,15 +85,43 @@ Async<void> Janitor::purge_recycled() {
   }
 }
 
-Async<void> Janitor::retire_tasks() {
-  // Ids grow with time, so the first ended ones are the oldest.
-  std::vector<model::Task> ended;
-  for (const auto& [id, task] : parts_.writer.inventory().tasks()) {
-    const bool own = task->value.host == parts_.self;
-    if (own && !model::is_open(task->value.state)) ended.push_back(task->value);
+// The parts of a task tell what became of it, and that they were begun at all: they stay as long as
+// it does, on whatever host they are, and go when it is gone.
+std::vector<model::Task> Janitor::tasks_to_retire() const {
+  const auto& tasks = parts_.writer.inventory().tasks();
+  std::map<Uuid, std::size_t> parts;
+  std::vector<model::Task> whole;  // ids grow with time, so the first ended ones are the oldest
+  std::vector<model::Task> retired;
+  std::size_t count = 0;
+  for (const auto& [id, stored] : tasks) {
+    const auto& task = stored->value;
+    const bool orphan = task.parent && !tasks.contains(task.parent->value);
+    if (task.parent && !orphan) ++parts[task.parent->value];
+    if (task.host != parts_.self || model::is_open(task.state)) continue;
+    if (orphan) retired.push_back(task);
+    if (!task.parent) whole.push_back(task);
   }
-  if (ended.size() <= kKeptTasks) co_return;
-  ended.resize(std::min(ended.size() - kKeptTasks, kMostPerCommit));
+  for (const auto& task : whole) count += 1 + parts[task.id.value];
+  std::size_t kept = whole.size();
+  for (const auto& task : whole) {
+    if (kept <= kKeptTasks && count <= kKeptWithParts) break;
+    --kept;
+    count -= 1 + parts[task.id.value];
+    retired.push_back(task);
+  }
+  return retired;
+}
+
+Async<void> Janitor::retire_tasks() {
+  const auto all = tasks_to_retire();
+  for (std::size_t begin = 0; begin < all.size(); begin += kMostPerCommit) {
+    const auto end = std::min(all.size(), begin + kMostPerCommit);
+    co_await retire({all.begin() + static_cast<std::ptrdiff_t>(begin),
+                     all.begin() + static_cast<std::ptrdiff_t>(end)});
+  }
+}
+
+Async<void> Janitor::retire(std::vector<model::Task> ended) {
   for (const auto& task : ended) {
     ports::HistoryRecord record;
     record.kind = "task";

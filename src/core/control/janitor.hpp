@@ -1,6 +1,6 @@
 // Keeps the store small: empties the recycle bin, moves ended tasks beyond the last thousand into
-// the history, drops idempotency records that are a day old and whose task is gone, and gives up
-// uploads that stand still.
+// the history with their parts, drops idempotency records that are a day old and whose task is
+// gone, and gives up uploads that stand still.
 #pragma once
 
 #include "core/identity/identity_service.hpp"
@@ -33,7 +33,9 @@ class Janitor {
   Async<void> clean();
   bool trusts_the_time();
   Async<void> purge_recycled();
+  std::vector<model::Task> tasks_to_retire() const;
   Async<void> retire_tasks();
+  Async<void> retire(std::vector<model::Task> ended);
   Async<void> drop_idempotency_records();
 
   Parts parts_;

@@ -139,6 +139,16 @@ Async<Accepted> GuestService::undelete(Caller caller, model::UndeleteVm request)
   co_return co_await accept(parts_.writer, std::move(caller),
                             [&](Draft& draft) { return plans::undelete(draft, request); });
 }
+Async<Accepted> GuestService::bulk(Caller caller, model::BulkVms request, plans::FindGuests find) {
+  auto accepted = co_await accept(parts_.writer, std::move(caller), [&](Draft& draft) {
+    return plans::for_each(draft, site(), request, find);
+  });
+  if (accepted.dry_run) {
+    Draft draft(parts_.writer.inventory(), parts_.writer.clock(), parts_.writer.random());
+    accepted.parts = plans::plan_parts(draft, site(), accepted.task);
+  }
+  co_return accepted;
+}
 Async<Accepted> GuestService::move(Caller caller, model::MoveVm request) {
   co_return co_await accept(parts_.writer, std::move(caller),
                             [&](Draft& draft) { return plans::move(draft, request); });

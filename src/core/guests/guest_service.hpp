@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 
+#include "core/guests/plan_bulk.hpp"
 #include "core/guests/plans.hpp"
 #include "core/inventory/writer.hpp"
 #include "core/storage/datastore_pool.hpp"
@@ -42,16 +43,18 @@ class GuestService {
   Async<Accepted> thaw(Caller caller, model::VmRef request);
   Async<Accepted> remove(Caller caller, model::DeleteVm request);
   Async<Accepted> undelete(Caller caller, model::UndeleteVm request);
+  // One task for many guests, which makes a task for each (ADR 18).
+  Async<Accepted> bulk(Caller caller, model::BulkVms request, plans::FindGuests find);
   Async<Accepted> move(Caller caller, model::MoveVm request);
   // Changes the document; hardware of a running guest is refused until live changes exist. The
   // callback edits (a merge patch in the API); it throws on a bad patch.
   Async<Accepted> edit(Caller caller, std::string vm, std::function<void(model::VmEdit&)> change);
 
- private:
   plans::Site site() const {
     return {parts_.self, parts_.capabilities, parts_.networks.capabilities()};
   }
 
+ private:
   Async<model::GuestId> guest_called(ports::FoundGuests& files, std::string reference) const;
 
   Parts parts_;

@@ -195,10 +195,8 @@ Proposal remove(Draft& draft, const model::DeleteVm& request) {
   return propose(record, "vm.delete", "Purge", {Facet::existence}, std::move(plan));
 }
 
-namespace {
-
 // A guest that lives may have the name of one that was deleted: the deleted one is meant.
-const GuestRecord& find_deleted(const Draft& draft, const std::string& reference) {
+const GuestRecord* latest_deleted(const Draft& draft, const std::string& reference) {
   const GuestRecord* latest = nullptr;
   for (const auto& [id, record] : draft.inventory().guests()) {
     if (!record->complete() || !record->spec->value.deleted_at) continue;
@@ -206,7 +204,13 @@ const GuestRecord& find_deleted(const Draft& draft, const std::string& reference
     const auto when = *record->spec->value.deleted_at;
     if (!latest || *latest->spec->value.deleted_at < when) latest = record.get();
   }
-  if (latest) return *latest;
+  return latest;
+}
+
+namespace {
+
+const GuestRecord& find_deleted(const Draft& draft, const std::string& reference) {
+  if (const auto* latest = latest_deleted(draft, reference)) return *latest;
   const auto& guest = find_guest(draft, reference).spec->value;
   throw Error(Reason::wrong_state, fmt::format("{} is not in the recycle bin", guest.name));
 }

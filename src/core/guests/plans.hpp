@@ -43,6 +43,9 @@ void unwrap(std::expected<void, Error> checked);
 // The guest that a reference means; no_such_object with a remedy.
 const GuestRecord& find_guest(const Draft& draft, const std::string& reference,
                               bool deleted = false);
+// The one in the recycle bin that has this name or id, the last deleted one; null when there is
+// none.
+const GuestRecord* latest_deleted(const Draft& draft, const std::string& reference);
 model::GuestState state_of(const GuestRecord& record);
 // Reserves on the owner's ledger and wishes it on; part of every start.
 void reserve_for_start(Draft& draft, const Site& site, const model::Guest& guest,

@@ -65,8 +65,9 @@ model::GuestStatus& Draft::guest_status(model::GuestId id) {
 
 const Draft::Slot* Draft::placement_slot(Uuid object) const {
   // A placement's key names its host, which changes with a move: the draft's own one comes first.
+  const auto id = to_text(object);
   for (const auto& [key, slot] : slots_) {
-    if (!key.starts_with("placements/") || !key.ends_with(to_text(object)) || !slot.value) continue;
+    if (!key.starts_with("placements/") || !key.ends_with(id) || !slot.value) continue;
     return &slot;
   }
   return nullptr;
@@ -204,6 +205,12 @@ std::string shortened(std::string text) {
 
 }  // namespace
 
+void Draft::clear() {
+  slots_.clear();
+  depended_.clear();
+  record_.reset();
+}
+
 void Draft::record(model::HostId host, model::AuditRecord record) {
   record_ = {host, std::move(record)};
 }
@@ -247,8 +254,7 @@ ports::Commit Draft::take() {
   for (const auto& key : depended_) {
     if (!slots_.contains(key)) commit.compares.push_back({key, inventory_.key_revision(key)});
   }
-  slots_.clear();
-  depended_.clear();
+  clear();
   return commit;
 }
 

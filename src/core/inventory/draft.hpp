@@ -72,6 +72,8 @@ class Draft {
   void record(model::HostId host, model::AuditRecord record);
 
   bool empty() const { return slots_.empty(); }
+  // As if nothing had been written yet.
+  void clear();
   // The commit; documents are encoded here.
   ports::Commit take();
 

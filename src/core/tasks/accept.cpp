@@ -37,6 +37,7 @@ const model::Task* find_task(const Inventory& inventory, model::TaskId id) {
 }
 
 void claim(Draft& draft, const Proposal& proposal, model::TaskId task) {
+  if (proposal.claims.empty()) return;
   auto& placement = draft.placement(proposal.object.id);
   for (const auto& held : placement.claims) {
     const auto in_the_way = [&](Facet wanted) { return conflicts(wanted, held.facet); };
@@ -63,6 +64,7 @@ model::Task make_task(Draft& draft, const Caller& caller, const Proposal& propos
   task.claims = proposal.claims;
   task.host = proposal.host;
   task.user = caller.user;
+  task.parent = proposal.parent;
   task.plan = proposal.plan;
   task.created_at = draft.now();
   return task;
@@ -95,6 +97,17 @@ Async<std::optional<Accepted>> replay(Writer& writer, const Caller& caller) {
 
 }  // namespace
 
+model::Task add_task(Draft& draft, const Caller& caller, const Proposal& proposal) {
+  model::Task task = make_task(draft, caller, proposal);
+  claim(draft, proposal, task.id);
+  auto record = audit_record(caller, proposal.method, proposal.object);
+  record.task = task.id;
+  record.outcome = model::AuditOutcome::accepted;
+  draft.record(proposal.host, std::move(record));
+  draft.create(keys::task(task.id), task);
+  return task;
+}
+
 Async<Accepted> accept(Writer& writer, Caller caller, std::function<Proposal(Draft&)> propose) {
   co_await writer.inventory().ready();
   auto replayed = co_await replay(writer, caller);
@@ -104,9 +117,7 @@ Async<Accepted> accept(Writer& writer, Caller caller, std::function<Proposal(Dra
   accepted.dry_run = caller.dry_run;
   if (caller.dry_run) {
     Draft draft(writer.inventory(), writer.clock(), writer.random());
-    const Proposal proposal = propose(draft);
-    claim(draft, proposal, {});
-    accepted.task = make_task(draft, caller, proposal);
+    accepted.task = add_task(draft, caller, propose(draft));
     co_return accepted;
   }
   const auto key = keys::idempotency(caller.user, caller.idempotency_key);
@@ -115,18 +126,9 @@ Async<Accepted> accept(Writer& writer, Caller caller, std::function<Proposal(Dra
     twin_was_first =
         !caller.idempotency_key.empty() && draft.inventory().key_revision(key) != ports::Revision{};
     if (twin_was_first) return;
-    const Proposal proposal = propose(draft);
-    model::Task task = make_task(draft, caller, proposal);
-    claim(draft, proposal, task.id);
-    if (!caller.idempotency_key.empty()) {
-      draft.create(key, IdempotencyRecord{caller.request_fingerprint, task.id, draft.now()});
-    }
-    accepted.task = task;
-    auto record = audit_record(caller, proposal.method, proposal.object);
-    record.task = task.id;
-    record.outcome = model::AuditOutcome::accepted;
-    draft.record(proposal.host, std::move(record));
-    draft.create(keys::task(task.id), std::move(task));
+    accepted.task = add_task(draft, caller, propose(draft));
+    if (caller.idempotency_key.empty()) return;
+    draft.create(key, IdempotencyRecord{caller.request_fingerprint, accepted.task.id, draft.now()});
   });
   if (twin_was_first) replayed = co_await replay(writer, caller);
   if (replayed) co_return std::move(*replayed);

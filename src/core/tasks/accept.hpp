@@ -20,12 +20,17 @@ struct Proposal {
   std::vector<model::Step> plan;
   bool cancel_holders = false;  // --force: tasks in the way are asked to end
   std::optional<model::TaskId> id;  // of the task, where a document of the commit names it
+  std::optional<model::TaskId> parent;  // the task for several objects that this is a part of
 };
 
 // Runs `propose` on a draft (it plans, checks, allocates), adds the task and its claims, commits.
 // A reused idempotency key answers the earlier task. A dry run plans and checks, then drops the
 // draft. Throws what `propose` throws, `claimed` with the task in the way.
 Async<Accepted> accept(Writer& writer, Caller caller, std::function<Proposal(Draft&)> propose);
+
+// Writes a task into a draft: its claims, its document and the record of who asked. Throws
+// `claimed`. A proposal without claims may be about an object that has no placement.
+model::Task add_task(Draft& draft, const Caller& caller, const Proposal& proposal);
 
 // Who asked for what, for Draft::record.
 model::AuditRecord audit_record(const Caller& caller, std::string method,

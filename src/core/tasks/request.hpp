@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "model/identity.hpp"
 #include "model/task.hpp"
@@ -22,6 +23,8 @@ struct Caller {
 
 struct Accepted {
   model::Task task;          // complete with its plan, also for a dry run
+  // Of a dry run of a task for several objects: the part of each; those that refuse have failed.
+  std::vector<model::Task> parts;
   ports::Revision revision;  // the inventory has reached it; 0 for a dry run
   bool dry_run = false;
   bool replayed = false;     // the idempotency key had been used for this very request

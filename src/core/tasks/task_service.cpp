@@ -140,6 +140,11 @@ struct Describe {
     return fmt::format("forget the datastore {}; its files stay",
                        datastore_name(inventory, s.datastore));
   }
+  std::string operator()(const model::RunForEach& s) const {
+    const auto count = s.guests.size();
+    return fmt::format("{} {} with a task of its own", enum_name(s.order.action),
+                       count == 1 ? "a VM" : fmt::format("each of {} VMs", count));
+  }
 };
 
 }  // namespace

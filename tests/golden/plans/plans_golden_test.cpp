@@ -8,6 +8,7 @@
 #include <regex>
 #include <set>
 
+#include "core/guests/plan_bulk.hpp"
 #include "core/guests/plans.hpp"
 #include "core/tasks/task_service.hpp"
 #include "golden.hpp"
@@ -103,6 +104,16 @@ FoundGuest found_web1(const Inventory& inventory, bool known_image) {
   return found;
 }
 
+// The filter name=web1 finds that guest, every other finds none.
+Proposal bulk(const PlanCase& wanted, const plans::Site& site, Draft& draft) {
+  const auto find = [&](const std::string& filter, bool) {
+    std::vector<model::GuestId> found;
+    if (filter == "name=web1") found.push_back(plans::find_guest(draft, "web1").spec->value.id);
+    return found;
+  };
+  return plans::for_each(draft, site, as<model::BulkVms>(wanted), find);
+}
+
 Proposal propose(const PlanCase& wanted, World& world, Draft& draft) {
   const plans::Site site{world.alpha().self(), world.machines().capabilities, {}};
   if (wanted.plan == "create")
@@ -122,6 +133,7 @@ Proposal propose(const PlanCase& wanted, World& world, Draft& draft) {
   if (wanted.plan == "delete") return plans::remove(draft, as<model::DeleteVm>(wanted));
   if (wanted.plan == "undelete") return plans::undelete(draft, as<model::UndeleteVm>(wanted));
   if (wanted.plan == "move") return plans::move(draft, as<model::MoveVm>(wanted));
+  if (wanted.plan == "bulk") return bulk(wanted, site, draft);
   if (wanted.plan == "edit") {
     const auto change = [&](model::VmEdit& edit) {
       const auto patched =
