@@ -116,6 +116,10 @@ void add_flag(BoundMethod& bound, const FieldInfo& field) {
   if (field.options.required) slot.option->required();
 }
 
+void add_dry_run(BoundMethod& bound) {
+  bound.app->add_flag("--dry-run", bound.task.dry_run, "Show what would go, change nothing.");
+}
+
 void add_task_options(BoundMethod& bound) {
   CLI::App& app = *bound.app;
   TaskOptions& task = bound.task;
@@ -131,7 +135,9 @@ void add_task_options(BoundMethod& bound) {
       ->group(kGroup);
   const methods::Method& method = *bound.method;
   const auto many = bulk_action(method);
-  if (method.request().find_field("purge") != nullptr || (many && is_destructive(*many))) {
+  const bool loses_data =
+      method.request().find_field("purge") != nullptr || method.id == "vm.disk.remove";
+  if (loses_data || (many && is_destructive(*many))) {
     app.add_flag("-y,--yes", task.yes, "Do not ask.")->group(kGroup);
   }
   if (method.patch || method.verb == methods::Verb::delete_) {
@@ -225,6 +231,7 @@ void add_method(Tree& tree, const methods::Method& method) {
   add_fields(bound);
   if (bulk_action(method)) add_bulk_options(bound);
   if (method.answer == methods::Answer::task) add_task_options(bound);
+  if (method.dry_runs) add_dry_run(bound);
   if (method.id == kImport) {
     bound.app->add_flag("--upload", bound.send,
                         "Send the file from this machine; the path is one of this machine's.");

@@ -252,6 +252,7 @@ Async<void> Session::run_list(MethodCommand command) {
 }
 
 Async<void> Session::run_value(MethodCommand command) {
+  if (command.task.dry_run) command.arguments.query.emplace_back("dry_run", "true");
   const auto response = co_await client_.call(*command.method, std::move(command.arguments));
   warn_if_stale(response);
   if (command.method->id == "host.check") co_return print_check(response.body);
@@ -269,6 +270,7 @@ Async<void> Session::run_value(MethodCommand command) {
   }
   AnyObject object(command.method->result());
   decode_or_throw(object, response.body);
+  if (command.task.dry_run) print("This would go:\n");
   print(details_text(object.type(), object.get(), look()));
 }
 
@@ -305,10 +307,15 @@ bool Session::confirmed(const MethodCommand& command) const {
   const bool purge = std::any_of(query.begin(), query.end(), [](const auto& parameter) {
     return parameter.first == "purge" && parameter.second == "true";
   });
-  if (!purge || command.task.yes || command.task.dry_run) return true;
+  const bool disk = command.method->id == "vm.disk.remove";
+  if (!(purge || disk) || command.task.yes || command.task.dry_run) return true;
   if (!can_ask()) return true;
-  return agreed(
-      fmt::format("Delete {} and its disks for good?", command.arguments.path.front().second));
+  const auto& path = command.arguments.path;
+  if (disk) {
+    return agreed(fmt::format("Remove {} of {} and what is on it for good?", path.back().second,
+                              path.front().second));
+  }
+  return agreed(fmt::format("Delete {} and its disks for good?", path.front().second));
 }
 
 bool Session::agreed(const std::string& question) const {

@@ -122,7 +122,7 @@ CommonQuery take_common_query(const methods::Method& method, net::Query& query) 
       common.wait = parse_wait(value);
       return true;
     }
-    if (name == "dry_run" && method.answer == methods::Answer::task) {
+    if (name == "dry_run" && method.takes_dry_run()) {
       common.dry_run = parse_flag(name, value);
       return true;
     }

@@ -187,6 +187,25 @@ TEST_F(IdentityTest, TokensOfOthersAreNotSeen) {
   EXPECT_EQ(stranger("POST", "/v1/tokens", R"({"name": "x", "user": "bob"})", session).status, 403);
 }
 
+TEST_F(IdentityTest, ADryRunOfADeletionLeavesEverythingThere) {
+  const auto token = log_in();
+  const auto session = stranger("POST", "/v1/tokens", R"({"name": "ci"})", token);
+  ASSERT_EQ(session.status, 200) << session.body;
+  EXPECT_EQ(stranger("DELETE", "/v1/tokens/ci?dry_run=true", {}, token).status, 200);
+  EXPECT_EQ(root("DELETE", "/v1/users/alice?dry_run=true").status, 200);
+  EXPECT_EQ(root("GET", "/v1/users/alice").status, 200);
+  EXPECT_EQ(stranger("DELETE", "/v1/tokens/ci", {}, token).status, 200);
+  // What the real one would refuse is refused.
+  EXPECT_EQ(stranger("DELETE", "/v1/tokens/ci?dry_run=true", {}, token).status, 404);
+}
+
+TEST_F(IdentityTest, EveryDeletionHasADryRun) {
+  for (const auto& method : methods::all()) {
+    if (method.verb != methods::Verb::delete_ || method.id == "session.delete") continue;
+    EXPECT_TRUE(method.takes_dry_run()) << method.id;
+  }
+}
+
 TEST_F(IdentityTest, TheAuditTellsWhoWhatAndFromWhereWithoutSecrets) {
   const auto token = log_in();
   stranger("POST", "/v1/sessions", kWrong);

@@ -85,9 +85,11 @@ std::string parameters(const Method& method, Schemas& schemas) {
                        "Wait at most this long for the task's end: 500ms, 30s, 5m.",
                        R"({"type":"string","examples":["30s"]})"));
   }
-  if (method.answer == Answer::task) {
+  if (method.takes_dry_run()) {
     out.item(parameter("dry_run", "query", false, "Check and plan everything, change nothing.",
                        R"({"type":"boolean"})"));
+  }
+  if (method.answer == Answer::task) {
     out.item(parameter("Idempotency-Key", "header", false,
                        "The same key with the same request answers with the first one's task.",
                        R"({"type":"string","maxLength":128})"));

@@ -224,7 +224,7 @@ Async<void> ApiServer::State::answer(net::HttpExchange& exchange, const std::str
   if (parts.inventory.is_stale()) call.mark_stale();
   if (match.method->verb != methods::Verb::get) parts.audit.check_room(match.method->urgent);
   if (!match.method->raw_body) co_await call.read_body();
-  if (match.method->recorded_first) co_await tell(call);
+  if (match.method->recorded_first && !call.common().dry_run) co_await tell(call);
   const auto& handler = registry.at(match.method->id);
   const bool goes_on = match.method->answer == methods::Answer::event_stream ||
                        match.method->answer == methods::Answer::websocket;

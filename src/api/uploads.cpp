@@ -108,7 +108,7 @@ Async<void> remove(Call& call, Context& context) {
   auto upload = uploads.find(uploader(call), request.upload);
   const auto offset = co_await uploads.offset(upload);
   const auto view = view_of(context, {upload, offset});
-  co_await uploads.remove(std::move(upload));
+  co_await uploads.remove(std::move(upload), call.common().dry_run);
   co_await respond_value(call, view);
 }
 

@@ -64,6 +64,7 @@ TEST_F(Uploads, BelongToWhoBeganThem) {
   EXPECT_TRUE(get<UploadPage>("/v1/uploads").items.empty());
   authenticator.role = methods::Role::administrator;
   EXPECT_EQ(get<UploadPage>("/v1/uploads").items.size(), 1u);
+  EXPECT_EQ(ask("DELETE", path + "?dry_run=true").status, 200);
   EXPECT_EQ(ask("DELETE", path).status, 200);
   EXPECT_TRUE(get<UploadPage>("/v1/uploads").items.empty());
 }

@@ -56,6 +56,7 @@ struct Method {
   const TypeInfo& (*page)() = nullptr;  // of a list: Page<Item>, for clients that decode it
   bool patch = false;  // the body is a merge patch (RFC 7396) into the request type
   bool waits = false;  // takes ?wait= although it makes no task
+  bool dry_runs = false;  // takes ?dry_run= although it makes no task; the answer is the same
   std::string_view media = {};  // of an answer of bytes: image/png
   // Changes or opens something without a commit that could carry its audit record: the record is
   // written before it is done.
@@ -75,6 +76,7 @@ struct Method {
   bool has_body() const { return verb != Verb::get && verb != Verb::delete_ && !raw_body; }
   // The names in braces, in the path's order.
   std::vector<std::string_view> path_parameters() const;
+  bool takes_dry_run() const { return dry_runs || answer == Answer::task; }
   bool takes_wait() const { return waits || answer == Answer::task; }
 };
 

@@ -63,6 +63,7 @@ std::vector<Method> upload_methods() {
           .verb = Verb::delete_,
           .path = "/v1/uploads/{upload}",
           .role = Role::operator_,
+          .dry_runs = true,
           .recorded_first = true,
           .summary = "Delete an upload",
           .description = "Refused while it is being imported. Answers what it was.",

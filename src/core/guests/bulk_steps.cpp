@@ -56,6 +56,7 @@ void throw_if_some_failed(const Inventory& inventory, const model::Task& task) {
 struct BulkSteps::Member {
   model::GuestId guest;
   model::TaskId task;
+  std::string key;  // of that task; asked for often
 };
 
 bool BulkSteps::handles(const model::Step& step) const {
@@ -73,13 +74,16 @@ Async<Observation> BulkSteps::observe(const model::Step&, const StepContext&) {
 BulkSteps::Members BulkSteps::members_of(const model::Task& task, const RunForEach& each) const {
   Members members;
   members.reserve(each.guests.size());
-  for (const auto guest : each.guests) members.push_back({guest, part_id(task.id, guest.value)});
+  for (const auto guest : each.guests) {
+    const auto id = part_id(task.id, guest.value);
+    members.push_back({guest, id, keys::task(id)});
+  }
   return members;
 }
 
 // A document that cannot be read was written all the same.
 bool BulkSteps::is_begun(const Member& member) const {
-  return parts_.writer.inventory().key_revision(keys::task(member.task)) != ports::Revision{};
+  return parts_.writer.inventory().key_revision(member.key) != ports::Revision{};
 }
 
 bool BulkSteps::is_open(const Member& member) const {

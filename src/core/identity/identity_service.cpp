@@ -181,8 +181,16 @@ Async<void> IdentityService::edit_user(Caller caller, std::string reference,
   if (hash) lockout_.unlock(seen.name);
 }
 
+Async<void> IdentityService::change(const Caller& caller, std::function<void(Draft&)> write) {
+  if (caller.dry_run) {
+    co_await parts_.writer.rehearse(std::move(write));
+  } else {
+    co_await parts_.writer.transact(std::move(write));
+  }
+}
+
 Async<void> IdentityService::remove_user(Caller caller, model::UserRef request) {
-  co_await parts_.writer.transact([&](Draft& draft) {
+  co_await change(caller, [&](Draft& draft) {
     const auto user = user_named(draft.inventory(), request.user);
     check_last_administrator(caller, draft.inventory(), user, nullptr);
     end_sessions(draft, user.id);
@@ -362,7 +370,7 @@ const model::ApiToken& IdentityService::find_token(const Caller& caller, const I
 Async<model::ApiToken> IdentityService::remove_token(Caller caller, model::TokenRef request,
                                                      std::optional<model::UserId> asker) {
   model::ApiToken token;
-  co_await parts_.writer.transact([&](Draft& draft) {
+  co_await change(caller, [&](Draft& draft) {
     token = find_token(caller, draft.inventory(), request.token, asker);
     draft.record(parts_.self,
                  audit_record(caller, "token.delete",

@@ -81,6 +81,9 @@ class IdentityService {
                                     const std::string& reference,
                                     std::optional<model::UserId> asker) const;
 
+  // As the caller wants it: for good, or as a dry run.
+  Async<void> change(const Caller& caller, std::function<void(Draft&)> write);
+
   Parts parts_;
   Lockout lockout_;
 };

@@ -151,9 +151,9 @@ Async<Bytes> UploadService::write(model::Upload upload, Bytes offset, Pieces nex
   co_return co_await files.flush(upload.id.value);
 }
 
-Async<void> UploadService::remove(model::Upload upload) {
+Async<void> UploadService::remove(model::Upload upload, bool dry_run) {
   const auto id = upload.id;
-  co_await parts_.writer.transact([&](Draft& draft) {
+  const auto forget = [&](Draft& draft) {
     const auto& uploads = draft.inventory().uploads();
     const auto found = uploads.find(id.value);
     if (found == uploads.end()) return;
@@ -165,7 +165,9 @@ Async<void> UploadService::remove(model::Upload upload) {
     }
     draft.upload(id);  // compared: it may be taken for an import just now
     draft.erase(keys::upload(id));
-  });
+  };
+  if (dry_run) co_return co_await parts_.writer.rehearse(forget);
+  co_await parts_.writer.transact(forget);
   // Killed before this, the janitor finds a file that belongs to nothing.
   const auto driver = parts_.pool.driver(upload.datastore);
   co_await driver->incoming().remove(id.value);

@@ -40,7 +40,7 @@ class UploadService {
   // claimed while it is being imported, and what `next` throws.
   using Pieces = std::function<Async<std::optional<std::string>>()>;
   Async<Bytes> write(model::Upload upload, Bytes offset, Pieces next);
-  Async<void> remove(model::Upload upload);
+  Async<void> remove(model::Upload upload, bool dry_run = false);
   // Throws wrong_state unless everything is there.
   Async<void> require_complete(model::Upload upload);
 

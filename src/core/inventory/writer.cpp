@@ -39,6 +39,12 @@ Async<ports::Revision> Writer::transact(std::function<void(Draft&)> write) {
   co_return co_await transact_in_turn(write);
 }
 
+Async<void> Writer::rehearse(std::function<void(Draft&)> write) {
+  co_await inventory_.ready();
+  Draft draft(inventory_, clock_, random_);
+  write(draft);
+}
+
 Async<ports::Revision> Writer::insist(std::function<void(Draft&)> write) {
   Duration pause = kRetryPause;
   while (true) {

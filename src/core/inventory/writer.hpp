@@ -20,7 +20,9 @@ class Writer {
   // commits nothing. Errors: what `write` throws, store_unavailable (nothing happened),
   // store_outcome_unknown (the store stayed away too long to ask whether it happened).
   Async<ports::Revision> transact(std::function<void(Draft&)> write);
-  // The same, and while the store is away, or others are always first, it goes on trying until
+  // Runs `write` once, which throws to refuse, and commits nothing: a dry run.
+  Async<void> rehearse(std::function<void(Draft&)> write);
+  // As transact(), and while the store is away, or others are always first, it goes on trying until
   // cancelled: for the effects of what already happened in the world. `write` may run again after
   // its changes were written, so it looks whether they still make sense.
   Async<ports::Revision> insist(std::function<void(Draft&)> write);
