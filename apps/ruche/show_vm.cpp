@@ -37,6 +37,9 @@ std::string memory_of(const model::VmView& vm) {
   if (vm.spec.memory_max > vm.spec.memory) {
     text += fmt::format(", up to {}", to_text(vm.spec.memory_max));
   }
+  if (vm.spec.memory_target.count > 0) {
+    text += fmt::format(", using at most {}", to_text(vm.spec.memory_target));
+  }
   if (vm.spec.memory_min.count > 0) {
     text += fmt::format(", at least {}", to_text(vm.spec.memory_min));
   }
@@ -94,6 +97,13 @@ void add_nics(Sheet& sheet, const model::VmView& vm) {
   }
 }
 
+std::string autostart_of(const model::VmSpec& spec) {
+  std::string text = spec.autostart ? "yes" : "no";
+  if (spec.start_order > 0) text += fmt::format(" (order {})", spec.start_order);
+  if (spec.start_delay.count() > 0) text += fmt::format(", then {}", to_text(spec.start_delay));
+  return text;
+}
+
 std::string agent_of(const model::VmView& vm) {
   if (!vm.status.agent) return {};
   const auto& agent = *vm.status.agent;
@@ -128,6 +138,9 @@ std::string cloud_init_of(const model::VmView& vm) {
 std::string vm_text(const model::VmView& vm, const Look& look) {
   Sheet sheet;
   auto headline = fmt::format("{}  {}", vm.name, coloured_state(enum_name(vm.status.state), look));
+  const bool asked =
+      vm.status.pause_cause.value_or(model::PauseCause::asked) == model::PauseCause::asked;
+  if (!asked) headline += fmt::format(" ({})", enum_name(*vm.status.pause_cause));
   if (vm.status.started_at && vm.status.state == model::GuestState::running) {
     headline += fmt::format(" for {}", age_text(*vm.status.started_at, look.now));
   }
@@ -164,9 +177,9 @@ std::string vm_text(const model::VmView& vm, const Look& look) {
             fmt::format("{}, hardware version {}", vm.spec.machine_type, vm.spec.hardware_version));
   sheet.row("Accelerator", vm.status.accelerator);
   if (vm.status.pid) sheet.row("Process", fmt::format("{}  {}", *vm.status.pid, vm.status.cgroup));
-  sheet.row("Policy",
-            fmt::format("autostart {}, after a crash: {}", vm.spec.autostart ? "yes" : "no",
-                        enum_name(vm.spec.restart_policy)));
+  sheet.row("Policy", fmt::format("autostart {}, after a crash: {}", autostart_of(vm.spec),
+                                  enum_name(vm.spec.restart_policy)));
+  if (vm.spec.watchdog) sheet.row("Watchdog", enum_name(*vm.spec.watchdog));
   std::string_view title = "Tasks";
   for (const auto& claim : vm.claims) {
     const auto line = fmt::format("{} holds {}", to_text(claim.task), enum_name(claim.facet));

@@ -109,6 +109,8 @@ ApiTest::ApiTest()
               network_driver,
               pool,
               sealing}),
+      hardware(
+          {writer, host, {.machine_type = "pc-q35-10.0", .overhead = mib(64)}, network_driver}),
       images({writer, host, {{"demo", true}}}),
       uploads({writer, pool, log, host}),
       datastores({writer, host}),
@@ -168,10 +170,10 @@ void ApiTest::restart_server() {
     world.run(server_scope->join());
   }
   server_scope = std::make_unique<Scope>(world.executor(), "server");
-  server = std::make_unique<ApiServer>(Parts{*store,     inventory,     guests, images,   uploads,
-                                             datastores, networks,      tasks,  settings, identity,
-                                             audit,      hosts,         live,   progress, history,
-                                             log,        world.clock(), *asked, host,     "0.1"});
+  server = std::make_unique<ApiServer>(
+      Parts{*store,   inventory, guests,   hardware,      images, uploads, datastores,
+            networks, tasks,     settings, identity,      audit,  hosts,   live,
+            progress, history,   log,      world.clock(), *asked, host,    "0.1"});
   server_scope->spawn("server", server->run());
   world.loop().run_ready();
 }

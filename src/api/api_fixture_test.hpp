@@ -129,6 +129,7 @@ class ApiTest : public ::testing::Test {
   core::DatastorePool pool;
   sim::FakeSealing sealing{"host1"};
   core::GuestService guests;
+  core::HardwareService hardware;
   core::ImageService images;
   core::UploadService uploads;
   core::DatastoreService datastores;

@@ -1,6 +1,9 @@
 // Devices of virtual machines.
 #include "api/call.hpp"
+#include "api/live.hpp"
 #include "core/guests/hardware_service.hpp"
+#include "methods/tables.hpp"
+#include "model/device_abilities.hpp"
 
 namespace ruche::api {
 
@@ -30,12 +33,33 @@ Async<void> set_nic(Call& call, Context& context) {
   co_await respond_accepted(call, context, std::move(accepted));
 }
 
+Async<void> list_devices(Call& call, Context& context) {
+  const auto request = call.decode<model::VmRef>();
+  const auto record = find_vm(context, request.vm);
+  const methods::Page<model::DeviceView> page{model::devices_of(record->spec->value.spec), {}};
+  co_await respond_value(call, page);
+}
+
+Async<void> show_memory(Call& call, Context& context) {
+  const auto request = call.decode<model::VmRef>();
+  const auto record = find_vm(context, request.vm);
+  const auto machine = live_machine(context, *record, "memory");
+  auto* devices = machine->devices();
+  if (devices == nullptr) throw Error(Reason::host_cannot, "this hypervisor says nothing of it");
+  const auto facts = co_await devices->memory();
+  const model::MemoryView view{facts.plugged, facts.available, facts.total, facts.free,
+                               facts.usable};
+  co_await respond_value(call, view);
+}
+
 }  // namespace
 
 void add_vm_device_handlers(Registry& registry, Context& context) {
   core::HardwareService& hardware = context.parts.hardware;
   registry.add("vm.disk.set", [&context](Call& call) { return set_disk(call, context); });
   registry.add("vm.nic.set", [&context](Call& call) { return set_nic(call, context); });
+  registry.add("vm.devices", [&context](Call& call) { return list_devices(call, context); });
+  registry.add("vm.memory", [&context](Call& call) { return show_memory(call, context); });
   const auto add = [&](std::string_view id, auto accept) {
     registry.add(id, service_handler(context, hardware, accept));
   };

@@ -1,10 +1,43 @@
 // Devices of virtual machines.
 #include "methods/tables.hpp"
+#include "model/device_abilities.hpp"
 #include "model/device_requests.hpp"
 
 namespace ruche::methods {
 
 namespace {
+
+std::vector<Method> reading() {
+  return {
+      list_of<model::DeviceView>({
+          .id = "vm.devices",
+          .path = "/v1/vms/{vm}/devices",
+          .request = &type_of<model::VmRef>,
+          .summary = "List the devices of a virtual machine",
+          .description = "With what each allows, and why not: coming and going while the VM runs, "
+                         "snapshots with memory, suspending, instant clones, live migration.",
+          .command = "vm devices",
+          .examples = {{"What stands in the way of what", "ruche vm devices web1"}},
+          .columns = {{"NAME", "name"},
+                      {"KIND", "kind"},
+                      {"HOT-PLUG", "hot_plug"},
+                      {"MEMORY SNAPSHOT", "memory_snapshot"},
+                      {"SUSPEND", "suspend"},
+                      {"INSTANT CLONE", "instant_clone"},
+                      {"MIGRATE", "migrate"}},
+      }),
+      value_of<model::VmRef, model::MemoryView>({
+          .id = "vm.memory",
+          .path = "/v1/vms/{vm}/memory",
+          .summary = "Show the memory of a virtual machine",
+          .description =
+              "Of one that runs. What its own system says needs a balloon (`memory_min`) and a "
+              "driver for it, and comes a few seconds after it was first asked for.",
+          .command = "vm memory",
+          .examples = {{"At the moment", "ruche vm memory web1"}},
+      }),
+  };
+}
 
 std::vector<Method> disks() {
   return {
@@ -165,8 +198,8 @@ std::vector<Method> drives() {
 }  // namespace
 
 std::vector<Method> vm_device_methods() {
-  auto methods = disks();
-  for (const auto& part : {adapters(), drives()}) {
+  auto methods = reading();
+  for (const auto& part : {disks(), adapters(), drives()}) {
     methods.insert(methods.end(), part.begin(), part.end());
   }
   return methods;

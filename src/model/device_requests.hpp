@@ -183,4 +183,23 @@ constexpr auto describe(Type<AddDrive>) {
                               {.format = "reference"}));
 }
 
+// A guest's memory, as it is at the moment.
+struct MemoryView {
+  Bytes plugged;
+  Bytes available;
+  std::optional<Bytes> total;
+  std::optional<Bytes> free;
+  std::optional<Bytes> usable;
+};
+constexpr auto describe(Type<MemoryView>) {
+  return structure<MemoryView>(
+      "Memory", "A VM's memory at the moment.",
+      field<&MemoryView::plugged>("plugged_bytes", "What it has."),
+      field<&MemoryView::available>("available_bytes", "What its balloon leaves to it."),
+      field<&MemoryView::total>("guest_total_bytes",
+                                "What its system counts; needs a balloon and its driver."),
+      field<&MemoryView::free>("guest_free_bytes", "What its system uses for nothing."),
+      field<&MemoryView::usable>("guest_usable_bytes", "The same with caches it can drop."));
+}
+
 }  // namespace ruche::model

@@ -44,6 +44,28 @@ constexpr auto describe(Type<RestartPolicy>) {
       value(RestartPolicy::on_crash, "on-crash", "It is started again, with growing pauses."));
 }
 
+enum class GuestSystem { linux_, windows, bsd, other };
+constexpr auto describe(Type<GuestSystem>) {
+  return enumeration<GuestSystem>(
+      "GuestSystem", "What runs in a guest; it chooses defaults that suit it.",
+      value(GuestSystem::linux_, "linux", "Linux: virtio everywhere."),
+      value(GuestSystem::windows, "windows",
+            "Windows: a SATA disk and an Intel adapter, which need no driver; Hyper-V's interfaces "
+            "under KVM; the clock in local time."),
+      value(GuestSystem::bsd, "bsd", "FreeBSD and its relatives: virtio everywhere."),
+      value(GuestSystem::other, "other", "A SATA disk and an Intel adapter."));
+}
+
+enum class WatchdogAction { reset, power_off, pause, none };
+constexpr auto describe(Type<WatchdogAction>) {
+  return enumeration<WatchdogAction>(
+      "WatchdogAction", "What happens when a guest stops feeding its watchdog.",
+      value(WatchdogAction::reset, "reset", "It is reset."),
+      value(WatchdogAction::power_off, "power-off", "It is powered off."),
+      value(WatchdogAction::pause, "pause", "Its CPUs are stopped, for somebody to look."),
+      value(WatchdogAction::none, "none", "It is only told."));
+}
+
 enum class DiskBus { virtio_blk, virtio_scsi, sata, nvme };
 constexpr auto describe(Type<DiskBus>) {
   return enumeration<DiskBus>(
@@ -153,6 +175,14 @@ constexpr auto describe(Type<NicKind>) {
       value(NicKind::network, "network", "A network of the host."));
 }
 
+enum class NicModel { virtio, e1000e };
+constexpr auto describe(Type<NicModel>) {
+  return enumeration<NicModel>(
+      "NicModel", "The adapter that the guest sees.",
+      value(NicModel::virtio, "virtio", "Fast, the default of systems that have the driver."),
+      value(NicModel::e1000e, "e1000e", "Intel 82574L; nearly every system has a driver."));
+}
+
 enum class LinkState { up, down };
 constexpr auto describe(Type<LinkState>) {
   return enumeration<LinkState>("LinkState", "The cable of a network adapter.",
@@ -169,6 +199,7 @@ struct NicSpec {
   std::optional<NetworkId> network;  // of kind network
   std::string address;  // on its network: known before the guest boots, and its own until purged
   LinkState link = LinkState::up;
+  NicModel model = NicModel::virtio;
   friend bool operator==(const NicSpec&, const NicSpec&) = default;
 };
 constexpr auto describe(Type<NicSpec>) {
@@ -182,7 +213,7 @@ constexpr auto describe(Type<NicSpec>) {
       field<&NicSpec::forwards>("forwards", "Host ports that lead into the guest.",
                                 {.max_length = 64}),
       field<&NicSpec::slot>("slot", "PCI device number on the root bus.", {.read_only = true}),
-      field<&NicSpec::link>("link", "Its cable."));
+      field<&NicSpec::link>("link", "Its cable."), field<&NicSpec::model>("model", "What it is."));
 }
 
 enum class BootKind { bios, direct_kernel, uefi };
@@ -258,6 +289,7 @@ constexpr auto describe(Type<CloudInit>) {
 }
 
 struct VmSpec {
+  GuestSystem system = GuestSystem::linux_;
   std::uint32_t cpus = 1;
   std::uint32_t cpus_max = 0;  // what `cpus` can grow to while it runs; 0: no more
   std::optional<CpuTopology> topology;  // absent: one socket, cpus cores
@@ -265,6 +297,7 @@ struct VmSpec {
   Bytes memory = mib(512);
   Bytes memory_max;  // what `memory` can grow to while it runs; 0: no more
   Bytes memory_min;  // what is left to it at least when memory is taken back; 0: none is
+  Bytes memory_target;  // what it shall use at most at the moment (balloon); 0: all
   MemoryKind memory_kind = MemoryKind::private_;
   BootSpec boot;
   std::uint32_t hardware_version = 1;
@@ -276,12 +309,16 @@ struct VmSpec {
   DisplayKind display = DisplayKind::none;
   std::string generation_id;  // changes whenever the guest goes back in time or is copied
   std::optional<CloudInit> cloud_init;
+  std::optional<WatchdogAction> watchdog;  // absent: it has none
   bool autostart = false;
+  std::uint32_t start_order = 0;  // the lower the earlier; at a shutdown the higher the earlier
+  Duration start_delay{0};  // before the next one is started
   RestartPolicy restart_policy = RestartPolicy::never;
 };
 constexpr auto describe(Type<VmSpec>) {
   return structure<VmSpec>(
       "VmSpec", "The hardware and policies of a virtual machine.",
+      field<&VmSpec::system>("system", "What runs in it."),
       field<&VmSpec::cpus>("cpus", "Virtual CPUs.", {.min = 1, .max = 512}),
       field<&VmSpec::cpus_max>("cpus_max", "What `cpus` can grow to while it runs.", {.max = 512}),
       field<&VmSpec::topology>(
@@ -293,6 +330,8 @@ constexpr auto describe(Type<VmSpec>) {
       field<&VmSpec::memory_min>("memory_min_bytes",
                                  "What is left to it at least when memory is taken back from it "
                                  "(balloon); 0: it has no balloon."),
+      field<&VmSpec::memory_target>("memory_target_bytes",
+                                    "What it shall use at most at the moment (balloon); 0: all."),
       field<&VmSpec::memory_kind>("memory_kind", "How the memory is held."),
       field<&VmSpec::boot>("boot", "How it boots."),
       field<&VmSpec::hardware_version>("hardware_version", "Device mapping version.",
@@ -309,7 +348,13 @@ constexpr auto describe(Type<VmSpec>) {
                                     {.format = "uuid", .read_only = true}),
       field<&VmSpec::cloud_init>("cloud_init", "What the guest is told at its first boot.",
                                  {.read_only = true}),
+      field<&VmSpec::watchdog>("watchdog", "Its watchdog (i6300esb), and what that does."),
       field<&VmSpec::autostart>("autostart", "Start it after a boot of the host."),
+      field<&VmSpec::start_order>("start_order",
+                                  "Guests with a lower number are started earlier and shut down "
+                                  "later."),
+      field<&VmSpec::start_delay>("start_delay_ms", "Pause before the next one is started.",
+                                  {.max = 3'600'000}),
       field<&VmSpec::restart_policy>("restart_policy", "What happens after a crash."));
 }
 
@@ -395,6 +440,18 @@ constexpr auto describe(Type<GuestState>) {
       value(GuestState::broken, "broken", "What was read of it makes no sense; see last_error."));
 }
 
+enum class PauseCause { asked, no_space, panic, watchdog, other };
+constexpr auto describe(Type<PauseCause>) {
+  return enumeration<PauseCause>(
+      "PauseCause", "Why a guest's CPUs stand still.",
+      value(PauseCause::asked, "asked", "Somebody paused it."),
+      value(PauseCause::no_space, "no-space",
+            "A disk's datastore is full; it goes on by itself when there is room."),
+      value(PauseCause::panic, "panic", "Its system gave up (panic, blue screen)."),
+      value(PauseCause::watchdog, "watchdog", "It did not feed its watchdog."),
+      value(PauseCause::other, "other", "QEMU stopped it."));
+}
+
 struct DiskStatus {
   std::string name;
   std::string path;
@@ -459,6 +516,7 @@ struct GuestStatus {
   std::optional<AgentStatus> agent;
   std::optional<Timestamp> thaw_at;  // its file systems are frozen until then at the latest
   std::optional<RunningHardware> running;  // while it has a process
+  std::optional<PauseCause> pause_cause;  // while it is paused
 };
 constexpr auto describe(Type<GuestStatus>) {
   return structure<GuestStatus>(
@@ -476,7 +534,8 @@ constexpr auto describe(Type<GuestStatus>) {
       field<&GuestStatus::crashes>("crashes", "Crashes since the last wished start."),
       field<&GuestStatus::agent>("agent", "What its agent says."),
       field<&GuestStatus::thaw_at>("thaw_at", "Its file systems are frozen, at most until then."),
-      field<&GuestStatus::running>("running", "The hardware that its process has."));
+      field<&GuestStatus::running>("running", "The hardware that its process has."),
+      field<&GuestStatus::pause_cause>("pause_cause", "Why its CPUs stand still."));
 }
 
 }  // namespace ruche::model

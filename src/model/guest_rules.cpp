@@ -12,6 +12,7 @@ namespace {
 
 using Check = std::expected<void, Error>;
 
+constexpr Bytes kLeastThatGrows = mib(256);
 constexpr Bytes kMostMemory = gib(64 << 10);  // what x86-64 addresses with 46 bits
 
 Check refuse(Reason reason, std::string message, std::string field) {
@@ -64,6 +65,24 @@ Check check_memory_range(const VmSpec& spec) {
   if (most.count > 0 && odd != 0) {
     return refuse(Reason::memory_not_aligned,
                   "memory is added in blocks of " + to_text(kMemoryBlock), "/memory_max_bytes");
+  }
+  // Linux keeps 64 MiB free for devices of 32 bits (swiotlb) where memory may lie above 4 GiB,
+  // which is where it is added; with 128 MiB it does not come up.
+  if (most.count > 0 && spec.memory < kLeastThatGrows) {
+    return refuse(
+        Reason::out_of_range,
+        fmt::format("memory that can grow begins with at least {}", to_text(kLeastThatGrows)),
+        "/memory_bytes");
+  }
+  if (spec.memory_target.count > 0 &&
+      (spec.memory_min.count == 0 || spec.memory_target < spec.memory_min ||
+       spec.memory_target > spec.memory)) {
+    return refuse(Reason::out_of_range,
+                  spec.memory_min.count == 0
+                      ? "memory can only be taken back where memory_min says what stays"
+                      : fmt::format("memory_target lies between memory_min, {}, and its {}",
+                                    to_text(spec.memory_min), to_text(spec.memory)),
+                  "/memory_target_bytes");
   }
   if (spec.memory_min > spec.memory) {
     return refuse(Reason::out_of_range,

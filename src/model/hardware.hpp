@@ -6,8 +6,8 @@
 // the root bus is the `slot`. Number 0 is the host bridge and 31 the chipset; 1 and 2 are kept for
 // the random number generator and the SCSI controller, 28 to 30 for the display (which is on the
 // root bus itself), the USB controller and the agent's channel, 27 for memory that
-// is added, 26 for the balloon. What `slot` means for
-//   a virtio-blk disk, an NVMe disk, a NIC: the root port's number, 3 to 25;
+// is added, 26 for the balloon, 24 for the watchdog (on the root bus itself). What `slot` means for
+//   a virtio-blk disk, an NVMe disk, a NIC: the root port's number, 3 to 23;
 //   a virtio-scsi disk:          SCSI target + 1;
 //   a SATA disk, a CD-ROM drive: port + 1, 1 to 5.
 // The seed is the last target of the SCSI controller.
@@ -30,12 +30,13 @@ namespace ruche::model {
 inline constexpr std::uint32_t kRandomSlot = 1;
 inline constexpr std::uint32_t kScsiSlot = 2;
 inline constexpr std::uint32_t kFirstFreeSlot = 3;
-inline constexpr std::uint32_t kLastFreeSlot = 25;
+inline constexpr std::uint32_t kLastFreeSlot = 23;
 inline constexpr std::uint32_t kBalloonSlot = 26;
 inline constexpr std::uint32_t kMemorySlot = 27;
 inline constexpr std::uint32_t kDisplaySlot = 28;
 inline constexpr std::uint32_t kUsbSlot = 29;
 inline constexpr std::uint32_t kChannelSlot = 30;
+inline constexpr std::uint32_t kWatchdogSlot = 24;
 inline constexpr std::uint32_t kSparePorts = 4;
 inline constexpr std::uint32_t kMostScsiTargets = 255;
 inline constexpr std::uint32_t kSataPorts = 5;

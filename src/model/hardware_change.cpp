@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "model/device_abilities.hpp"
 #include "model/hardware.hpp"
 
 namespace ruche::model {
@@ -29,6 +30,8 @@ class Comparison {
   // What is no hardware follows at once and is not told.
   void follow_policies() {
     plan_.reachable.autostart = wanted_.autostart;
+    plan_.reachable.start_order = wanted_.start_order;
+    plan_.reachable.start_delay = wanted_.start_delay;
     plan_.reachable.restart_policy = wanted_.restart_policy;
     plan_.reachable.cloud_init = wanted_.cloud_init;
   }
@@ -43,7 +46,7 @@ class Comparison {
   }
   std::string why_cpus_wait() const;
   std::string why_memory_waits() const;
-  std::string why_not_plugged(DiskBus bus, std::uint32_t slot) const;
+  std::string why_not_plugged(const DiskSpec& disk) const;
   bool has_port(std::uint32_t slot) const {
     return std::ranges::find(running_.ports, slot) != running_.ports.end();
   }
@@ -66,6 +69,8 @@ std::string from_to(std::string_view from, std::string_view to) {
 }
 
 std::string or_none(Bytes size) { return size.count > 0 ? to_text(size) : "none"; }
+
+std::string or_all(Bytes size) { return size.count > 0 ? to_text(size) : "all"; }
 
 std::string Comparison::why_cpus_wait() const {
   if (now().cpus_max == 0) return "the guest was started with no room for more or fewer CPUs";
@@ -131,6 +136,15 @@ void Comparison::compare_memory() {
       waits("memory_min", change, "the balloon comes and goes with a start");
     }
   }
+  if (now().memory_target != wanted_.memory_target) {
+    const auto change = from_to(or_all(now().memory_target), or_all(wanted_.memory_target));
+    if (now().memory_min.count > 0) {
+      live("memory_target", change);
+      plan_.reachable.memory_target = wanted_.memory_target;
+    } else {
+      waits("memory_target", change, "the guest was started without a balloon");
+    }
+  }
   if (now().memory_kind != wanted_.memory_kind) {
     waits("memory_kind", from_to(enum_name(now().memory_kind), enum_name(wanted_.memory_kind)));
   }
@@ -138,6 +152,15 @@ void Comparison::compare_memory() {
 
 void Comparison::compare_fixed() {
   const auto& before = now();
+  if (before.system != wanted_.system) {
+    waits("system", from_to(enum_name(before.system), enum_name(wanted_.system)));
+  }
+  if (before.watchdog != wanted_.watchdog) {
+    const auto name = [](const auto& action) {
+      return action ? enum_name(*action) : std::string_view("none");
+    };
+    waits("watchdog", from_to(name(before.watchdog), name(wanted_.watchdog)));
+  }
   if (before.boot != wanted_.boot) waits("boot", "changed");
   if (before.machine_type != wanted_.machine_type) {
     waits("machine_type", from_to(before.machine_type, wanted_.machine_type));
@@ -153,17 +176,11 @@ void Comparison::compare_fixed() {
   if (before.generation_id != wanted_.generation_id) waits("generation_id", "changed");
 }
 
-std::string Comparison::why_not_plugged(DiskBus bus, std::uint32_t slot) const {
-  switch (bus) {
-    case DiskBus::sata:
-      return "SATA disks come and go with a start";
-    case DiskBus::virtio_scsi:
-      return {};
-    case DiskBus::virtio_blk:
-    case DiskBus::nvme:
-      return has_port(slot) ? "" : kNoPort;
-  }
-  broken_invariant("a disk bus outside its enumeration");
+std::string Comparison::why_not_plugged(const DiskSpec& disk) const {
+  const auto why = why_not(kind_of(disk), Ability::hot_plug);
+  if (!why.empty()) return std::string(why);
+  const bool on_port = disk.bus == DiskBus::virtio_blk || disk.bus == DiskBus::nvme;
+  return on_port && !has_port(disk.slot) ? kNoPort : "";
 }
 
 void Comparison::compare_disk(DiskSpec& reachable, const DiskSpec& wanted) {
@@ -192,8 +209,8 @@ void Comparison::compare_disks() {
   auto& disks = plan_.reachable.disks;
   std::erase_if(disks, [&](const DiskSpec& disk) {
     if (find_named(wanted_.disks, disk.name)) return false;
-    const bool fixed = disk.bus == DiskBus::sata;
-    if (fixed) waits(disk.name, "removed", why_not_plugged(disk.bus, disk.slot));
+    const bool fixed = !why_not(kind_of(disk), Ability::hot_plug).empty();
+    if (fixed) waits(disk.name, "removed", why_not_plugged(disk));
     if (!fixed) live(disk.name, "removed");
     return !fixed;
   });
@@ -202,7 +219,7 @@ void Comparison::compare_disks() {
   }
   for (const auto& wanted : wanted_.disks) {
     if (find_named(now().disks, wanted.name)) continue;
-    const auto why = why_not_plugged(wanted.bus, wanted.slot);
+    const auto why = why_not_plugged(wanted);
     if (!why.empty()) {
       waits(wanted.name, "added", why);
       continue;
@@ -245,7 +262,7 @@ void Comparison::compare_cdroms() {
   for (auto& drive : plan_.reachable.cdroms) {
     const auto* wanted = find_named(wanted_.cdroms, drive.name);
     if (!wanted) {
-      waits(drive.name, "removed", "drives come and go with a start");
+      waits(drive.name, "removed", std::string(why_not(DeviceKind::cdrom, Ability::hot_plug)));
       continue;
     }
     if (drive.layer == wanted->layer) continue;
@@ -255,7 +272,7 @@ void Comparison::compare_cdroms() {
   }
   for (const auto& wanted : wanted_.cdroms) {
     if (find_named(now().cdroms, wanted.name)) continue;
-    waits(wanted.name, "added", "drives come and go with a start");
+    waits(wanted.name, "added", std::string(why_not(DeviceKind::cdrom, Ability::hot_plug)));
   }
 }
 

@@ -32,6 +32,7 @@ struct CreateVm {
   std::vector<std::string> tags;
   std::string image;      // name or id; empty: disks start blank
   std::string datastore;  // name or id; empty: the only or default one
+  GuestSystem system = GuestSystem::linux_;
   std::uint32_t cpus = 1;
   std::optional<std::uint32_t> cpus_max;  // absent: a default with room to grow
   std::optional<CpuTopology> topology;
@@ -41,7 +42,7 @@ struct CreateVm {
   Bytes memory_min;
   MemoryKind memory_kind = MemoryKind::private_;
   Bytes disk_size;  // of the first disk; 0: as large as the image
-  DiskBus disk_bus = DiskBus::virtio_blk;
+  std::optional<DiskBus> disk_bus;  // absent: as its system likes it
   std::vector<NewDisk> disks;  // further disks
   bool no_nic = false;
   std::string network;  // name or id, or `user`; empty: the default one where it works
@@ -56,7 +57,10 @@ struct CreateVm {
   std::vector<std::string> packages;
   std::string user_data;
   std::string vendor_data;
+  std::optional<WatchdogAction> watchdog;
   bool autostart = false;
+  std::uint32_t start_order = 0;
+  Duration start_delay{0};
   RestartPolicy restart_policy = RestartPolicy::never;
   bool start = false;
 };
@@ -72,6 +76,7 @@ constexpr auto describe(Type<CreateVm>) {
       field<&CreateVm::image>("image", "Image to start from: name or id.",
                               {.format = "reference", .example = "demo"}),
       field<&CreateVm::datastore>("datastore", "Datastore: name or id.", {.format = "reference"}),
+      field<&CreateVm::system>("system", "What will run in it; it chooses the defaults below."),
       field<&CreateVm::cpus>("cpus", "Virtual CPUs.", {.min = 1, .max = 512}),
       field<&CreateVm::cpus_max>("cpus_max",
                                  "What `cpus` can grow to while it runs; 0: no more. Twice as many "
@@ -89,7 +94,8 @@ constexpr auto describe(Type<CreateVm>) {
       field<&CreateVm::memory_kind>("memory_kind", "How the memory is held."),
       field<&CreateVm::disk_size>("disk_size_bytes",
                                   "Size of the first disk; as large as the image when absent."),
-      field<&CreateVm::disk_bus>("disk_bus", "Controller of the first disk."),
+      field<&CreateVm::disk_bus>("disk_bus",
+                                 "Controller of the first disk; as its system likes it."),
       field<&CreateVm::disks>("disks", "Further disks.", {.max_length = 15, .flag = "disk"}),
       field<&CreateVm::no_nic>("no_nic", "Without a network adapter."),
       field<&CreateVm::network>("network",
@@ -118,7 +124,13 @@ constexpr auto describe(Type<CreateVm>) {
                                   {.max_length = 65536, .format = "file"}),
       field<&CreateVm::vendor_data>("vendor_data", "cloud-init vendor-data.",
                                     {.max_length = 65536, .format = "file"}),
+      field<&CreateVm::watchdog>("watchdog", "Gives it a watchdog (i6300esb) that does this."),
       field<&CreateVm::autostart>("autostart", "Start it after a boot of the host."),
+      field<&CreateVm::start_order>("start_order",
+                                    "Guests with a lower number are started earlier and shut down "
+                                    "later."),
+      field<&CreateVm::start_delay>("start_delay_ms", "Pause before the next one is started.",
+                                    {.max = 3'600'000}),
       field<&CreateVm::restart_policy>("restart_policy", "What happens after a crash."),
       field<&CreateVm::start>("start", "Start it when it is there."));
 }
@@ -136,9 +148,13 @@ struct VmEdit {
   Bytes memory = mib(512);
   Bytes memory_max;
   Bytes memory_min;
+  Bytes memory_target;
   MemoryKind memory_kind = MemoryKind::private_;
   std::string command_line;
+  std::optional<WatchdogAction> watchdog;
   bool autostart = false;
+  std::uint32_t start_order = 0;
+  Duration start_delay{0};
   RestartPolicy restart_policy = RestartPolicy::never;
 };
 constexpr auto describe(Type<VmEdit>) {
@@ -159,10 +175,18 @@ constexpr auto describe(Type<VmEdit>) {
       field<&VmEdit::memory_min>("memory_min_bytes",
                                  "What is left to it at least when memory is taken back from it; "
                                  "0: it has no balloon."),
+      field<&VmEdit::memory_target>("memory_target_bytes",
+                                    "What it shall use at most at the moment; 0: all."),
       field<&VmEdit::memory_kind>("memory_kind", "How the memory is held."),
       field<&VmEdit::command_line>("command_line", "Kernel command line (direct kernel boot).",
                                    {.max_length = 2048}),
+      field<&VmEdit::watchdog>("watchdog", "Its watchdog (i6300esb), and what that does."),
       field<&VmEdit::autostart>("autostart", "Start it after a boot of the host."),
+      field<&VmEdit::start_order>("start_order",
+                                  "Guests with a lower number are started earlier and shut down "
+                                  "later."),
+      field<&VmEdit::start_delay>("start_delay_ms", "Pause before the next one is started.",
+                                  {.max = 3'600'000}),
       field<&VmEdit::restart_policy>("restart_policy", "What happens after a crash."));
 }
 

@@ -312,9 +312,10 @@ constexpr auto describe(Type<RunForEach>) {
 
 using Step =
     std::variant<CreateVolume, DeleteVolume, CreateUefiVariables, RegisterGuest, AdmitGuest,
-                 ExportConfiguration, ChangeHardware, GrowDisk, LaunchMachine, ResumeMachine, PauseMachine, ResetMachine,
-                 ShutdownMachine, StopMachine, FreezeGuest, ThawGuest, RecycleGuest, RestoreGuest,
-                 ForgetGuest, MoveGuest, ImportImage, BuildImage, ForgetImage, DownloadImage,
-                 AttachDatastore, DetachDatastore, ApplyNetwork, RemoveNetwork, RunForEach>;
+                 ExportConfiguration, ChangeHardware, GrowDisk, LaunchMachine, ResumeMachine,
+                 PauseMachine, ResetMachine, ShutdownMachine, StopMachine, FreezeGuest, ThawGuest,
+                 RecycleGuest, RestoreGuest, ForgetGuest, MoveGuest, ImportImage, BuildImage,
+                 ForgetImage, DownloadImage, AttachDatastore, DetachDatastore, ApplyNetwork,
+                 RemoveNetwork, RunForEach>;
 
 }  // namespace ruche::model

@@ -81,6 +81,7 @@ enum class MachineState {
 
 struct MachineStatus {
   MachineState state = MachineState::gone;
+  std::optional<model::PauseCause> pause_cause;  // of a paused one
   std::int32_t pid = 0;
   std::vector<std::string> argv;
   std::string accelerator;
@@ -92,7 +93,17 @@ struct MachineStatus {
 
 // What happened, in order. After Ended nothing follows.
 // agent: the guest's agent came or went (GuestAgents::connected).
-enum class MachineEventKind { resumed, paused, reset, shut_down, io_error, panicked, agent, ended };
+enum class MachineEventKind {
+  resumed,
+  paused,
+  reset,
+  shut_down,
+  io_error,
+  panicked,
+  watchdog,
+  agent,
+  ended
+};
 struct MachineEvent {
   MachineEventKind kind = MachineEventKind::ended;
   std::string detail;  // QEMU's last words for `ended`; the device for io_error
@@ -220,8 +231,21 @@ struct SetCpus {
 struct SetMemory {
   Bytes size;
 };
+// What the guest shall use at most; it gives up the rest at its own pace.
+struct SetBalloon {
+  Bytes target;
+};
 using DeviceChange = std::variant<PlugDisk, UnplugDisk, LimitDisk, PlugNic, UnplugNic, SetLink,
-                                  ChangeMedium, SetCpus, SetMemory>;
+                                  ChangeMedium, SetCpus, SetMemory, SetBalloon>;
+
+// A guest's memory as QEMU and the balloon's driver in the guest see it.
+struct MemoryFacts {
+  Bytes plugged;    // what it has
+  Bytes available;  // what the balloon leaves to it
+  std::optional<Bytes> total;  // the rest: as the guest says, where it has a balloon and a driver
+  std::optional<Bytes> free;
+  std::optional<Bytes> usable;  // free, and caches that can be dropped
+};
 
 // Devices that come, go and change while the guest runs.
 class Devices {
@@ -233,6 +257,7 @@ class Devices {
   virtual Async<void> change(DeviceChange change) = 0;
   // The disk's file becomes larger, and the guest sees it. Never smaller.
   virtual Async<void> grow(model::DiskSpec disk, Bytes size) = 0;
+  virtual Async<MemoryFacts> memory() = 0;
 };
 
 // A handle on a launched guest. Dropping it never touches the guest. Methods throw

@@ -151,6 +151,8 @@ void check_hardware(const SimProcess& process, const model::GuestStatus& status,
     std::ranges::sort(spec.disks, {}, &model::DiskSpec::name);
     std::ranges::sort(spec.nics, {}, &model::NicSpec::name);
     spec.autostart = false;
+    spec.start_order = 0;
+    spec.start_delay = {};
     spec.restart_policy = model::RestartPolicy::never;
     return json::encode(spec);
   };

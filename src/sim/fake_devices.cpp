@@ -67,6 +67,10 @@ bool FakeDevices::is_made(const ports::DeviceChange& change) const {
           },
           [&](const ports::SetCpus& c) { return spec.cpus == c.cpus; },
           [&](const ports::SetMemory& c) { return spec.memory == c.size; },
+          [&](const ports::SetBalloon& c) {
+            const auto now = spec.memory_target.count > 0 ? spec.memory_target : spec.memory;
+            return now == c.target;
+          },
       },
       change);
 }
@@ -127,6 +131,9 @@ void FakeDevices::make(ports::DeviceChange& change) {
                  },
                  [&](ports::SetCpus& c) { spec.cpus = c.cpus; },
                  [&](ports::SetMemory& c) { spec.memory = c.size; },
+                 [&](ports::SetBalloon& c) {
+                   spec.memory_target = c.target == spec.memory ? Bytes{} : c.target;
+                 },
              },
              change);
 }
@@ -156,6 +163,16 @@ Async<void> FakeDevices::grow(model::DiskSpec disk, Bytes size) {
     known->size = size;
     engine_.machines_.storage_.grow(path, size);
   });
+}
+
+Async<ports::MemoryFacts> FakeDevices::memory() {
+  const auto process = process_;
+  co_await reach();
+  const auto& spec = process->spec.spec;
+  ports::MemoryFacts facts;
+  facts.plugged = spec.memory;
+  facts.available = spec.memory_target.count > 0 ? spec.memory_target : spec.memory;
+  co_return facts;
 }
 
 }  // namespace ruche::sim

@@ -18,6 +18,7 @@ class FakeDevices : public ports::Devices {
 
   Async<void> change(ports::DeviceChange change) override;
   Async<void> grow(model::DiskSpec disk, Bytes size) override;
+  Async<ports::MemoryFacts> memory() override;
 
  private:
   // Nothing happens when the change is made already.

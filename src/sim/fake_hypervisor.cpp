@@ -77,6 +77,7 @@ class FakeMachine : public ports::Machine {
     ports::MachineStatus status;
     status.state = process_->state;
     status.last_words = process_->last_words;
+    if (status.state == MachineState::paused) status.pause_cause = process_->pause_cause;
     if (!process_->alive()) co_return status;
     status.pid = process_->pid;
     status.argv = {"qemu-system-x86_64", "-name", process_->spec.name};
@@ -125,6 +126,7 @@ class FakeMachine : public ports::Machine {
     const bool stands = state == MachineState::prelaunch || state == MachineState::paused;
     if (action == PowerAction::resume && stands) {
       engine_.effect("resume " + name, [&] {
+        process_->pause_cause.reset();
         if (state == MachineState::prelaunch) process_->resumed_at = engine_.clock_.now();
         machines.set_state(*process_, MachineState::running, MachineEventKind::resumed);
         if (process_->agent.installed) {
@@ -254,6 +256,15 @@ void SimMachines::power_off(model::GuestId guest) {
   const auto process = find(guest);
   if (!process || process->state != MachineState::running) return;
   set_state(*process, MachineState::shut_down, MachineEventKind::shut_down);
+}
+
+void SimMachines::stop(model::GuestId guest, model::PauseCause cause) {
+  const auto process = find(guest);
+  if (!process || process->state != MachineState::running) return;
+  process->pause_cause = cause;
+  const bool panic = cause == model::PauseCause::panic;
+  set_state(*process, MachineState::paused,
+            panic ? MachineEventKind::panicked : MachineEventKind::paused);
 }
 
 void SimMachines::reboot() {

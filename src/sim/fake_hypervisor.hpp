@@ -34,6 +34,7 @@ struct SimProcess {
   std::int32_t pid = 0;
   ports::MachineSpec spec;
   ports::MachineState state = ports::MachineState::prelaunch;
+  std::optional<model::PauseCause> pause_cause;  // of a paused one, when nobody asked for it
   Instant resumed_at;               // when its CPUs first ran
   bool hangs = false;               // its monitor does not answer
   bool lies = false;                // its monitor answers nonsense
@@ -103,6 +104,8 @@ class SimMachines {
   // Injected from outside; a guest without a live process is not an error.
   void crash(model::GuestId guest, std::string last_words = "qemu: terminated by signal 9");
   void power_off(model::GuestId guest);  // the guest powers itself off; its process waits
+  // QEMU stops its CPUs by itself.
+  void stop(model::GuestId guest, model::PauseCause cause);
   void reboot();  // no process survives, records do, the boot id changes
   void fail_next_launch(std::string why) { launch_failures_.push_back(std::move(why)); }
 

@@ -59,6 +59,10 @@ std::vector<ports::DeviceChange> device_changes(const model::VmSpec& from,
   }
   if (from.cpus != to.cpus) changes.push_back(ports::SetCpus{to.cpus});
   if (from.memory != to.memory) changes.push_back(ports::SetMemory{to.memory});
+  if (from.memory_target != to.memory_target ||
+      (to.memory_target.count > 0 && from.memory != to.memory)) {
+    changes.push_back(ports::SetBalloon{to.memory_target.count > 0 ? to.memory_target : to.memory});
+  }
   return changes;
 }
 

@@ -19,6 +19,8 @@ constexpr Duration kLongestRestart{60'000};
 constexpr Duration kFirstLook{500};
 constexpr Duration kLongestLook{30'000};
 constexpr int kFailuresOfABrokenOne = 2;
+constexpr Duration kRoomInterval{5000};
+constexpr Bytes kEnoughRoom = mib(64);
 constexpr std::size_t kAtOnce = 64;
 constexpr std::string_view kUser = "ruche";  // who restarts and autostarts
 
@@ -191,6 +193,12 @@ Async<void> GuestAgent::watch(model::GuestId guest, std::shared_ptr<ports::Machi
       parts_.log.warning("core", "a guest's disk failed",
                          {{"guest", to_text(guest)}, {"device", event.detail}});
     }
+    if (event.kind == ports::MachineEventKind::watchdog ||
+        event.kind == ports::MachineEventKind::panicked) {
+      const bool panic = event.kind == ports::MachineEventKind::panicked;
+      parts_.log.warning("core", panic ? "a guest panicked" : "a guest's watchdog ran out",
+                         {{"guest", to_text(guest)}, {"action", event.detail}});
+    }
     if (event.kind == ports::MachineEventKind::agent) parts_.agents.wake(guest);
     if (event.kind == ports::MachineEventKind::agent ||
         event.kind == ports::MachineEventKind::reset) {
@@ -340,8 +348,16 @@ Async<void> GuestAgent::look_at_machine(model::GuestId guest,
   if (!known) co_return;
   const auto expected =
       now.state == MachineState::running ? GuestState::running : GuestState::paused;
+  // A guest whose system gave up is one that crashed, if it is to be started again then.
+  if (now.pause_cause == model::PauseCause::panic &&
+      known->spec->value.spec.restart_policy == model::RestartPolicy::on_crash) {
+    parts_.live.remove(guest);
+    co_return co_await crashed(guest, "its system panicked");
+  }
+  if (now.pause_cause == model::PauseCause::no_space) resume_soon(guest);
   const bool same = known->status && known->status->value.state == expected &&
-                    known->status->value.pid == now.pid;
+                    known->status->value.pid == now.pid &&
+                    known->status->value.pause_cause == now.pause_cause;
   if (same) co_return;
   const bool settled =
       co_await settle(guest, [&](Draft& draft) { settle_alive(draft, guest, now); });
@@ -403,6 +419,49 @@ Async<bool> GuestAgent::settle(model::GuestId guest, std::function<void(Draft&)>
   co_return settled;
 }
 
+// --- full datastores -----------------------------------------------------------------------------
+
+// A guest that found no room is let go on when there is some. QEMU tries the write again that had
+// none, so nothing is lost; it stops once more when there still is not enough.
+void GuestAgent::resume_soon(model::GuestId guest) {
+  if (!resuming_.insert(guest).second) return;
+  parts_.log.warning("core", "a guest stands still: a disk's datastore is full",
+                     {{"guest", to_text(guest)}});
+  spawn("resume " + to_text(guest), resume_when_there_is_room(guest));
+}
+
+bool GuestAgent::has_room(model::GuestId guest) const {
+  const auto* known = own_record(guest);
+  if (!known) return false;
+  const auto& stores = parts_.writer.inventory().datastores();
+  const auto store = stores.find(known->spec->value.datastore.value);
+  if (store == stores.end() || !store->second->status) return false;
+  const auto& status = store->second->status->value;
+  return status.state == model::DatastoreState::available && status.available >= kEnoughRoom;
+}
+
+bool GuestAgent::waits_for_room(model::GuestId guest) const {
+  const auto* known = own_record(guest);
+  return known && known->status && known->status->value.pause_cause == model::PauseCause::no_space;
+}
+
+Async<void> GuestAgent::resume_when_there_is_room(model::GuestId guest) {
+  // The look that called this writes the cause first.
+  do {
+    co_await sleep_for(parts_.clock, kRoomInterval);
+    if (!waits_for_room(guest) || is_busy(guest) || !has_room(guest)) continue;
+    const auto machine = parts_.live.find(guest);
+    if (!machine) break;
+    try {
+      co_await machine->power(ports::PowerAction::resume);
+    } catch (const Error& error) {
+      parts_.log.warning("core", "a guest could not go on",
+                         {{"guest", to_text(guest)}, {"why", error.full_message()}});
+    }
+  } while (waits_for_room(guest));
+  resuming_.erase(guest);
+}
+
 // --- starting ------------------------------------------------------------------------------------
 
 namespace {
@@ -449,7 +508,14 @@ Async<void> GuestAgent::autostart() {
     const auto& spec = known.spec->value;
     if (off && spec.spec.autostart && !spec.deleted_at && !is_busy(guest)) wanted.push_back(guest);
   }
+  const auto order = [this](model::GuestId guest) {
+    return std::pair(own_record(guest)->spec->value.spec.start_order, guest);
+  };
+  std::ranges::sort(wanted, {}, order);
   for (const auto guest : wanted) {
+    const auto* known = own_record(guest);
+    if (!known) continue;  // deleted meanwhile
+    const auto delay = known->spec->value.spec.start_delay;
     Duration pause = kFirstLook;
     while (true) {
       const auto refused = co_await start(guest, std::nullopt);
@@ -457,6 +523,7 @@ Async<void> GuestAgent::autostart() {
       co_await sleep_for(parts_.clock, pause);
       pause = std::min(pause * 2, kLongestLook);
     }
+    if (delay.count() > 0) co_await sleep_for(parts_.clock, delay);
   }
 }
 

@@ -70,6 +70,10 @@ class GuestAgent {
 
   void restart_soon(model::GuestId guest, std::uint32_t crashes);
   Async<void> restart_later(model::GuestId guest, std::uint32_t crashes);
+  void resume_soon(model::GuestId guest);
+  bool has_room(model::GuestId guest) const;
+  bool waits_for_room(model::GuestId guest) const;
+  Async<void> resume_when_there_is_room(model::GuestId guest);
   bool wants_restart(model::GuestId guest) const;
   // Nothing when it was accepted.
   Async<std::optional<Error>> start(model::GuestId guest, std::optional<std::uint32_t> crashes);
@@ -84,6 +88,7 @@ class GuestAgent {
   std::map<model::GuestId, std::string> last_words_;  // of processes whose end is not written yet
   std::set<model::GuestId> lost_by_reboot_;
   std::set<model::GuestId> restarting_;
+  std::set<model::GuestId> resuming_;  // they wait for room on their datastore
   std::vector<ports::FoundMachine> unmanaged_;
   std::vector<std::pair<std::string, Async<void>>> backlog_;
   bool running_ = false;

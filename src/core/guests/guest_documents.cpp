@@ -35,6 +35,7 @@ model::GuestStatus& clear_process(Draft& draft, model::GuestId guest) {
   status.agent.reset();
   status.thaw_at.reset();
   status.running.reset();
+  status.pause_cause.reset();
   return status;
 }
 
@@ -103,6 +104,28 @@ void settle_crashed(Draft& draft, model::GuestId guest, const std::string& last_
   status.last_error = last_words;
 }
 
+namespace {
+
+// What somebody should look at.
+std::string trouble_of(std::optional<model::PauseCause> cause) {
+  if (!cause) return {};
+  switch (*cause) {
+    case model::PauseCause::asked:
+      return {};
+    case model::PauseCause::no_space:
+      return "a disk's datastore is full; it goes on by itself when there is room";
+    case model::PauseCause::panic:
+      return "its system panicked; reset it, or see its console";
+    case model::PauseCause::watchdog:
+      return "it did not feed its watchdog";
+    case model::PauseCause::other:
+      return "QEMU stopped it; see its console";
+  }
+  return {};
+}
+
+}  // namespace
+
 void settle_alive(Draft& draft, model::GuestId guest, const ports::MachineStatus& machine) {
   if (!is_known(draft, guest)) return;
   auto& status = draft.guest_status(guest);
@@ -125,7 +148,9 @@ void settle_alive(Draft& draft, model::GuestId guest, const ports::MachineStatus
   status.accelerator = machine.accelerator;
   status.disks = machine.disks;
   status.cgroup = machine.cgroup;
-  status.last_error.clear();
+  status.pause_cause.reset();
+  if (!runs) status.pause_cause = machine.pause_cause.value_or(model::PauseCause::asked);
+  status.last_error = trouble_of(status.pause_cause);
 }
 
 void settle_broken(Draft& draft, model::GuestId guest, const std::string& why) {

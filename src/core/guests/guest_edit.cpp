@@ -15,8 +15,12 @@ model::VmEdit editable(const model::Guest& guest) {
   edit.memory = guest.spec.memory;
   edit.memory_max = guest.spec.memory_max;
   edit.memory_min = guest.spec.memory_min;
+  edit.memory_target = guest.spec.memory_target;
   edit.memory_kind = guest.spec.memory_kind;
   edit.command_line = guest.spec.boot.command_line;
+  edit.watchdog = guest.spec.watchdog;
+  edit.start_order = guest.spec.start_order;
+  edit.start_delay = guest.spec.start_delay;
   edit.autostart = guest.spec.autostart;
   edit.restart_policy = guest.spec.restart_policy;
   return edit;
@@ -34,8 +38,12 @@ void apply_edit(model::Guest& guest, const model::VmEdit& edit) {
   guest.spec.memory = edit.memory;
   guest.spec.memory_max = edit.memory_max;
   guest.spec.memory_min = edit.memory_min;
+  guest.spec.memory_target = edit.memory_target;
   guest.spec.memory_kind = edit.memory_kind;
   guest.spec.boot.command_line = edit.command_line;
+  guest.spec.watchdog = edit.watchdog;
+  guest.spec.start_order = edit.start_order;
+  guest.spec.start_delay = edit.start_delay;
   guest.spec.autostart = edit.autostart;
   guest.spec.restart_policy = edit.restart_policy;
 }

@@ -33,6 +33,9 @@ std::string describe(const ports::DeviceChange& change) {
         if constexpr (requires { c.nic.name; }) return "changing " + c.nic.name;
         if constexpr (requires { c.drive.name; }) return "changing " + c.drive.name;
         if constexpr (requires { c.cpus; }) return fmt::format("waiting for {} CPUs", c.cpus);
+        if constexpr (requires { c.target; }) {
+          return "telling the guest to use at most " + to_text(c.target);
+        }
         if constexpr (requires { c.size; }) {
           return fmt::format("waiting for the guest to have {}", to_text(c.size));
         }

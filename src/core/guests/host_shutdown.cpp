@@ -1,6 +1,7 @@
 #include "core/guests/host_shutdown.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace ruche::core {
 
@@ -9,6 +10,9 @@ namespace {
 constexpr Duration kItsTask{5'000};       // that ends a guest which did not listen
 constexpr Duration kAfterwards{15'000};  // for what still has to be stopped then
 constexpr Duration kLook{200};
+constexpr Duration kLeastPatience{1000};  // that a task takes
+
+std::uint32_t order_of(const GuestRecord& record) { return record.spec->value.spec.start_order; }
 
 Caller the_host() {
   Caller caller;
@@ -63,16 +67,44 @@ Async<bool> HostShutdown::wait_until_empty(Instant deadline) {
   co_return true;
 }
 
-Async<void> HostShutdown::run(Duration patience) {
-  const Instant end = parts_.clock.now() + patience;
+// Of those that are alive, those with the highest number: whoever started last goes first.
+std::vector<const GuestRecord*> HostShutdown::next_to_go() const {
+  auto found = alive();
+  std::uint32_t highest = 0;
+  for (const auto* record : found) highest = std::max(highest, order_of(*record));
+  std::erase_if(found, [&](const auto* record) { return order_of(*record) != highest; });
+  return found;
+}
+
+// Whatever patience is left is theirs: those after them may be cut off, those before them are not
+// in their way.
+Async<void> HostShutdown::shut_down_next(std::vector<const GuestRecord*> guests, Instant end) {
+  const auto left = std::chrono::duration_cast<Duration>(end - parts_.clock.now());
+  const auto patience = std::max(left, kLeastPatience);
+  std::set<model::GuestId> going;
   std::vector<Async<void>> asked;
-  for (const auto* record : alive()) {
+  for (const auto* record : guests) {
+    const auto id = record->spec->value.id;
+    going.insert(id);
     const bool paused = record->status->value.state == model::GuestState::paused;
-    asked.push_back(ask(to_text(record->spec->value.id), paused, patience));
+    asked.push_back(ask(to_text(id), paused, patience));
   }
   co_await all(std::move(asked));
-  const bool empty = co_await wait_until_empty(end + kItsTask);
-  if (empty) co_return;
+  const auto is_going = [&](const auto* record) { return going.contains(record->spec->value.id); };
+  while (parts_.clock.now() < end + kItsTask) {
+    const auto still = alive();
+    if (std::ranges::none_of(still, is_going)) co_return;
+    co_await sleep_for(parts_.clock, kLook);
+  }
+}
+
+Async<void> HostShutdown::run(Duration patience) {
+  const Instant end = parts_.clock.now() + patience;
+  for (auto guests = next_to_go(); !guests.empty(); guests = next_to_go()) {
+    co_await shut_down_next(std::move(guests), end);
+    if (parts_.clock.now() >= end + kItsTask) break;
+  }
+  if (alive().empty()) co_return;
   std::vector<Async<void>> cut;
   for (const auto* record : alive()) cut.push_back(cut_off(to_text(record->spec->value.id)));
   co_await all(std::move(cut));

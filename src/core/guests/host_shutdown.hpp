@@ -18,13 +18,16 @@ class HostShutdown {
   };
   explicit HostShutdown(Parts parts) : parts_(std::move(parts)) {}
 
-  // Presses every guest's power button and waits; who has not gone by then loses its power. Ends
+  // Presses every guest's power button and waits, those with the highest start_order first; who has
+  // not gone by then loses its power. Ends
   // when no guest of this host has a process, at the latest some seconds after `patience`. Guests
   // that autostart come back with the host.
   Async<void> run(Duration patience);
 
  private:
   std::vector<const GuestRecord*> alive() const;
+  std::vector<const GuestRecord*> next_to_go() const;
+  Async<void> shut_down_next(std::vector<const GuestRecord*> guests, Instant end);
   Async<void> ask(std::string guest, bool paused, Duration patience);
   Async<void> cut_off(std::string guest);
   Async<bool> wait_until_empty(Instant deadline);

@@ -24,10 +24,19 @@ struct PlannedDisk {
   std::optional<model::LayerId> parent;
 };
 
+// Systems whose installer brings no virtio drivers.
+bool lacks_virtio(model::GuestSystem system) {
+  return system == model::GuestSystem::windows || system == model::GuestSystem::other;
+}
+
+model::DiskBus usual_bus(model::GuestSystem system) {
+  return lacks_virtio(system) ? model::DiskBus::sata : model::DiskBus::virtio_blk;
+}
+
 std::vector<PlannedDisk> plan_disks(const model::CreateVm& request, const model::Image* image) {
   std::vector<PlannedDisk> disks;
   PlannedDisk first;
-  first.disk.bus = request.disk_bus;
+  first.disk.bus = request.disk_bus.value_or(usual_bus(request.system));
   first.disk.size = request.disk_size.count > 0 ? request.disk_size
                     : image                     ? image->size
                                                 : kDefaultDisk;
@@ -122,6 +131,7 @@ void add_nic(Draft& draft, const Site& site, const model::CreateVm& request, mod
   nic.name = "nic0";
   nic.mac = take_mac(draft, guest.id);
   nic.forwards = request.forwards;
+  if (lacks_virtio(request.system)) nic.model = model::NicModel::e1000e;
   plug_in(draft, site, request.network, guest.id, nic);
   guest.spec.nics.push_back(std::move(nic));
 }
@@ -142,6 +152,7 @@ model::Guest make_guest(Draft& draft, const Site& site, const model::CreateVm& r
   guest.description = request.description;
   guest.tags = request.tags;
   guest.created_at = draft.now();
+  guest.spec.system = request.system;
   guest.spec.cpus = request.cpus;
   guest.spec.cpus_max = room_for_cpus(request);
   guest.spec.topology = request.topology;
@@ -153,7 +164,10 @@ model::Guest make_guest(Draft& draft, const Site& site, const model::CreateVm& r
   guest.spec.machine_type = site.capabilities.machine_type;
   guest.spec.display = request.display;
   guest.spec.generation_id = to_text(draft.new_id<model::GuestId>());
+  guest.spec.watchdog = request.watchdog;
   guest.spec.autostart = request.autostart;
+  guest.spec.start_order = request.start_order;
+  guest.spec.start_delay = request.start_delay;
   guest.spec.restart_policy = request.restart_policy;
   return guest;
 }

@@ -8,6 +8,7 @@
 #include "core/guests/plan_parts.hpp"
 #include "core/storage/datastore_pool.hpp"
 #include "core/storage/layers.hpp"
+#include "model/device_abilities.hpp"
 #include "model/hardware.hpp"
 
 namespace ruche::core::plans {
@@ -73,7 +74,9 @@ Proposal add_disk(Draft& draft, const Site& site, const model::AddDisk& request)
   disk.cache = request.cache;
   disk.discard = !request.keep_trimmed;
   disk.limits = request.limits;
-  const auto what = fmt::format("Add {} of {} to {}", disk.name, to_text(disk.size), guest.name);
+  auto what = fmt::format("Add {} of {} to {}", disk.name, to_text(disk.size), guest.name);
+  const auto warning = model::warning_of(model::kind_of(disk));
+  if (!warning.empty()) what += fmt::format(" ({})", warning);
   guest.spec.disks.push_back(std::move(disk));
   const auto edit = change_hardware(draft, site, record, std::move(guest));
   const model::CreateVolume create{layer.id, layer.size, std::nullopt};
@@ -86,10 +89,10 @@ Proposal remove_disk(Draft& draft, const Site& site, const model::DiskRef& reque
   auto guest = record.spec->value;
   const auto index = find_device(guest.spec.disks, request.disk, "disk", guest, "/disk");
   const auto disk = guest.spec.disks[index];
-  if (runs(record) && disk.bus == model::DiskBus::sata) {
+  if (runs(record) && !why_not(kind_of(disk), model::Ability::hot_plug).empty()) {
     throw Error(Reason::wrong_state,
-                fmt::format("{} is on SATA, whose disks go only while {} is stopped", disk.name,
-                            guest.name))
+                fmt::format("{} is on {}, whose disks go only while {} is stopped", disk.name,
+                            enum_name(disk.bus), guest.name))
         .remedy(fmt::format("stop it first: ruche vm shutdown {}", guest.name));
   }
   draft.depend(keys::layer(disk.layer));
@@ -119,6 +122,13 @@ Proposal grow_disk(Draft& draft, const Site&, const model::GrowDiskRequest& requ
                 fmt::format("{} has {}; it can only become larger, by whole sectors of 512 bytes",
                             disk.name, to_text(disk.size)))
         .at("/size_bytes");
+  }
+  // QEMU's controller tells its guest nothing of a new size, and refuses it.
+  if (runs(record) && disk.bus == model::DiskBus::nvme) {
+    throw Error(Reason::wrong_state,
+                fmt::format("{} is an NVMe disk, which grows only while {} is stopped", disk.name,
+                            guest.name))
+        .remedy(fmt::format("stop it first: ruche vm shutdown {}", guest.name));
   }
   draft.guest(guest.id).spec.disks[index].size = request.size;
   draft.layer(disk.layer).size = request.size;

@@ -11,6 +11,8 @@ namespace {
 
 bool changes_hardware(const model::VmSpec& before, model::VmSpec after) {
   after.autostart = before.autostart;
+  after.start_order = before.start_order;
+  after.start_delay = before.start_delay;
   after.restart_policy = before.restart_policy;
   return json::encode(before) != json::encode(after);
 }

@@ -92,6 +92,14 @@ HardwareEdit change_hardware(Draft& draft, const Site& site, const GuestRecord& 
   HardwareEdit edit;
   const auto id = after.id;
   const auto& status = record.status;
+  const auto state = state_of(record);
+  const bool has_process =
+      state == model::GuestState::running || state == model::GuestState::paused;
+  if (has_process && !status->value.running) {
+    throw Error(Reason::wrong_state,
+                fmt::format("what {} runs with is not known yet", record.spec->value.name))
+        .remedy("try again in a moment");
+  }
   if (status && status->value.running) {
     const auto& running = *status->value.running;
     auto plan = model::plan_change(running, after.spec);

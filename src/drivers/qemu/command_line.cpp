@@ -52,6 +52,21 @@ Result check(const ports::MachineSpec& machine, const EngineFacts& facts) {
   return model::assign_slots(copy);  // only to learn of two devices in one place
 }
 
+// A guest that is powered off by its watchdog is one that powered itself off.
+const char* watchdog_action(const model::VmSpec& spec) {
+  switch (spec.watchdog.value_or(model::WatchdogAction::reset)) {
+    case model::WatchdogAction::reset:
+      return "reset";
+    case model::WatchdogAction::power_off:
+      return "poweroff";
+    case model::WatchdogAction::pause:
+      return "pause";
+    case model::WatchdogAction::none:
+      return "none";
+  }
+  broken_invariant("a watchdog's action outside its enumeration");
+}
+
 void add_basics(Arguments& out, const ports::MachineSpec& machine) {
   out.add("-name", "guest=" + machine.name);
   out.add("-uuid", to_text(machine.guest));
@@ -60,7 +75,8 @@ void add_basics(Arguments& out, const ports::MachineSpec& machine) {
   out.add("-display", "none");
   out.add("-S");
   // A guest that powered off or panicked while nobody looked must still be there to be read.
-  out.add("-action", "reboot=reset,shutdown=pause,panic=pause,watchdog=reset");
+  out.add("-action", fmt::format("reboot=reset,shutdown=pause,panic=pause,watchdog={}",
+                                 watchdog_action(machine.spec)));
   out.add("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
 }
 
@@ -103,7 +119,7 @@ void add_memory_devices(Arguments& out, const model::VmSpec& spec) {
 Result add_board(Arguments& out, const ports::MachineSpec& machine,
                  model::Accelerator accelerator) {
   const auto& spec = machine.spec;
-  const auto cpu = cpu_argument(spec.cpu_baseline, accelerator);
+  const auto cpu = cpu_argument(spec, accelerator);
   if (!cpu) return std::unexpected(cpu.error());
   const auto smp = smp_argument(spec);
   if (!smp) return std::unexpected(smp.error());
@@ -118,7 +134,8 @@ Result add_board(Arguments& out, const ports::MachineSpec& machine,
     out.add("-device", boost::json::serialize(device));
   }
   add_memory(out, spec);
-  out.add("-rtc", "base=utc,driftfix=slew");
+  const bool local = spec.system == model::GuestSystem::windows;
+  out.add("-rtc", local ? "base=localtime,driftfix=slew" : "base=utc,driftfix=slew");
   return {};
 }
 
@@ -184,6 +201,10 @@ void add_ports(Arguments& out, const ports::MachineSpec& machine) {
   out.add("-device",
           fmt::format("virtio-rng-pci,id=rng,bus=port{},rng=random", model::kRandomSlot));
   out.add("-device", "pvpanic,id=panic");
+  if (spec.watchdog) {
+    out.add("-device",
+            fmt::format("i6300esb,id=watchdog,bus=pcie.0,addr=0x{:x}", model::kWatchdogSlot));
+  }
   if (!spec.generation_id.empty()) {
     out.add("-device", "vmgenid,id=generation,guid=" + spec.generation_id);
   }

@@ -14,7 +14,7 @@
 namespace ruche::drivers::qemu {
 
 // The value of -cpu. Fails with host_cannot when this accelerator lacks the level.
-std::expected<std::string, Error> cpu_argument(model::CpuBaseline baseline,
+std::expected<std::string, Error> cpu_argument(const model::VmSpec& spec,
                                                model::Accelerator accelerator);
 // The value of -smp. Fails with bad_spec when the topology does not amount to the CPUs. Where CPUs
 // may come and go only the first is the board's; the others are devices.

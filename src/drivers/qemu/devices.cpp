@@ -264,6 +264,39 @@ Async<void> set_memory(Core core, Bytes size) {
           "memhp_default_state=online_movable on its kernel's command line");
 }
 
+// --- the balloon -----------------------------------------------------------------------------
+
+constexpr int kStatisticsInterval = 2;  // seconds; the guest's driver answers in this rhythm
+
+std::string balloon_path() { return fmt::format("/machine/peripheral/{}", kBalloonDevice); }
+
+Async<void> set_balloon(Core core, Bytes target) {
+  json::Object wanted{{"value", target.count}};
+  co_await core->qmp().execute("balloon", std::move(wanted));
+}
+
+// What the guest does not say is −1 (docs/interop/virtio-balloon-stats.rst).
+std::optional<Bytes> said(const json::Object& stats, std::string_view name) {
+  const auto* value = stats.if_contains(name);
+  if (value == nullptr || !value->is_int64() || value->get_int64() < 0) return std::nullopt;
+  return Bytes{value->get_int64()};
+}
+
+Async<void> read_balloon(Core core, ports::MemoryFacts& facts) {
+  const auto balloon = co_await core->qmp().execute("query-balloon");
+  facts.available = Bytes{number_member(as_object(balloon), "actual")};
+  json::Object rhythm{{"path", balloon_path()},
+                      {"property", "guest-stats-polling-interval"},
+                      {"value", kStatisticsInterval}};
+  co_await core->qmp().execute("qom-set", std::move(rhythm));
+  json::Object what{{"path", balloon_path()}, {"property", "guest-stats"}};
+  const auto answer = co_await core->qmp().execute("qom-get", std::move(what));
+  const auto& stats = as_object(member(as_object(answer), "stats"));
+  facts.total = said(stats, "stat-total-memory");
+  facts.free = said(stats, "stat-free-memory");
+  facts.usable = said(stats, "stat-available-memory");
+}
+
 template <class... Kinds>
 struct Overloaded : Kinds... {
   using Kinds::operator()...;
@@ -284,6 +317,7 @@ Async<void> QemuDevices::change(ports::DeviceChange change) {
           [&](ports::ChangeMedium& c) { return change_medium(core, std::move(c)); },
           [&](ports::SetCpus& c) { return set_cpus(core, c.cpus); },
           [&](ports::SetMemory& c) { return set_memory(core, c.size); },
+          [&](ports::SetBalloon& c) { return set_balloon(core, c.target); },
       },
       change);
 }
@@ -298,6 +332,22 @@ Async<void> QemuDevices::grow(model::DiskSpec disk, Bytes size) {
   co_await core->qmp().execute("block_resize", std::move(wanted));
 }
 
+Async<ports::MemoryFacts> QemuDevices::memory() {
+  const auto core = core_;
+  const auto summary = co_await core->qmp().execute("query-memory-size-summary");
+  const auto& sizes = as_object(summary);
+  ports::MemoryFacts facts;
+  facts.plugged = Bytes{number_member(sizes, "base-memory")};
+  if (sizes.if_contains("plugged-memory") != nullptr) {
+    facts.plugged += Bytes{number_member(sizes, "plugged-memory")};
+  }
+  facts.available = facts.plugged;
+  HotPlug plug(core);
+  const bool balloon = co_await plug.has_device(kBalloonDevice);
+  if (balloon) co_await read_balloon(core, facts);
+  co_return facts;
+}
+
 Async<void> apply_settings(Core core, model::VmSpec spec) {
   for (const auto& disk : spec.disks) {
     if (disk.limits != model::DiskLimits{}) co_await limit_disk(core, disk);
@@ -305,6 +355,7 @@ Async<void> apply_settings(Core core, model::VmSpec spec) {
   for (const auto& nic : spec.nics) {
     if (nic.link == model::LinkState::down) co_await set_link(core, nic);
   }
+  if (spec.memory_target.count > 0) co_await set_balloon(core, spec.memory_target);
 }
 
 }  // namespace ruche::drivers::qemu

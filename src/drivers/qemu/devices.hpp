@@ -17,12 +17,13 @@ class QemuDevices : public ports::Devices {
   explicit QemuDevices(std::shared_ptr<MachineCore> core) : core_(std::move(core)) {}
   Async<void> change(ports::DeviceChange change) override;
   Async<void> grow(model::DiskSpec disk, Bytes size) override;
+  Async<ports::MemoryFacts> memory() override;
 
  private:
   std::shared_ptr<MachineCore> core_;
 };
 
-// What a command line cannot say: cables that are pulled, limits of disks.
+// What a command line cannot say: cables that are pulled, limits of disks, the balloon.
 Async<void> apply_settings(std::shared_ptr<MachineCore> core, model::VmSpec spec);
 
 }  // namespace ruche::drivers::qemu

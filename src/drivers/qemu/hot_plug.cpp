@@ -177,6 +177,25 @@ Async<void> HotPlug::add_nodes(NodePair nodes) {
   std::rethrow_exception(failure);
 }
 
+// A device is out of QEMU's list a moment before it has let go of its node.
+Async<void> HotPlug::delete_node(std::string name) {
+  auto& clock = core_->services().clock;
+  const auto give_up = clock.now() + core_->device_patience();
+  while (true) {
+    std::optional<Error> failure;
+    try {
+      json::Object which{{"node-name", name}};
+      co_await core_->qmp().execute("blockdev-del", std::move(which));
+    } catch (const Error& error) {
+      failure = error;
+    }
+    if (!failure) co_return;
+    const bool in_use = failure->full_message().find("is in use") != std::string::npos;
+    if (!in_use || clock.now() >= give_up) throw std::move(*failure);
+    co_await sleep_for(clock, kPoll);
+  }
+}
+
 // From the top down: a node goes when nothing stands on it. The file nodes name their descriptors.
 Async<void> HotPlug::remove_nodes(std::string prefix, std::string but) {
   const auto present = co_await nodes();
@@ -198,10 +217,7 @@ Async<void> HotPlug::remove_nodes(std::string prefix, std::string but) {
     if (level(a) != level(b)) return level(a) > level(b);
     return a.size() < b.size();
   });
-  for (const auto& name : names) {
-    json::Object which{{"node-name", name}};
-    co_await core_->qmp().execute("blockdev-del", std::move(which));
-  }
+  for (const auto& name : names) co_await delete_node(name);
   for (const auto& file : files) co_await take_file(file);
 }
 
@@ -248,7 +264,7 @@ Async<void> HotPlug::remove_network(std::string id) {
     json::Object which{{"id", id}};
     co_await core_->qmp().execute("netdev_del", std::move(which));
   } catch (const Error& error) {
-    if (error.message().find("not found") == std::string::npos) throw;
+    if (error.full_message().find("not found") == std::string::npos) throw;
   }
 }
 

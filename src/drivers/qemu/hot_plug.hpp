@@ -36,6 +36,7 @@ class HotPlug {
  private:
   Async<std::string> give_file(std::string path, bool writable);
   Async<void> take_file(std::string name);
+  Async<void> delete_node(std::string name);
   Async<std::vector<json::Object>> nodes();
   Async<void> undo();
 

@@ -87,13 +87,14 @@ Handover prepare_handover(GuestDirectory& directory, BootFiles& boot_files,
   return handover;
 }
 
-// resolv.conf is for the guest's DNS; /dev/null is opened by QEMU to learn whether the kernel has
+// resolv.conf is for the guest's DNS; overcommit_memory says whether room for memory can be left
+// unreserved; /dev/null is opened by QEMU to learn whether the kernel has
 // locks that belong to open files, without which it would fall back to weaker ones.
 void allow_qemu(ports::Confinement& confinement, const std::string& qemu_path) {
   confinement.execute_paths = existing({qemu_path, "/lib64/ld-linux-x86-64.so.2"});
-  confinement.read_paths =
-      existing({"/usr/lib", "/usr/share/qemu", "/usr/share/seabios", "/etc/ld.so.cache",
-                "/etc/resolv.conf", "/etc/localtime", "/dev/urandom"});
+  confinement.read_paths = existing({"/usr/lib", "/usr/share/qemu", "/usr/share/seabios",
+                                     "/etc/ld.so.cache", "/etc/resolv.conf", "/etc/localtime",
+                                     "/dev/urandom", "/proc/sys/vm/overcommit_memory"});
   confinement.write_paths = {"/dev/null"};
 }
 

@@ -49,6 +49,17 @@ MachineState machine_state(std::string_view run_state) {
   throw Error(Reason::hypervisor_failed, fmt::format("QEMU says its state is '{}'", run_state));
 }
 
+// Disks are told to stop the guest for a full datastore only (werror=enospc, the default); every
+// other failure is the guest's to see.
+std::optional<model::PauseCause> pause_cause(std::string_view run_state) {
+  if (machine_state(run_state) != MachineState::paused) return std::nullopt;
+  if (run_state == "paused") return model::PauseCause::asked;
+  if (run_state == "io-error") return model::PauseCause::no_space;
+  if (run_state == "guest-panicked") return model::PauseCause::panic;
+  if (run_state == "watchdog") return model::PauseCause::watchdog;
+  return model::PauseCause::other;
+}
+
 std::optional<ports::MachineEvent> machine_event(const QmpEvent& event) {
   const auto text = [&](std::string_view name) {
     const auto* found = event.data.if_contains(name);
@@ -63,6 +74,9 @@ std::optional<ports::MachineEvent> machine_event(const QmpEvent& event) {
   }
   if (event.name == "GUEST_PANICKED") {
     return ports::MachineEvent{MachineEventKind::panicked, text("action")};
+  }
+  if (event.name == "WATCHDOG") {
+    return ports::MachineEvent{MachineEventKind::watchdog, text("action")};
   }
   if (event.name == "BLOCK_IO_ERROR") {
     return ports::MachineEvent{MachineEventKind::io_error,
@@ -218,7 +232,7 @@ std::string MachineCore::cgroup() const {
 }
 
 // A monitor that fails because its process just ended is no failure: the end is the answer.
-Async<MachineState> MachineCore::query_state() {
+Async<MachineCore::RunState> MachineCore::query_state() {
   const auto self = shared_from_this();
   parts_.directory.trim(kErrorFile, kLongestLog);
   std::optional<Error> failure;
@@ -228,10 +242,13 @@ Async<MachineState> MachineCore::query_state() {
   } catch (const Error& error) {
     failure = error;
   }
-  if (!failure) co_return machine_state(text_member(as_object(answer), "status"));
+  if (!failure) {
+    const auto said = text_member(as_object(answer), "status");
+    co_return RunState{machine_state(said), pause_cause(said)};
+  }
   if (parts_.process->alive()) throw std::move(*failure);
   co_await with_deadline(services_.clock, kKillLimit, "the end of QEMU", wait_for_end());
-  co_return MachineState::gone;
+  co_return RunState{};
 }
 
 Async<void> MachineCore::power(PowerAction action) {
@@ -363,7 +380,11 @@ Async<ports::MachineStatus> QemuMachine::status() {
   for (const auto& disk : record.disks) {
     status.disks.push_back({disk.name, disk.chain.empty() ? "" : disk.chain.front().path});
   }
-  if (!core->ended()) status.state = co_await core->query_state();
+  if (!core->ended()) {
+    const auto now = co_await core->query_state();
+    status.state = now.state;
+    status.pause_cause = now.pause_cause;
+  }
   if (core->ended()) {
     status.state = ports::MachineState::gone;
     status.last_words = core->last_words();

@@ -20,6 +20,8 @@ namespace ruche::drivers::qemu {
 
 // QEMU's run states (query-status) as ours; an unknown one is hypervisor_failed.
 ports::MachineState machine_state(std::string_view run_state);
+// Why QEMU stopped the CPUs; nullopt for a run state that stops none.
+std::optional<model::PauseCause> pause_cause(std::string_view run_state);
 // The event that core hears of, if any.
 std::optional<ports::MachineEvent> machine_event(const QmpEvent& event);
 // Whether the event says that the agent came (true) or went.
@@ -70,7 +72,11 @@ class MachineCore : public std::enable_shared_from_this<MachineCore> {
   bool ended() const { return end_.has_value(); }
   const std::string& last_words() const { return last_words_; }
 
-  Async<ports::MachineState> query_state();
+  struct RunState {
+    ports::MachineState state = ports::MachineState::gone;
+    std::optional<model::PauseCause> pause_cause;
+  };
+  Async<RunState> query_state();
   Async<void> power(ports::PowerAction action);
   Async<ports::MachineEvent> next_event();
   Async<void> wait_for_end();

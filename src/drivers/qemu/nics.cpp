@@ -71,7 +71,8 @@ json::Object tap_network(const model::NicSpec& nic, const std::string& tap,
 
 // No option ROM: booting from the network would only delay a guest that has a disk.
 json::Object nic_device(const model::NicSpec& nic) {
-  return {{"driver", "virtio-net-pci"},
+  const bool virtio = nic.model == model::NicModel::virtio;
+  return {{"driver", virtio ? "virtio-net-pci" : "e1000e"},
           {"id", nic_id(nic.name)},
           {"bus", fmt::format("port{}", nic.slot)},
           {"netdev", netdev_id(nic.name)},

@@ -11,6 +11,7 @@
 #include "drivers/qemu/accelerator.hpp"
 #include "drivers/qemu/boot_files.hpp"
 #include "drivers/qemu/capabilities.hpp"
+#include "drivers/qemu/machine.hpp"
 #include "drivers/qemu/runtime_record.hpp"
 #include "drivers/qemu/serial_line.hpp"
 #include "drivers/qemu/serial_text.hpp"
@@ -61,8 +62,18 @@ RuntimeRecord sample() {
   record.start_ticks = 99;
   record.boot_id = "boot";
   record.argv = {"qemu", "-S"};
-  record.disks = {{"disk0", {{"/a", model::DiskFormat::qcow2}, {"/b", model::DiskFormat::raw}}}};
+  record.disks = {
+      {"disk0", "v3l", {{"/a", model::DiskFormat::qcow2}, {"/b", model::DiskFormat::raw}}}};
   return record;
+}
+
+TEST(PauseCause, is_read_from_the_run_state) {
+  EXPECT_EQ(pause_cause("running"), std::nullopt);
+  EXPECT_EQ(pause_cause("paused"), model::PauseCause::asked);
+  EXPECT_EQ(pause_cause("io-error"), model::PauseCause::no_space);
+  EXPECT_EQ(pause_cause("guest-panicked"), model::PauseCause::panic);
+  EXPECT_EQ(pause_cause("watchdog"), model::PauseCause::watchdog);
+  EXPECT_EQ(pause_cause("internal-error"), model::PauseCause::other);
 }
 
 TEST(RuntimeRecord, comes_back_as_it_went) {

@@ -1,0 +1,94 @@
+#include "model/device_abilities.hpp"
+
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+
+namespace ruche::model {
+
+namespace {
+
+constexpr std::string_view kWithStart = "it comes and goes with a start";
+constexpr std::string_view kFixedDevice = "it is part of the machine";
+// hw/nvme/ctrl.c: its state is marked unmigratable, and everything that saves memory saves devices.
+constexpr std::string_view kNvme = "QEMU cannot save the state of an NVMe controller";
+constexpr std::string_view kSharedMemory = "clones share memory that nobody may take away";
+
+}  // namespace
+
+std::string_view why_not(DeviceKind device, Ability ability) {
+  switch (device) {
+    case DeviceKind::virtio_blk:
+    case DeviceKind::virtio_scsi:
+    case DeviceKind::virtio_nic:
+    case DeviceKind::e1000e:
+      return {};
+    case DeviceKind::nvme:
+      return ability == Ability::hot_plug ? std::string_view() : kNvme;
+    case DeviceKind::sata:
+    case DeviceKind::cdrom:
+      return ability == Ability::hot_plug ? kWithStart : std::string_view();
+    case DeviceKind::virtio_mem:
+    case DeviceKind::balloon:
+      if (ability == Ability::instant_clone) return kSharedMemory;
+      return ability == Ability::hot_plug ? kWithStart : std::string_view();
+    case DeviceKind::display:
+    case DeviceKind::watchdog:
+    case DeviceKind::serial:
+      return ability == Ability::hot_plug ? kFixedDevice : std::string_view();
+  }
+  broken_invariant("a device outside its enumeration");
+}
+
+DeviceKind kind_of(const DiskSpec& disk) {
+  switch (disk.bus) {
+    case DiskBus::virtio_blk:
+      return DeviceKind::virtio_blk;
+    case DiskBus::virtio_scsi:
+      return DeviceKind::virtio_scsi;
+    case DiskBus::sata:
+      return DeviceKind::sata;
+    case DiskBus::nvme:
+      return DeviceKind::nvme;
+  }
+  broken_invariant("a disk bus outside its enumeration");
+}
+
+DeviceKind kind_of(const NicSpec& nic) {
+  return nic.model == NicModel::virtio ? DeviceKind::virtio_nic : DeviceKind::e1000e;
+}
+
+std::vector<DeviceView> devices_of(const VmSpec& spec) {
+  std::vector<DeviceView> devices;
+  const auto add = [&](std::string name, DeviceKind kind) {
+    const auto says = [kind](Ability ability) {
+      const auto why = why_not(kind, ability);
+      return why.empty() ? std::string("yes") : "no: " + std::string(why);
+    };
+    devices.push_back({std::move(name), kind, says(Ability::hot_plug),
+                       says(Ability::memory_snapshot), says(Ability::suspend),
+                       says(Ability::instant_clone), says(Ability::migrate)});
+  };
+  for (const auto& disk : spec.disks) add(disk.name, kind_of(disk));
+  for (const auto& drive : spec.cdroms) add(drive.name, DeviceKind::cdrom);
+  for (const auto& nic : spec.nics) add(nic.name, kind_of(nic));
+  if (spec.memory_max > spec.memory) add("memory", DeviceKind::virtio_mem);
+  if (spec.memory_min.count > 0) add("balloon", DeviceKind::balloon);
+  if (spec.display != DisplayKind::none) add("display", DeviceKind::display);
+  if (spec.watchdog) add("watchdog", DeviceKind::watchdog);
+  if (spec.serial) add("serial", DeviceKind::serial);
+  return devices;
+}
+
+std::string warning_of(DeviceKind device) {
+  std::string lost;
+  std::string_view why;
+  for (const auto ability : kAbilities) {
+    if (ability == Ability::hot_plug || why_not(device, ability).empty()) continue;
+    lost += fmt::format("{}no {}", lost.empty() ? "" : ", ", enum_name(ability));
+    why = why_not(device, ability);
+  }
+  return lost.empty() ? lost : fmt::format("{}: {}", lost, why);
+}
+
+}  // namespace ruche::model
