@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "hardware_requests.hpp"
+
 namespace ruche::sim {
 
 namespace {
@@ -157,6 +159,7 @@ void ClusterSimulation::request_something() {
     if (!request.image.empty() && one_in(4)) request.image = fmt::format("image{}", pick(3));
     request.memory = gib(1 + static_cast<std::int64_t>(pick(5)));
     request.cpus = 1 + static_cast<std::uint32_t>(pick(8));
+    if (one_in(2)) request.memory_max = gib(6);
     request.start = one_in(2);
     request.autostart = one_in(3);
     request.restart_policy =
@@ -228,6 +231,10 @@ void ClusterSimulation::ask_about(SimHost& host, const core::GuestRecord& record
   const auto simple = [&](const std::string& verb, Request request) {
     ask_for(host, {verb + " " + guest.name, {}, guest.id, {}, {}}, std::move(request));
   };
+  if (one_in(5)) {
+    const auto change = hardware_request(host, guest, [this](auto below) { return pick(below); });
+    return ask_for(host, {change.what, {}, guest.id, {}, {}}, change.request);
+  }
   // Mostly what makes sense in its state, sometimes anything.
   const auto state = record.status ? record.status->value.state : model::GuestState::provisioning;
   const auto any = pick(15);
@@ -237,15 +244,10 @@ void ClusterSimulation::ask_about(SimHost& host, const core::GuestRecord& record
     constexpr std::array<std::uint64_t, 8> kOn = {3, 4, 5, 6, 8, 9, 13, 14};
     constexpr std::array<std::uint64_t, 4> kPaused = {7, 7, 4, 3};
     constexpr std::array<std::uint64_t, 4> kDeleted = {11, 11, 11, 12};
-    if (guest.deleted_at) {
-      wish = kDeleted[any % kDeleted.size()];
-    } else if (state == model::GuestState::running) {
-      wish = kOn[any % kOn.size()];
-    } else if (state == model::GuestState::paused) {
-      wish = kPaused[any % kPaused.size()];
-    } else {
-      wish = kOff[any % kOff.size()];
-    }
+    wish = guest.deleted_at                      ? kDeleted[any % kDeleted.size()]
+           : state == model::GuestState::running ? kOn[any % kOn.size()]
+           : state == model::GuestState::paused  ? kPaused[any % kPaused.size()]
+                                                 : kOff[any % kOff.size()];
   }
   const auto new_name = fmt::format("vm{}", pick(8));
   switch (wish) {

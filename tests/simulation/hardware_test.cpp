@@ -150,7 +150,7 @@ TEST_F(HardwareTest, SataWaitsAndIsNotTakenOut) {
   done(requests::add_disk({.vm = "web1", .size = mib(1), .bus = model::DiskBus::sata}));
   EXPECT_EQ(has().disks.size(), 1u);
   ASSERT_EQ(pending().size(), 1u);
-  EXPECT_THAT(pending()[0].waits, HasSubstr("SATA"));
+  EXPECT_THAT(pending()[0].waits, HasSubstr("with a start"));
   EXPECT_EQ(refusal(requests::remove_disk("web1", "disk1")).reason(), Reason::wrong_state);
 }
 

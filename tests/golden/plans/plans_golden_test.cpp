@@ -9,6 +9,7 @@
 #include <set>
 
 #include "core/guests/plan_bulk.hpp"
+#include "core/guests/plan_devices.hpp"
 #include "core/guests/plans.hpp"
 #include "core/tasks/task_service.hpp"
 #include "golden.hpp"
@@ -133,6 +134,14 @@ Proposal propose(const PlanCase& wanted, World& world, Draft& draft) {
   if (wanted.plan == "delete") return plans::remove(draft, as<model::DeleteVm>(wanted));
   if (wanted.plan == "undelete") return plans::undelete(draft, as<model::UndeleteVm>(wanted));
   if (wanted.plan == "move") return plans::move(draft, as<model::MoveVm>(wanted));
+  if (wanted.plan == "disk-add") return plans::add_disk(draft, site, as<model::AddDisk>(wanted));
+  if (wanted.plan == "disk-remove") {
+    return plans::remove_disk(draft, site, as<model::DiskRef>(wanted));
+  }
+  if (wanted.plan == "disk-grow") {
+    return plans::grow_disk(draft, site, as<model::GrowDiskRequest>(wanted));
+  }
+  if (wanted.plan == "nic-add") return plans::add_nic(draft, site, as<model::AddNic>(wanted));
   if (wanted.plan == "bulk") return bulk(wanted, site, draft);
   if (wanted.plan == "edit") {
     const auto change = [&](model::VmEdit& edit) {

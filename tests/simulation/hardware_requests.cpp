@@ -1,0 +1,60 @@
+#include "hardware_requests.hpp"
+
+#include <array>
+
+namespace ruche::sim {
+
+namespace {
+
+constexpr std::array kBuses = {model::DiskBus::virtio_blk, model::DiskBus::virtio_scsi,
+                               model::DiskBus::sata, model::DiskBus::nvme};
+
+// Of the disks or adapters that it has, or one that it has not.
+template <class T>
+std::string any_of(const std::vector<T>& devices, const char* otherwise, std::uint64_t number) {
+  return number < devices.size() ? devices[number].name : otherwise;
+}
+
+}  // namespace
+
+HardwareRequest hardware_request(SimHost& host, const model::Guest& guest,
+                                 const std::function<std::uint64_t(std::uint64_t)>& pick) {
+  const auto process = host.machines().find(guest.id);
+  if (process && pick(4) == 0) process->keeps_devices = !process->keeps_devices;
+  const auto id = to_text(guest.id);
+  const auto& spec = guest.spec;
+  const auto disk = any_of(spec.disks, "disk9", pick(spec.disks.size() + 1));
+  const auto nic = any_of(spec.nics, "nic9", pick(spec.nics.size() + 1));
+  switch (pick(8)) {
+    case 0:
+    case 1: {
+      const auto cpus = static_cast<std::uint32_t>(1 + pick(8));
+      const auto memory = gib(1 + static_cast<std::int64_t>(pick(4)));
+      const auto change = [=](model::VmEdit& edit) {
+        edit.cpus = cpus;
+        edit.memory = memory;
+      };
+      return {"set " + guest.name, requests::edit(id, change)};
+    }
+    case 2:
+    case 3: {
+      model::AddDisk request;
+      request.vm = id;
+      request.size = mib(1 + static_cast<std::int64_t>(pick(8)));
+      request.bus = kBuses[pick(kBuses.size())];
+      return {"add a disk to " + guest.name, requests::add_disk(request)};
+    }
+    case 4:
+      return {"remove " + disk + " of " + guest.name, requests::remove_disk(id, disk)};
+    case 5: {
+      const auto size = gib(1 + static_cast<std::int64_t>(pick(4)));
+      return {"grow " + disk + " of " + guest.name, requests::grow_disk(id, disk, size)};
+    }
+    case 6:
+      return {"add an adapter to " + guest.name, requests::add_nic({.vm = id})};
+    default:
+      return {"remove " + nic + " of " + guest.name, requests::remove_nic(id, nic)};
+  }
+}
+
+}  // namespace ruche::sim
