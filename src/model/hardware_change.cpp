@@ -292,7 +292,9 @@ ChangePlan plan_change(const RunningHardware& running, const VmSpec& wanted) {
 
 std::vector<HardwareChange> pending_changes(const RunningHardware& running, const VmSpec& wanted) {
   auto changes = plan_change(running, wanted).changes;
-  std::erase_if(changes, [](const HardwareChange& change) { return change.waits.empty(); });
+  for (auto& change : changes) {
+    if (change.waits.empty()) change.waits = "it is being made, or the guest did not follow";
+  }
   return changes;
 }
 

@@ -28,7 +28,7 @@ struct ChangePlan {
   std::vector<HardwareChange> changes;
 };
 ChangePlan plan_change(const RunningHardware& running, const VmSpec& wanted);
-// Those that wait.
+// All that is not as wished: what waits, and what a guest did not follow.
 std::vector<HardwareChange> pending_changes(const RunningHardware& running, const VmSpec& wanted);
 
 // What a process has that was just started with this specification.

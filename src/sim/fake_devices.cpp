@@ -142,6 +142,10 @@ Async<void> FakeDevices::change(ports::DeviceChange change) {
   const auto process = process_;
   co_await reach();
   if (is_made(change)) co_return;
+  if (asks_guest(change) && process->follows && (*process->follows)-- == 0) {
+    process->keeps_devices = true;
+    process->follows.reset();
+  }
   if (process->keeps_devices && asks_guest(change)) {
     co_await sleep_for(engine_.clock_, kPatience);
     throw Error(Reason::guest_did_not_follow, "the guest did not follow");

@@ -40,6 +40,7 @@ struct SimProcess {
   bool lies = false;                // its monitor answers nonsense
   bool ignores_shutdown = false;    // the power button leads nowhere
   bool keeps_devices = false;       // nothing that is asked of it is let go or taken
+  std::optional<int> follows;       // how often it does its part before it keeps everything
   Duration shutdown_takes{500};
   std::string last_words;           // once it is gone
   std::vector<ports::MachineEvent> events;

@@ -202,6 +202,24 @@ TEST_F(HardwareTest, AGuestThatKeepsADeviceKeepsItsDocument) {
   EXPECT_THAT(pending(), IsEmpty());
 }
 
+TEST_F(HardwareTest, WhatAGuestDoesNotTakeBackIsKnown) {
+  create();
+  const auto process = host_.machines().find(guest().id);
+  process->follows = 1;
+  const auto task = wait(requests::edit("web1", [](auto& edit) {
+    edit.cpus = 3;
+    edit.memory = mib(512);
+  }));
+  EXPECT_EQ(task.state, TaskState::failed);
+  EXPECT_EQ(guest().spec.cpus, 1u) << "the change failed";
+  EXPECT_EQ(status().running->spec.cpus, 3u);
+  EXPECT_EQ(pending().size(), 1u);
+  process->keeps_devices = false;
+  done(requests::edit("web1", [](auto& edit) { edit.memory = mib(512); }));
+  EXPECT_EQ(has().cpus, 1u) << "the next change tries again";
+  EXPECT_THAT(pending(), IsEmpty());
+}
+
 TEST_F(HardwareTest, APausedGuestCannotDoItsPart) {
   create();
   done(requests::pause("web1"));

@@ -27,8 +27,8 @@ HostControl::HostControl(Ports ports, Identity identity)
       image_steps_({writer_, pool_, ports_.builder, ports_.downloads, identity_.build_directory}),
       guest_steps_({writer_, pool_, ports_.hypervisor, live_, host_networks_, agents_,
                     ports_.sealing, ports_.clock}),
-      hardware_steps_(
-          {writer_, pool_, live_, host_networks_, ports_.hypervisor.capabilities().overhead}),
+      hardware_steps_({writer_, pool_, ports_.hypervisor, live_, host_networks_,
+                       ports_.hypervisor.capabilities().overhead}),
       engine_(writer_, ports_.clock, ports_.log, progress_),
       dispatcher_(ports_.executor, writer_, engine_, ports_.log, identity_.id),
       agent_({writer_,

@@ -66,6 +66,44 @@ std::vector<ports::DeviceChange> device_changes(const model::VmSpec& from,
   return changes;
 }
 
+namespace {
+
+template <class T>
+void replace_named(std::vector<T>& devices, const T& device) {
+  std::erase_if(devices, [&](const T& other) { return other.name == device.name; });
+  devices.push_back(device);
+}
+
+template <class T>
+void remove_named(std::vector<T>& devices, const std::string& name) {
+  std::erase_if(devices, [&](const T& device) { return device.name == name; });
+}
+
+template <class... Kinds>
+struct Overloaded : Kinds... {
+  using Kinds::operator()...;
+};
+
+}  // namespace
+
+void note_change(model::VmSpec& spec, const ports::DeviceChange& change) {
+  std::visit(Overloaded{
+                 [&](const ports::PlugDisk& c) { replace_named(spec.disks, c.disk); },
+                 [&](const ports::UnplugDisk& c) { remove_named(spec.disks, c.disk.name); },
+                 [&](const ports::LimitDisk& c) { replace_named(spec.disks, c.disk); },
+                 [&](const ports::PlugNic& c) { replace_named(spec.nics, c.nic); },
+                 [&](const ports::UnplugNic& c) { remove_named(spec.nics, c.nic.name); },
+                 [&](const ports::SetLink& c) { replace_named(spec.nics, c.nic); },
+                 [&](const ports::ChangeMedium& c) { replace_named(spec.cdroms, c.drive); },
+                 [&](const ports::SetCpus& c) { spec.cpus = c.cpus; },
+                 [&](const ports::SetMemory& c) { spec.memory = c.size; },
+                 [&](const ports::SetBalloon& c) {
+                   spec.memory_target = c.target == spec.memory ? Bytes{} : c.target;
+                 },
+             },
+             change);
+}
+
 bool needs_guest(const ports::DeviceChange& change) {
   return std::holds_alternative<ports::UnplugDisk>(change) ||
          std::holds_alternative<ports::UnplugNic>(change) ||

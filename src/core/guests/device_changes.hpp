@@ -12,6 +12,9 @@ namespace ruche::core {
 // a step of its own.
 std::vector<ports::DeviceChange> device_changes(const model::VmSpec& from, const model::VmSpec& to);
 
+// What the hardware is after the change was made.
+void note_change(model::VmSpec& spec, const ports::DeviceChange& change);
+
 // Whether the guest's own system has to do its part, so that a paused one cannot follow.
 bool needs_guest(const ports::DeviceChange& change);
 

@@ -63,24 +63,38 @@ Async<Observation> HardwareSteps::observe(const model::Step&, const StepContext&
   co_return Observation::absent;
 }
 
-std::optional<HardwareSteps::Target> HardwareSteps::target(model::GuestId id) const {
+// Null when the guest has no process. One that an earlier daemon left and that does not answer is
+// not taken for none: what it has would not be known.
+Async<std::shared_ptr<ports::Machine>> HardwareSteps::find_machine(model::GuestId id) {
+  if (auto held = parts_.live.find(id)) co_return held;
+  const auto found = co_await parts_.hypervisor.survey();
+  const bool alive = std::ranges::any_of(
+      found, [id](const auto& machine) { return machine.guest == id && machine.alive; });
+  if (!alive) co_return nullptr;
+  std::shared_ptr<ports::Machine> adopted = co_await parts_.hypervisor.adopt(id);
+  if (adopted) parts_.live.put(id, adopted);
+  co_return adopted;
+}
+
+Async<std::optional<HardwareSteps::Target>> HardwareSteps::target(model::GuestId id) {
+  auto machine = co_await find_machine(id);
   const auto& guests = parts_.writer.inventory().guests();
   const auto found = guests.find(id.value);
   if (found == guests.end() || !found->second->complete() || !found->second->status) {
-    return std::nullopt;
+    co_return std::nullopt;
   }
-  auto machine = parts_.live.find(id);
   const auto& running = found->second->status->value.running;
-  if (!machine || !running) return std::nullopt;
+  if (!machine || !running) co_return std::nullopt;
   auto plan = model::plan_change(*running, found->second->spec->value.spec);
-  return Target{std::move(machine), running->spec, std::move(plan.reachable)};
+  co_return Target{std::move(machine), running->spec, std::move(plan.reachable)};
 }
 
 Async<void> HardwareSteps::apply(const model::Step& step, const StepContext& context) {
   const auto id = guest_of(step);
   const auto hold = co_await parts_.live.hold(id);
   if (const auto* growth = std::get_if<model::GrowDisk>(&step)) co_return co_await grow(*growth);
-  const auto aim = target(id);
+  left_with_.erase(id);
+  const auto aim = co_await target(id);
   if (!aim) co_return;
   co_await carry_out(id, *aim->machine, aim->now, aim->reachable, context);
   co_await remember(id, *aim->machine);
@@ -92,35 +106,62 @@ Async<void> HardwareSteps::revert(const model::Step& step, const StepContext& co
   if (const auto* growth = std::get_if<model::GrowDisk>(&step)) {
     co_return co_await look_at_size(*growth);
   }
-  const auto aim = target(id);
+  left_with_.erase(id);
+  const auto aim = co_await target(id);
   if (!aim) co_return;
-  co_await carry_out(id, *aim->machine, aim->reachable, aim->now, context);
+  co_await take_back(id, *aim->machine, aim->reachable, aim->now, context);
   co_await remember(id, *aim->machine);
 }
 
 Async<void> HardwareSteps::carry_out(model::GuestId guest, ports::Machine& machine,
                                      model::VmSpec from, model::VmSpec to,
                                      const StepContext& context) {
-  auto& devices = devices_of(machine);
   for (auto& change : device_changes(from, to)) {
-    context.progress({}, {}, describe(change));
-    co_await complete(guest, change);
-    const bool more_cpus = std::holds_alternative<ports::SetCpus>(change) && to.cpus > from.cpus;
-    if (const auto* unplug = std::get_if<ports::UnplugNic>(&change)) {
-      const auto nic = unplug->nic;
-      co_await devices.change(std::move(change));
-      co_await parts_.networks.unplug(guest, nic);
-      continue;
-    }
-    co_await devices.change(std::move(change));
-    auto* agents = machine.agents();
-    if (!more_cpus || agents == nullptr || !agents->connected()) continue;
+    co_await make(guest, machine, std::move(change), to.cpus > from.cpus, context);
+  }
+}
+
+// A guest that did its part may refuse to take it back. Everything else is taken back all the same,
+// and what it has then is known: what was never made is none of the changes that fail.
+Async<void> HardwareSteps::take_back(model::GuestId guest, ports::Machine& machine,
+                                     model::VmSpec from, model::VmSpec to,
+                                     const StepContext& context) {
+  auto has = from;
+  std::optional<Error> refused;
+  for (auto& change : device_changes(from, to)) {
+    const auto made = change;
     try {
-      co_await agents->bring_cpus_online();
+      co_await make(guest, machine, std::move(change), false, context);
+      note_change(has, made);
     } catch (const Error& error) {
-      // Its own system may do it all the same; they are there.
-      context.progress({}, {}, "the agent did not bring the CPUs online: " + error.message());
+      if (error.reason() != Reason::guest_did_not_follow) throw;
+      refused = error;
     }
+  }
+  left_with_[guest] = std::move(has);
+  if (refused) throw std::move(*refused);
+}
+
+Async<void> HardwareSteps::make(model::GuestId guest, ports::Machine& machine,
+                                ports::DeviceChange change, bool more_cpus,
+                                const StepContext& context) {
+  auto& devices = devices_of(machine);
+  context.progress({}, {}, describe(change));
+  co_await complete(guest, change);
+  if (const auto* unplug = std::get_if<ports::UnplugNic>(&change)) {
+    const auto nic = unplug->nic;
+    co_await devices.change(std::move(change));
+    co_return co_await parts_.networks.unplug(guest, nic);
+  }
+  const bool cpus_come = more_cpus && std::holds_alternative<ports::SetCpus>(change);
+  co_await devices.change(std::move(change));
+  auto* agents = machine.agents();
+  if (!cpus_come || agents == nullptr || !agents->connected()) co_return;
+  try {
+    co_await agents->bring_cpus_online();
+  } catch (const Error& error) {
+    // Its own system may do it all the same; they are there.
+    context.progress({}, {}, "the agent did not bring the CPUs online: " + error.message());
   }
 }
 
@@ -156,7 +197,7 @@ Async<void> HardwareSteps::grow(model::GrowDisk step) {
   if (!layer) throw Error(Reason::no_such_object, "the disk's layer is gone");
   const auto ref = volume_ref(layer->value);
   const auto driver = parts_.pool.driver(layer->value.datastore);
-  const auto machine = parts_.live.find(step.guest);
+  const auto machine = co_await find_machine(step.guest);
   if (!machine) co_return co_await driver->grow(ref, step.size);
   model::DiskSpec disk;
   disk.name = step.disk;
@@ -193,6 +234,9 @@ void HardwareSteps::settle_change(Draft& draft, model::GuestId id, bool done) {
   }
   auto& running = *draft.guest_status(id).running;
   if (done) running.spec = model::plan_change(running, draft.guest(id).spec).reachable;
+  if (const auto left = left_with_.find(id); !done && left != left_with_.end()) {
+    running.spec = left->second;
+  }
   reserve_exactly(draft, id, model::reservation_of(running.spec, parts_.overhead));
 }
 

@@ -17,6 +17,7 @@ class HardwareSteps : public StepHandler {
   struct Parts {
     Writer& writer;
     DatastorePool& pool;
+    ports::HypervisorEngine& hypervisor;
     LiveGuests& live;
     HostNetworks& networks;
     Bytes overhead;  // of a guest's process
@@ -33,8 +34,13 @@ class HardwareSteps : public StepHandler {
 
  private:
   struct Target;
-  std::optional<Target> target(model::GuestId guest) const;
+  Async<std::shared_ptr<ports::Machine>> find_machine(model::GuestId guest);
+  Async<std::optional<Target>> target(model::GuestId guest);
   Async<void> carry_out(model::GuestId guest, ports::Machine& machine, model::VmSpec from,
+                        model::VmSpec to, const StepContext& context);
+  Async<void> make(model::GuestId guest, ports::Machine& machine, ports::DeviceChange change,
+                   bool more_cpus, const StepContext& context);
+  Async<void> take_back(model::GuestId guest, ports::Machine& machine, model::VmSpec from,
                         model::VmSpec to, const StepContext& context);
   Async<void> complete(model::GuestId guest, ports::DeviceChange& change);
   Async<void> remember(model::GuestId guest, ports::Machine& machine);
@@ -45,6 +51,8 @@ class HardwareSteps : public StepHandler {
 
   Parts parts_;
   std::map<model::GuestId, ports::MachineStatus> seen_;  // right after the step
+  // What a process has after a change was taken back as far as its guest let it.
+  std::map<model::GuestId, model::VmSpec> left_with_;
   std::set<model::LayerId> grown_;  // although the task that wanted it failed
 };
 
