@@ -18,7 +18,7 @@ class Hardware(SystemTest):
     def setUpClass(cls):
         super().setUpClass()
         cls.daemon.ruche("vm", "create", "web1", "--image", "demo", "--cpus", "1",
-                         "--memory", "256MiB", "--memory-max", "1GiB", "--memory-min", "128MiB",
+                         "--cpus-max", "4", "--memory", "256MiB", "--memory-max", "1GiB", "--memory-min", "128MiB",
                          "--start", "--wait", "running")
         cls.daemon.ruche("vm", "console", "web1", "--no-input", "--until", "tick [0-9]+",
                          "--timeout", "120s")

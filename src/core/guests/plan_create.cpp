@@ -136,12 +136,16 @@ void add_nic(Draft& draft, const Site& site, const model::CreateVm& request, mod
   guest.spec.nics.push_back(std::move(nic));
 }
 
-// A topology is counted out by whoever gives it.
-std::uint32_t room_for_cpus(const model::CreateVm& request) {
+// No more than the host has: KVM warns of it, and a host with one processor may refuse the features
+// of several. A topology is counted out by whoever gives it.
+std::uint32_t room_for_cpus(const Draft& draft, const Site& site, const model::CreateVm& request) {
   constexpr std::uint32_t kMostWithoutRemapping = 255;  // of an xAPIC
   if (request.cpus_max) return *request.cpus_max;
-  if (request.topology || request.cpus > kMostWithoutRemapping) return 0;
-  return std::min(std::max(4U, 2 * request.cpus), kMostWithoutRemapping);
+  const auto host = draft.inventory().hosts().find(site.self.value);
+  const bool known = host != draft.inventory().hosts().end() && host->second->status;
+  const auto threads = known ? host->second->status->value.threads : 1;
+  const auto room = std::min({std::max(4U, 2 * request.cpus), threads, kMostWithoutRemapping});
+  return request.topology || room <= request.cpus ? 0 : room;
 }
 
 model::Guest make_guest(Draft& draft, const Site& site, const model::CreateVm& request) {
@@ -154,7 +158,7 @@ model::Guest make_guest(Draft& draft, const Site& site, const model::CreateVm& r
   guest.created_at = draft.now();
   guest.spec.system = request.system;
   guest.spec.cpus = request.cpus;
-  guest.spec.cpus_max = room_for_cpus(request);
+  guest.spec.cpus_max = room_for_cpus(draft, site, request);
   guest.spec.topology = request.topology;
   guest.spec.cpu_baseline = request.cpu_baseline;
   guest.spec.memory = request.memory;
