@@ -185,10 +185,15 @@ Async<void> HardwareSteps::complete(model::GuestId guest, ports::DeviceChange& c
   }
 }
 
+// What is not heard now is seen to by the agent; the change is made all the same.
 Async<void> HardwareSteps::remember(model::GuestId guest, ports::Machine& machine) {
-  auto status = co_await machine.status();
-  if (status.state == ports::MachineState::gone) co_return;  // the agent sees to it
-  seen_[guest] = std::move(status);
+  seen_.erase(guest);
+  try {
+    auto status = co_await machine.status();
+    if (status.state != ports::MachineState::gone) seen_[guest] = std::move(status);
+  } catch (const Error& error) {
+    if (error.reason() != Reason::hypervisor_failed) throw;
+  }
 }
 
 Async<void> HardwareSteps::grow(model::GrowDisk step) {
