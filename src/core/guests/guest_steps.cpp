@@ -18,6 +18,7 @@ using ports::PowerAction;
 namespace {
 
 constexpr Duration kPollInterval{100};
+constexpr Duration kPressInterval{5000};
 
 // The guest of a guest step; nullopt for the steps of other concerns.
 std::optional<model::GuestId> guest_of(const model::Step& step) {
@@ -302,11 +303,17 @@ Async<void> GuestSteps::note_end(model::GuestId id) {
   ended_.insert(id);
 }
 
+// A guest that is still starting hears no power button, so it is pressed again.
 Async<void> GuestSteps::wait_for_power_off(model::GuestId id) {
+  auto next_press = parts_.clock.now() + kPressInterval;
   while (true) {
     const auto state = co_await state_of(id);
     if (state == MachineState::gone || state == MachineState::shut_down) co_return;
     co_await sleep_for(parts_.clock, kPollInterval);
+    const auto held = parts_.live.find(id);
+    if (!held || parts_.clock.now() < next_press) continue;
+    next_press = parts_.clock.now() + kPressInterval;
+    co_await held->power(PowerAction::shutdown);
   }
 }
 
