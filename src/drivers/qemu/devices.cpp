@@ -207,7 +207,15 @@ Async<void> set_cpus(Core core, std::uint32_t wanted) {
     co_await plug.add_device(std::move(device));
   }
   for (std::size_t i = cpus.size(); i-- > wanted;) {
-    if (cpus[i].present) co_await plug.remove_device(cpu_id(i));
+    if (!cpus[i].present) continue;
+    // QEMU's translator counts every CPU that ever was and ends at one too many (tcg_max_ctxs).
+    if (core->record().accelerator == enum_name(model::Accelerator::tcg)) {
+      throw Error(Reason::guest_did_not_follow,
+                  "under emulation a CPU that is there stays until the next start")
+          .at("/cpus")
+          .remedy("stop the guest, then take CPUs from it");
+    }
+    co_await plug.remove_device(cpu_id(i));
   }
 }
 
