@@ -149,16 +149,19 @@ Async<void> change_medium(Core core, ports::ChangeMedium change) {
     wanted = nodes.format["node-name"].as_string();
   }
   const auto present = co_await plug.medium_in(id);
-  if (present == wanted) co_return;
-  json::Object open{{"id", id}, {"force", true}};
-  co_await core->qmp().execute("blockdev-open-tray", std::move(open));
   json::Object drive{{"id", id}};
-  co_await core->qmp().execute("blockdev-remove-medium", drive);
-  if (!wanted.empty()) {
+  if (present != wanted) {
+    json::Object open{{"id", id}, {"force", true}};
+    co_await core->qmp().execute("blockdev-open-tray", std::move(open));
+    co_await core->qmp().execute("blockdev-remove-medium", drive);
+  }
+  if (present != wanted && !wanted.empty()) {
     co_await plug.add_nodes(std::move(nodes));
     json::Object insert{{"id", id}, {"node-name", wanted}};
     co_await core->qmp().execute("blockdev-insert-medium", std::move(insert));
   }
+  // Also when the medium is the right one already: an earlier daemon may have ended in between,
+  // with the tray open and the old medium's file in QEMU.
   co_await core->qmp().execute("blockdev-close-tray", drive);
   co_await plug.remove_nodes(fmt::format("c{}m", change.drive.slot), wanted);
 }
