@@ -93,6 +93,7 @@ enum class ErrorCode : std::uint8_t {
   X(not_enough_memory, "not-enough-memory", resource_exhausted, "Not enough unreserved memory.")  \
   X(not_enough_cpus, "not-enough-cpus", resource_exhausted, "The CPU ratio would be exceeded.")   \
   X(not_enough_space, "not-enough-space", resource_exhausted, "The datastore is too full.")       \
+  X(pool_limit, "pool-limit", resource_exhausted, "The resource pool's limit would be exceeded.") \
   X(too_many_connections, "too-many-connections", resource_exhausted, "Connection limit.")        \
   X(never_fits, "never-fits", failed_precondition, "This host could never run it.")               \
   X(host_cannot, "host-cannot", unsupported, "The host lacks what this needs.")                   \
@@ -135,6 +136,9 @@ enum class ErrorCode : std::uint8_t {
     "The guest did not power off in time.")                                                       \
   X(guest_did_not_follow, "guest-did-not-follow", deadline_exceeded,                              \
     "The guest did not follow a change of its hardware in time.")                                 \
+  X(device_forbids, "device-forbids", failed_precondition, "A device of the guest forbids it.")   \
+  X(memory_unusable, "memory-unusable", failed_precondition,                                      \
+    "The guest cannot go on from its saved memory.")                                              \
   X(some_failed, "some-failed", failed_precondition, "Not every one of several succeeded.")       \
   X(task_cancelled, "task-cancelled", failed_precondition, "The task was cancelled.")             \
   X(internal_error, "internal-error", internal, "A defect in Ruche.")

@@ -173,6 +173,17 @@ constexpr StructureTable<T> structure(std::string_view name, std::string_view do
                                       Fields... fields) {
   return {name, doc, {fields...}};
 }
+// A long table in parts: structure<T>("Name", "Doc.", fields(…), fields(…)).
+template <class... Fields>
+constexpr std::vector<FieldInfo> fields(Fields... fields) {
+  return {fields...};
+}
+template <class T>
+constexpr StructureTable<T> structure(std::string_view name, std::string_view doc,
+                                      std::vector<FieldInfo> first, std::vector<FieldInfo> rest) {
+  first.insert(first.end(), rest.begin(), rest.end());
+  return {name, doc, std::move(first)};
+}
 template <class T, class... Values>
 constexpr EnumerationTable<T> enumeration(std::string_view name, std::string_view doc,
                                           Values... values) {

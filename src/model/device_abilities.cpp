@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "model/serial_ports.hpp"
 
 namespace ruche::model {
 
@@ -12,6 +13,12 @@ constexpr std::string_view kWithStart = "it comes and goes with a start";
 constexpr std::string_view kFixedDevice = "it is part of the machine";
 // hw/nvme/ctrl.c: its state is marked unmigratable, and everything that saves memory saves devices.
 constexpr std::string_view kNvme = "QEMU cannot save the state of an NVMe controller";
+constexpr std::string_view kOutside = "what it does and knows is in the device, out of reach";
+// hw/vfio/pci.c: without a migration region of its own a device blocks whatever saves memory.
+constexpr std::string_view kUnknown =
+    "QEMU cannot save the state of a device that it does not know";
+constexpr std::string_view kSharedIdentity = "a clone would share the identity of its TPM";
+constexpr std::string_view kFolder = "what virtiofsd has open cannot be saved";
 constexpr std::string_view kSharedMemory = "clones share memory that nobody may take away";
 
 }  // namespace
@@ -35,7 +42,17 @@ std::string_view why_not(DeviceKind device, Ability ability) {
     case DeviceKind::display:
     case DeviceKind::watchdog:
     case DeviceKind::serial:
+    case DeviceKind::sound:
       return ability == Ability::hot_plug ? kFixedDevice : std::string_view();
+    case DeviceKind::tpm:
+      if (ability == Ability::instant_clone) return kSharedIdentity;
+      return ability == Ability::hot_plug ? kFixedDevice : std::string_view();
+    case DeviceKind::share:
+      return ability == Ability::hot_plug ? kWithStart : kFolder;
+    case DeviceKind::usb:
+      return ability == Ability::hot_plug ? std::string_view() : kOutside;
+    case DeviceKind::pci:
+      return ability == Ability::hot_plug ? kWithStart : kUnknown;
   }
   broken_invariant("a device outside its enumeration");
 }
@@ -72,11 +89,18 @@ std::vector<DeviceView> devices_of(const VmSpec& spec) {
   for (const auto& disk : spec.disks) add(disk.name, kind_of(disk));
   for (const auto& drive : spec.cdroms) add(drive.name, DeviceKind::cdrom);
   for (const auto& nic : spec.nics) add(nic.name, kind_of(nic));
+  for (const auto& share : spec.shares) add(share.name, DeviceKind::share);
+  for (const auto& device : spec.usb) add(device.name, DeviceKind::usb);
+  for (const auto& device : spec.pci) add(device.name, DeviceKind::pci);
   if (spec.memory_max > spec.memory) add("memory", DeviceKind::virtio_mem);
   if (spec.memory_min.count > 0) add("balloon", DeviceKind::balloon);
   if (spec.display != DisplayKind::none) add("display", DeviceKind::display);
   if (spec.watchdog) add("watchdog", DeviceKind::watchdog);
-  if (spec.serial) add("serial", DeviceKind::serial);
+  for (std::uint32_t port = 0; port < serial_port_count(spec); ++port) {
+    add(port == 0 ? "serial" : fmt::format("serial{}", port), DeviceKind::serial);
+  }
+  if (spec.sound != SoundKind::none) add("sound", DeviceKind::sound);
+  if (spec.tpm) add("tpm", DeviceKind::tpm);
   return devices;
 }
 

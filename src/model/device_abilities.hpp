@@ -22,7 +22,12 @@ enum class DeviceKind {
   balloon,
   display,
   watchdog,
-  serial
+  serial,
+  tpm,
+  sound,
+  share,
+  usb,
+  pci
 };
 constexpr auto describe(Type<DeviceKind>) {
   return enumeration<DeviceKind>(
@@ -38,7 +43,12 @@ constexpr auto describe(Type<DeviceKind>) {
       value(DeviceKind::balloon, "balloon", "The balloon that takes memory back."),
       value(DeviceKind::display, "display", "The screen."),
       value(DeviceKind::watchdog, "watchdog", "The watchdog."),
-      value(DeviceKind::serial, "serial", "The serial console."));
+      value(DeviceKind::serial, "serial", "The serial console."),
+      value(DeviceKind::tpm, "tpm", "The TPM."),
+      value(DeviceKind::sound, "sound", "The sound card."),
+      value(DeviceKind::share, "share", "A folder of the host."),
+      value(DeviceKind::usb, "usb", "A USB device of the host."),
+      value(DeviceKind::pci, "pci", "A PCI device of the host."));
 }
 
 enum class Ability { hot_plug, memory_snapshot, suspend, instant_clone, migrate };

@@ -183,6 +183,106 @@ constexpr auto describe(Type<AddDrive>) {
                               {.format = "reference"}));
 }
 
+struct AddShare {
+  std::string vm;
+  std::string path;
+  std::string name;
+  bool read_only = false;
+};
+constexpr auto describe(Type<AddShare>) {
+  return structure<AddShare>(
+      "AddShare", "A folder of the host for a VM to mount (virtiofs).",
+      field<&AddShare::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&AddShare::path>("path", "The folder, on the VM's host.",
+                             {.required = true, .format = "path", .positional = true}),
+      field<&AddShare::name>("name", "The tag to mount; share0, share1, … when absent.",
+                             {.format = "name"}),
+      field<&AddShare::read_only>("read_only", "The VM may not write to it."));
+}
+
+struct ShareRef {
+  std::string vm;
+  std::string share;
+};
+constexpr auto describe(Type<ShareRef>) {
+  return structure<ShareRef>(
+      "ShareRef", "A folder that a VM can mount.",
+      field<&ShareRef::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&ShareRef::share>(
+          "share", "Its name.",
+          {.required = true, .format = "name", .positional = true, .example = "share0"}));
+}
+
+struct AddUsb {
+  std::string vm;
+  std::string device;
+  std::string serial;
+};
+constexpr auto describe(Type<AddUsb>) {
+  return structure<AddUsb>(
+      "AddUsb", "A USB device of the host for a VM.",
+      field<&AddUsb::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&AddUsb::device>(
+          "device", "Vendor and product, as in 046d:c52b.",
+          {.required = true, .max_length = 9, .positional = true, .example = "046d:c52b"}),
+      field<&AddUsb::serial>("serial", "Its serial number, where several are alike.",
+                             {.max_length = 126}));
+}
+
+struct UsbRef {
+  std::string vm;
+  std::string usb;
+};
+constexpr auto describe(Type<UsbRef>) {
+  return structure<UsbRef>(
+      "UsbRef", "A USB device of a VM.",
+      field<&UsbRef::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&UsbRef::usb>(
+          "usb", "Its name.",
+          {.required = true, .format = "name", .positional = true, .example = "usb0"}));
+}
+
+struct AddPci {
+  std::string vm;
+  std::string address;
+  std::string mediated;
+};
+constexpr auto describe(Type<AddPci>) {
+  return structure<AddPci>(
+      "AddPci", "A PCI device of the host for a VM to drive.",
+      field<&AddPci::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&AddPci::address>(
+          "address", "Its address on the host.",
+          {.required = true, .max_length = 16, .positional = true, .example = "0000:3b:00.0"}),
+      field<&AddPci::mediated>("mediated", "Id of a mediated device of it (mdev).",
+                               {.format = "uuid"}));
+}
+
+struct PciRef {
+  std::string vm;
+  std::string pci;
+};
+constexpr auto describe(Type<PciRef>) {
+  return structure<PciRef>(
+      "PciRef", "A PCI device that a VM drives.",
+      field<&PciRef::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&PciRef::pci>(
+          "pci", "Its name.",
+          {.required = true, .format = "name", .positional = true, .example = "pci0"}));
+}
+
 // A guest's memory, as it is at the moment.
 struct MemoryView {
   Bytes plugged;

@@ -23,6 +23,7 @@ struct EventResource {
   std::optional<NetworkView> network;
   std::optional<HostView> host;
   std::optional<TaskView> task;
+  std::optional<PoolView> pool;
 };
 constexpr auto describe(Type<EventResource>) {
   return structure<EventResource>("EventResource", "The object as the API shows it.",
@@ -31,7 +32,8 @@ constexpr auto describe(Type<EventResource>) {
                                   field<&EventResource::datastore>("datastore", "A datastore."),
                                   field<&EventResource::network>("network", "A network."),
                                   field<&EventResource::host>("host", "A host."),
-                                  field<&EventResource::task>("task", "A task."));
+                                  field<&EventResource::task>("task", "A task."),
+                                  field<&EventResource::pool>("pool", "A resource pool."));
 }
 
 struct Event {

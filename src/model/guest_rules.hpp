@@ -16,7 +16,7 @@ std::expected<void, Error> check_spec(const VmSpec& spec);
 std::expected<void, Error> check_tags(const std::vector<std::string>& tags);
 
 // What a user may ask of a guest's power.
-enum class PowerRequest { start, shutdown, stop, reset, pause, resume, remove };
+enum class PowerRequest { start, shutdown, stop, reset, pause, resume, suspend, discard, remove };
 
 // The error that a request meets in this state, or nothing. Exhaustive over both.
 std::optional<Error> refuse_power(PowerRequest request, GuestState state, std::string_view name);

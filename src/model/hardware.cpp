@@ -81,6 +81,15 @@ std::expected<void, Error> each_device(VmSpec& spec, AllPlaces& places, Visit vi
       return ok;
     }
   }
+  for (std::size_t i = 0; i < spec.shares.size(); ++i) {
+    const auto field = fmt::format("/shares/{}/slot", i);
+    if (auto ok = visit(places.pci, spec.shares[i].slot, field); !ok) return ok;
+  }
+  for (std::size_t i = 0; i < spec.pci.size(); ++i) {
+    if (auto ok = visit(places.pci, spec.pci[i].slot, fmt::format("/pci/{}/slot", i)); !ok) {
+      return ok;
+    }
+  }
   return {};
 }
 
@@ -111,13 +120,15 @@ std::expected<void, Error> assign_slots(VmSpec& spec) {
 
 std::set<std::uint32_t> root_ports(const VmSpec& spec) {
   std::set<std::uint32_t> slots = {kRandomSlot, kScsiSlot, kChannelSlot};
-  if (spec.display != DisplayKind::none) slots.insert(kUsbSlot);
+  if (spec.display != DisplayKind::none || !spec.usb.empty()) slots.insert(kUsbSlot);
   if (spec.memory_min.count > 0) slots.insert(kBalloonSlot);
   if (spec.memory_max.count > 0) slots.insert(kMemorySlot);
   for (const auto& disk : spec.disks) {
     if (disk.bus == DiskBus::virtio_blk || disk.bus == DiskBus::nvme) slots.insert(disk.slot);
   }
   for (const auto& nic : spec.nics) slots.insert(nic.slot);
+  for (const auto& share : spec.shares) slots.insert(share.slot);
+  for (const auto& device : spec.pci) slots.insert(device.slot);
   std::uint32_t spare = 0;
   for (auto slot = kFirstFreeSlot; slot <= kLastFreeSlot && spare < kSparePorts; ++slot) {
     if (slots.insert(slot).second) ++spare;
@@ -127,6 +138,12 @@ std::set<std::uint32_t> root_ports(const VmSpec& spec) {
 }
 
 std::uint32_t most_cpus(const VmSpec& spec) { return std::max(spec.cpus, spec.cpus_max); }
+
+bool has_device(const VmSpec& spec, std::string_view name) {
+  const auto is_it = [name](const auto& device) { return device.name == name; };
+  return std::ranges::any_of(spec.disks, is_it) || std::ranges::any_of(spec.cdroms, is_it) ||
+         std::ranges::any_of(spec.nics, is_it);
+}
 
 std::string make_mac(Random& random) {
   const auto bits = random.next();

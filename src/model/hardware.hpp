@@ -5,9 +5,11 @@
 // Version 1. Every PCI device sits behind a root port of its own; a root port's device number on
 // the root bus is the `slot`. Number 0 is the host bridge and 31 the chipset; 1 and 2 are kept for
 // the random number generator and the SCSI controller, 28 to 30 for the display (which is on the
-// root bus itself), the USB controller and the agent's channel, 27 for memory that
-// is added, 26 for the balloon, 24 for the watchdog (on the root bus itself). What `slot` means for
-//   a virtio-blk disk, an NVMe disk, a NIC: the root port's number, 3 to 23;
+// root bus itself), the USB controller and the agent's channel, 27 for memory that is added, 26 for
+// the balloon, 24 and 25 for the watchdog and the sound card (which are on the root bus
+// themselves). What `slot` means for
+//   a virtio-blk disk, an NVMe disk, a NIC, a PCI device of the host: the root port's number, 3 to
+//                                23;
 //   a virtio-scsi disk:          SCSI target + 1;
 //   a SATA disk, a CD-ROM drive: port + 1, 1 to 5.
 // The seed is the last target of the SCSI controller.
@@ -37,6 +39,7 @@ inline constexpr std::uint32_t kDisplaySlot = 28;
 inline constexpr std::uint32_t kUsbSlot = 29;
 inline constexpr std::uint32_t kChannelSlot = 30;
 inline constexpr std::uint32_t kWatchdogSlot = 24;
+inline constexpr std::uint32_t kSoundSlot = 25;
 inline constexpr std::uint32_t kSparePorts = 4;
 inline constexpr std::uint32_t kMostScsiTargets = 255;
 inline constexpr std::uint32_t kSataPorts = 5;
@@ -51,6 +54,8 @@ std::expected<void, Error> assign_slots(VmSpec& spec);
 std::set<std::uint32_t> root_ports(const VmSpec& spec);
 // The most CPUs that it can have before the next start.
 std::uint32_t most_cpus(const VmSpec& spec);
+// Whether a disk, a drive or an adapter is called so.
+bool has_device(const VmSpec& spec, std::string_view name);
 // Memory is added in blocks of this size (virtio-mem on x86).
 inline constexpr Bytes kMemoryBlock = mib(2);
 

@@ -6,6 +6,7 @@
 
 #include "model/device_abilities.hpp"
 #include "model/hardware.hpp"
+#include "model/named.hpp"
 
 namespace ruche::model {
 
@@ -24,15 +25,21 @@ class Comparison {
   void compare_cpus();
   void compare_memory();
   void compare_fixed();
+  void compare_boot();
+  void compare_board();
   void compare_disks();
   void compare_nics();
   void compare_cdroms();
+  void compare_shares();
+  void compare_usb();
+  void compare_pci();
   // What is no hardware follows at once and is not told.
   void follow_policies() {
     plan_.reachable.autostart = wanted_.autostart;
     plan_.reachable.start_order = wanted_.start_order;
     plan_.reachable.start_delay = wanted_.start_delay;
     plan_.reachable.restart_policy = wanted_.restart_policy;
+    plan_.reachable.on_host_shutdown = wanted_.on_host_shutdown;
     plan_.reachable.cloud_init = wanted_.cloud_init;
   }
 
@@ -47,8 +54,10 @@ class Comparison {
   std::string why_cpus_wait() const;
   std::string why_memory_waits() const;
   std::string why_not_plugged(const DiskSpec& disk) const;
+  // A folder that is to go keeps its port until the next start.
   bool has_port(std::uint32_t slot) const {
-    return std::ranges::find(running_.ports, slot) != running_.ports.end();
+    return std::ranges::find(running_.ports, slot) != running_.ports.end() &&
+           std::ranges::find(now().shares, slot, &ShareSpec::slot) == now().shares.end();
   }
   void compare_disk(DiskSpec& reachable, const DiskSpec& wanted);
   void compare_nic(NicSpec& reachable, const NicSpec& wanted);
@@ -58,14 +67,12 @@ class Comparison {
   ChangePlan plan_;
 };
 
-template <class T>
-const T* find_named(const std::vector<T>& devices, const std::string& name) {
-  const auto found = std::ranges::find(devices, name, &T::name);
-  return found == devices.end() ? nullptr : &*found;
-}
-
 std::string from_to(std::string_view from, std::string_view to) {
   return fmt::format("{} → {}", from, to);
+}
+
+std::string in_turn(const std::vector<std::string>& names) {
+  return names.empty() ? "all in turn" : fmt::format("{}", fmt::join(names, ", "));
 }
 
 std::string or_none(Bytes size) { return size.count > 0 ? to_text(size) : "none"; }
@@ -95,6 +102,10 @@ void Comparison::compare_cpus() {
   if (now().topology != wanted_.topology) waits("topology", "changed");
   if (now().cpu_baseline != wanted_.cpu_baseline) {
     waits("cpu_baseline", from_to(enum_name(now().cpu_baseline), enum_name(wanted_.cpu_baseline)));
+  }
+  if (now().cpu_pins != wanted_.cpu_pins) {
+    live("cpu_pins", wanted_.cpu_pins.empty() ? "removed" : "changed");
+    plan_.reachable.cpu_pins = wanted_.cpu_pins;
   }
 }
 
@@ -161,7 +172,9 @@ void Comparison::compare_fixed() {
     };
     waits("watchdog", from_to(name(before.watchdog), name(wanted_.watchdog)));
   }
-  if (before.boot != wanted_.boot) waits("boot", "changed");
+  if (before.tpm != wanted_.tpm) {
+    waits("tpm", !wanted_.tpm ? "removed" : before.tpm ? "replaced" : "added");
+  }
   if (before.machine_type != wanted_.machine_type) {
     waits("machine_type", from_to(before.machine_type, wanted_.machine_type));
   }
@@ -170,10 +183,42 @@ void Comparison::compare_fixed() {
           fmt::format("{} → {}", before.hardware_version, wanted_.hardware_version));
   }
   if (before.serial != wanted_.serial) waits("serial", wanted_.serial ? "added" : "removed");
+  if (before.serial_ports != wanted_.serial_ports) {
+    waits("serial_ports", fmt::format("{} → {}", before.serial_ports, wanted_.serial_ports));
+  }
   if (before.display != wanted_.display) {
     waits("display", from_to(enum_name(before.display), enum_name(wanted_.display)));
   }
   if (before.generation_id != wanted_.generation_id) waits("generation_id", "changed");
+}
+
+// A process keeps the boot order that it was started with; what has left it is tried no more.
+void Comparison::compare_boot() {
+  auto before = now().boot;
+  std::erase_if(before.order, [&](const auto& name) { return !has_device(plan_.reachable, name); });
+  if (before.order != wanted_.boot.order) {
+    waits("boot_order", from_to(in_turn(before.order), in_turn(wanted_.boot.order)),
+          "the firmware reads it at a start");
+  }
+  before.order = wanted_.boot.order;
+  if (before != wanted_.boot) waits("boot", "changed");
+}
+
+void Comparison::compare_board() {
+  const auto& before = now();
+  if (before.sound != wanted_.sound) {
+    waits("sound", from_to(enum_name(before.sound), enum_name(wanted_.sound)));
+  }
+  if (before.smbios != wanted_.smbios) waits("smbios", "changed");
+  if (before.numa != wanted_.numa) {
+    const auto name = [](const NumaSpec& numa) {
+      return fmt::format("{}{}", numa.nodes, numa.bind ? ", bound" : "");
+    };
+    waits("numa", from_to(name(before.numa), name(wanted_.numa)));
+  }
+  if (before.huge_pages != wanted_.huge_pages) {
+    waits("huge_pages", from_to(enum_name(before.huge_pages), enum_name(wanted_.huge_pages)));
+  }
 }
 
 std::string Comparison::why_not_plugged(const DiskSpec& disk) const {
@@ -276,6 +321,50 @@ void Comparison::compare_cdroms() {
   }
 }
 
+void Comparison::compare_shares() {
+  const std::string why = "virtiofs comes and goes with a start";
+  for (const auto& share : now().shares) {
+    const auto* wanted = find_named(wanted_.shares, share.name);
+    if (!wanted) waits(share.name, "removed", why);
+    if (wanted && *wanted != share) waits(share.name, "replaced", why);
+  }
+  for (const auto& wanted : wanted_.shares) {
+    if (!find_named(now().shares, wanted.name)) waits(wanted.name, "added", why);
+  }
+}
+
+void Comparison::compare_usb() {
+  auto& devices = plan_.reachable.usb;
+  std::erase_if(devices, [&](const UsbSpec& device) {
+    const auto* wanted = find_named(wanted_.usb, device.name);
+    if (wanted && *wanted != device) waits(device.name, "replaced");
+    if (wanted) return false;
+    live(device.name, "removed");
+    return true;
+  });
+  for (const auto& wanted : wanted_.usb) {
+    if (find_named(now().usb, wanted.name)) continue;
+    if (!has_port(kUsbSlot)) {
+      waits(wanted.name, "added", "the guest was started without a USB controller");
+      continue;
+    }
+    live(wanted.name, "added");
+    devices.push_back(wanted);
+  }
+}
+
+void Comparison::compare_pci() {
+  const std::string why(why_not(DeviceKind::pci, Ability::hot_plug));
+  for (const auto& device : now().pci) {
+    const auto* wanted = find_named(wanted_.pci, device.name);
+    if (!wanted) waits(device.name, "removed", why);
+    if (wanted && *wanted != device) waits(device.name, "replaced", why);
+  }
+  for (const auto& wanted : wanted_.pci) {
+    if (!find_named(now().pci, wanted.name)) waits(wanted.name, "added", why);
+  }
+}
+
 }  // namespace
 
 ChangePlan plan_change(const RunningHardware& running, const VmSpec& wanted) {
@@ -285,7 +374,12 @@ ChangePlan plan_change(const RunningHardware& running, const VmSpec& wanted) {
   comparison.compare_disks();
   comparison.compare_nics();
   comparison.compare_cdroms();
+  comparison.compare_shares();
+  comparison.compare_usb();
+  comparison.compare_pci();
   comparison.compare_fixed();
+  comparison.compare_boot();
+  comparison.compare_board();
   comparison.follow_policies();
   return std::move(comparison).take();
 }

@@ -42,6 +42,33 @@ TEST(HardwareChange, AGuestStartsWithSparePorts) {
   EXPECT_EQ(running.ports, (std::vector<std::uint32_t>{1, 2, 3, 4, 5, 6, 7, 8, 27, 30}));
 }
 
+TEST(HardwareChange, UsbDevicesFollowWhereThereIsAController) {
+  auto wanted = small();
+  wanted.usb.push_back({"usb0", "046d", "c52b", {}});
+  auto plan = plan_change(hardware_at_start(small()), wanted);
+  ASSERT_THAT(plan.changes, SizeIs(1));
+  EXPECT_EQ(plan.changes[0].waits, "the guest was started without a USB controller");
+  EXPECT_THAT(plan.reachable.usb, IsEmpty());
+  auto before = small();
+  before.display = DisplayKind::vga;
+  wanted.display = DisplayKind::vga;
+  plan = plan_change(hardware_at_start(before), wanted);
+  EXPECT_EQ(plan.reachable.usb, wanted.usb);
+  plan = plan_change(hardware_at_start(wanted), before);
+  EXPECT_THAT(plan.reachable.usb, IsEmpty());
+}
+
+TEST(HardwareChange, PciDevicesWait) {
+  auto wanted = small();
+  wanted.pci.push_back({"pci0", "0000:3b:00.0", {}, 9});
+  for (const auto& [from, to] : {std::pair(small(), wanted), std::pair(wanted, small())}) {
+    const auto plan = plan_change(hardware_at_start(from), to);
+    ASSERT_THAT(plan.changes, SizeIs(1));
+    EXPECT_EQ(plan.changes[0].waits, "it comes and goes with a start");
+    EXPECT_EQ(plan.reachable.pci, from.pci);
+  }
+}
+
 TEST(HardwareChange, MemoryIsNotTakenBelowWhatItStartedWith) {
   auto running = hardware_at_start(small());
   auto wanted = small();
@@ -82,6 +109,8 @@ TEST(HardwareChange, EveryFieldIsReachedOrTold) {
       [](VmSpec& s) { s.memory_kind = MemoryKind::shareable; },
       [](VmSpec& s) { s.boot.command_line = "quiet"; },
       [](VmSpec& s) { s.boot.kind = BootKind::uefi; },
+      [](VmSpec& s) { s.boot.secure = true; },
+      [](VmSpec& s) { s.tpm = TpmSpec{}; },
       [](VmSpec& s) { s.hardware_version = 2; },
       [](VmSpec& s) { s.machine_type = "pc-q35-11.0"; },
       [](VmSpec& s) { s.disks.clear(); },
@@ -96,8 +125,16 @@ TEST(HardwareChange, EveryFieldIsReachedOrTold) {
       [](VmSpec& s) { s.nics[0].forwards = {{8080, 80}}; },
       [](VmSpec& s) { s.cdroms.push_back({"cdrom0", {}, {}, 1}); },
       [](VmSpec& s) { s.serial = false; },
+      [](VmSpec& s) { s.serial_ports = 2; },
       [](VmSpec& s) { s.display = DisplayKind::vga; },
+      [](VmSpec& s) { s.display = DisplayKind::virtio; },
       [](VmSpec& s) { s.generation_id = "other"; },
+      [](VmSpec& s) { s.boot.order = {"nic0", "disk0"}; },
+      [](VmSpec& s) { s.sound = SoundKind::hda; },
+      [](VmSpec& s) { s.smbios.serial = "4711"; },
+      [](VmSpec& s) { s.numa.bind = true; },
+      [](VmSpec& s) { s.huge_pages = HugePageSize::mib2; },
+      [](VmSpec& s) { s.cpu_pins = {"0-1"}; },
   };
   for (std::size_t i = 0; i < changes.size(); ++i) {
     auto wanted = before;
@@ -108,6 +145,55 @@ TEST(HardwareChange, EveryFieldIsReachedOrTold) {
     const bool waits = !plan.changes.empty() && !plan.changes.front().waits.empty();
     EXPECT_NE(reached, waits) << i;
   }
+}
+
+TEST(HardwareChange, PinsFollowAtOnce) {
+  auto wanted = small();
+  wanted.cpu_pins = {"0", "1", "2", "3"};
+  const auto plan = plan_change(hardware_at_start(small()), wanted);
+  EXPECT_EQ(plan.reachable.cpu_pins, wanted.cpu_pins);
+  EXPECT_THAT(pending_changes(hardware_at_start(wanted), wanted), IsEmpty());
+}
+
+TEST(HardwareChange, ADeviceThatLeavesLeavesTheBootOrder) {
+  auto before = small();
+  before.boot.order = {"nic0", "disk0"};
+  auto wanted = before;
+  wanted.nics.clear();
+  wanted.boot.order = {"disk0"};
+  const auto plan = plan_change(hardware_at_start(before), wanted);
+  EXPECT_THAT(plan.changes, SizeIs(1));
+  auto running = hardware_at_start(before);
+  running.spec = plan.reachable;
+  EXPECT_THAT(pending_changes(running, wanted), IsEmpty());
+}
+
+TEST(HardwareChange, WhatHappensAtAHostsShutdownIsNoHardware) {
+  auto wanted = small();
+  wanted.on_host_shutdown = HostShutdownAction::suspend;
+  const auto plan = plan_change(hardware_at_start(small()), wanted);
+  EXPECT_THAT(plan.changes, IsEmpty());
+  EXPECT_EQ(json::encode(plan.reachable), json::encode(wanted));
+}
+
+TEST(HardwareChange, FoldersWaitAndKeepTheirPortsMeanwhile) {
+  auto before = small();
+  before.shares.push_back({"data", "/srv/data"});
+  ASSERT_TRUE(assign_slots(before));
+  const auto running = hardware_at_start(before);
+  auto wanted = before;
+  wanted.shares.clear();
+  wanted.nics.push_back({.name = "nic1", .mac = "52:54:00:00:00:02", .slot = 0});
+  ASSERT_TRUE(assign_slots(wanted));
+  ASSERT_EQ(wanted.nics.back().slot, before.shares.front().slot);
+  const auto plan = plan_change(running, wanted);
+  EXPECT_EQ(json::encode(plan.reachable), json::encode(before));
+  EXPECT_THAT(plan.changes, SizeIs(2));
+  for (const auto& change : plan.changes) EXPECT_FALSE(change.waits.empty()) << change.device;
+  wanted = before;
+  wanted.shares.front().read_only = true;
+  wanted.shares.push_back({"more", "/srv/more"});
+  EXPECT_THAT(pending_changes(running, wanted), SizeIs(2));
 }
 
 }  // namespace

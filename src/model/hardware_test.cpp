@@ -63,6 +63,18 @@ TEST(AssignSlots, says_when_a_bus_is_full_and_changes_nothing) {
   EXPECT_EQ(spec.disks[0].slot, 0U);
 }
 
+TEST(AssignSlots, gives_devices_of_the_host_a_root_port) {
+  auto spec = with_disks({DiskBus::virtio_blk});
+  spec.pci.push_back({"pci0", "0000:3b:00.0", {}, 0});
+  spec.usb.push_back({"usb0", "046d", "c52b", {}});
+  ASSERT_TRUE(assign_slots(spec));
+  EXPECT_EQ(spec.pci[0].slot, 4U);
+  EXPECT_TRUE(root_ports(spec).contains(4));
+  EXPECT_TRUE(root_ports(spec).contains(kUsbSlot));
+  spec.usb.clear();
+  EXPECT_FALSE(root_ports(spec).contains(kUsbSlot));
+}
+
 TEST(MakeMac, is_local_unicast_and_follows_the_seed) {
   const auto random = seeded_random(7);
   const auto mac = make_mac(*random);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "model/host_check.hpp"
+#include "model/share_rules.hpp"
 
 namespace ruche::model {
 
@@ -52,6 +53,19 @@ Finding judge_hypervisor(const HostFacts& facts) {
   if (hypervisor.installed) return finding;
   return worse(finding, Level::missing, "there is no QEMU",
                "install qemu-system-x86 10.0 or newer (Debian 12: from backports)");
+}
+
+Finding judge_folders(const HostFacts& facts) {
+  Finding finding{.name = "virtiofs",
+                  .found = "virtiofsd serves folders",
+                  .why = "with it a guest mounts folders of its host"};
+  if (std::ranges::find(facts.hypervisor.features, kSharesFeature) !=
+      facts.hypervisor.features.end()) {
+    return finding;
+  }
+  return worse(finding, Level::degraded,
+               facts.is_root ? "there is no virtiofsd" : "ruched may not confine virtiofsd",
+               facts.is_root ? kShareRemedy : "run ruched as root");
 }
 
 Finding judge_cgroups(const HostFacts& facts) {
@@ -133,8 +147,8 @@ Finding judge_clock(const HostFacts& facts) {
 
 std::vector<Finding> judge_system(const HostFacts& facts) {
   std::vector<Finding> findings;
-  for (const auto judge : {judge_kernel, judge_write_tracking, judge_hypervisor, judge_cgroups,
-                           judge_nftables, judge_taps, judge_clock}) {
+  for (const auto judge : {judge_kernel, judge_write_tracking, judge_hypervisor, judge_folders,
+                           judge_cgroups, judge_nftables, judge_taps, judge_clock}) {
     findings.push_back(judge(facts));
   }
   return findings;

@@ -97,12 +97,16 @@ struct DiskFacts {
   std::string model;
   Bytes size;
   bool rotational = false;
+  bool in_use = false;  // something of it is mounted, or swapped to
+  std::string pci;      // address of what it is behind
 };
 constexpr auto describe(Type<DiskFacts>) {
   return structure<DiskFacts>(
       "HostDisk", "A disk of a host.", field<&DiskFacts::name>("name", "Kernel name."),
       field<&DiskFacts::model>("model", "Model."), field<&DiskFacts::size>("size_bytes", "Size."),
-      field<&DiskFacts::rotational>("rotational", "It turns."));
+      field<&DiskFacts::rotational>("rotational", "It turns."),
+      field<&DiskFacts::in_use>("in_use", "The host has something of it mounted."),
+      field<&DiskFacts::pci>("pci", "Address of the PCI device that it is behind."));
 }
 
 struct NicFacts {
@@ -111,6 +115,7 @@ struct NicFacts {
   std::string driver;
   bool up = false;
   std::int64_t speed_mbit = 0;  // 0: unknown
+  std::string pci;              // address of what it is behind
 };
 constexpr auto describe(Type<NicFacts>) {
   return structure<NicFacts>("HostNic", "A network adapter of a host.",
@@ -118,7 +123,8 @@ constexpr auto describe(Type<NicFacts>) {
                              field<&NicFacts::mac>("mac", "MAC address."),
                              field<&NicFacts::driver>("driver", "Kernel driver."),
                              field<&NicFacts::up>("up", "The link is up."),
-                             field<&NicFacts::speed_mbit>("speed_mbit", "Mbit/s, 0 if unknown."));
+                             field<&NicFacts::speed_mbit>("speed_mbit", "Mbit/s, 0 if unknown."),
+                             field<&NicFacts::pci>("pci", "Address of its PCI device."));
 }
 
 struct PciFacts {
@@ -128,6 +134,8 @@ struct PciFacts {
   std::string device;
   std::string driver;
   std::optional<std::int64_t> iommu_group;
+  bool bridge = false;
+  std::string path;  // the node through which a program gets it (vfio); empty: there is none
 };
 constexpr auto describe(Type<PciFacts>) {
   return structure<PciFacts>(
@@ -136,7 +144,49 @@ constexpr auto describe(Type<PciFacts>) {
       field<&PciFacts::vendor>("vendor", "Vendor id."),
       field<&PciFacts::device>("device", "Device id."),
       field<&PciFacts::driver>("driver", "Kernel driver."),
-      field<&PciFacts::iommu_group>("iommu_group", "What is passed through together."));
+      field<&PciFacts::iommu_group>("iommu_group", "What is passed through together."),
+      field<&PciFacts::bridge>("bridge", "It is a bridge."),
+      field<&PciFacts::path>("path", "Its VFIO node, empty if there is none."));
+}
+
+// A part of a PCI device that its driver makes for one user (mdev).
+struct MediatedFacts {
+  std::string id;
+  std::string address;  // of the PCI device
+  std::string kind;     // nvidia-35, i915-GVTg_V5_4, …
+  std::optional<std::int64_t> iommu_group;
+  std::string path;  // as of PciFacts
+};
+constexpr auto describe(Type<MediatedFacts>) {
+  return structure<MediatedFacts>(
+      "MediatedDevice", "A part of a PCI device that its driver made (mdev).",
+      field<&MediatedFacts::id>("id", "Its id."),
+      field<&MediatedFacts::address>("address", "Address of the PCI device."),
+      field<&MediatedFacts::kind>("kind", "Its kind, as its driver calls it."),
+      field<&MediatedFacts::iommu_group>("iommu_group", "What is passed through together."),
+      field<&MediatedFacts::path>("path", "Its VFIO node, empty if there is none."));
+}
+
+struct UsbFacts {
+  std::string path;  // of its node: /dev/bus/usb/001/004
+  std::string vendor_id;
+  std::string product_id;
+  std::string manufacturer;
+  std::string product;
+  std::string serial;
+  bool hub = false;
+  std::string holds;  // what the host uses of it: "disk sda"; empty: nothing
+};
+constexpr auto describe(Type<UsbFacts>) {
+  return structure<UsbFacts>("UsbDevice", "A USB device of a host.",
+                             field<&UsbFacts::path>("path", "Its node."),
+                             field<&UsbFacts::vendor_id>("vendor_id", "Vendor id."),
+                             field<&UsbFacts::product_id>("product_id", "Product id."),
+                             field<&UsbFacts::manufacturer>("manufacturer", "Maker."),
+                             field<&UsbFacts::product>("product", "Product."),
+                             field<&UsbFacts::serial>("serial", "Serial number."),
+                             field<&UsbFacts::hub>("hub", "It is a hub."),
+                             field<&UsbFacts::holds>("holds", "What the host uses of it."));
 }
 
 struct BoardFacts {
@@ -167,6 +217,8 @@ struct KernelFacts {
   bool userfaultfd = false;   // /dev/userfaultfd is there
   bool vhost_net = false;
   bool tun = false;
+  bool vfio = false;     // /dev/vfio is there
+  bool iommufd = false;  // /dev/iommu is there
   bool nft_program = false;
   std::string nftables;  // "usable"; else why not; empty: it could not be asked
   std::string clock_source;
@@ -190,6 +242,8 @@ constexpr auto describe(Type<KernelFacts>) {
       field<&KernelFacts::userfaultfd>("userfaultfd", "/dev/userfaultfd is there."),
       field<&KernelFacts::vhost_net>("vhost_net", "/dev/vhost-net is there."),
       field<&KernelFacts::tun>("tun", "/dev/net/tun is there."),
+      field<&KernelFacts::vfio>("vfio", "/dev/vfio is there."),
+      field<&KernelFacts::iommufd>("iommufd", "/dev/iommu is there."),
       field<&KernelFacts::nft_program>("nft_program", "The program nft is installed."),
       field<&KernelFacts::nftables>("nftables", "usable, or why not; empty: unknown."),
       field<&KernelFacts::clock_source>("clock_source", "Clock source in use."),
@@ -221,6 +275,8 @@ struct HostFacts {
   std::vector<DiskFacts> disks;
   std::vector<NicFacts> nics;
   std::vector<PciFacts> pci;
+  std::vector<MediatedFacts> mediated;
+  std::vector<UsbFacts> usb;
   BoardFacts board;
   KernelFacts kernel;
   HypervisorFacts hypervisor;
@@ -234,6 +290,8 @@ constexpr auto describe(Type<HostFacts>) {
       field<&HostFacts::memory>("memory", "Memory."), field<&HostFacts::disks>("disks", "Disks."),
       field<&HostFacts::nics>("nics", "Network adapters."),
       field<&HostFacts::pci>("pci", "PCI devices."),
+      field<&HostFacts::mediated>("mediated", "Parts of PCI devices."),
+      field<&HostFacts::usb>("usb", "USB devices."),
       field<&HostFacts::board>("board", "Board and firmware."),
       field<&HostFacts::kernel>("kernel", "Kernel."),
       field<&HostFacts::hypervisor>("hypervisor", "QEMU."),

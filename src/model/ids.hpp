@@ -16,5 +16,6 @@ using UploadId = Id<struct UploadTag>;
 using UserId = Id<struct UserTag>;
 using TokenId = Id<struct TokenTag>;
 using SessionId = Id<struct SessionTag>;
+using PoolId = Id<struct PoolTag>;
 
 }  // namespace ruche::model

@@ -3,6 +3,7 @@
 // watches one prefix.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "base/reflect.hpp"
@@ -10,7 +11,7 @@
 
 namespace ruche::model {
 
-enum class ObjectKind { guest, image, datastore, network, host, task, user, token };
+enum class ObjectKind { guest, image, datastore, network, host, task, user, token, pool };
 constexpr auto describe(Type<ObjectKind>) {
   return enumeration<ObjectKind>(
       "ObjectKind", "Kinds of object.", value(ObjectKind::guest, "vm", "A guest."),
@@ -19,7 +20,8 @@ constexpr auto describe(Type<ObjectKind>) {
       value(ObjectKind::network, "network", "A network."),
       value(ObjectKind::host, "host", "A host."), value(ObjectKind::task, "task", "A task."),
       value(ObjectKind::user, "user", "A user."),
-      value(ObjectKind::token, "token", "An API token."));
+      value(ObjectKind::token, "token", "An API token."),
+      value(ObjectKind::pool, "pool", "A resource pool."));
 }
 
 struct ObjectRef {
@@ -82,6 +84,7 @@ struct Placement {
   std::uint64_t epoch = 1;  // grows at every change of owner
   PowerWish wish = PowerWish::off;
   Reservation reserved;  // nothing while it is off
+  std::optional<PoolId> pool;  // in whose ledger that, and the disks, are counted
   std::vector<Claim> claims;
 };
 constexpr auto describe(Type<Placement>) {
@@ -91,6 +94,7 @@ constexpr auto describe(Type<Placement>) {
       field<&Placement::epoch>("epoch", "Grows at every change of owner."),
       field<&Placement::wish>("wish", "Whether it shall run."),
       field<&Placement::reserved>("reserved", "What it holds of the host."),
+      field<&Placement::pool>("pool", "The resource pool that it counts in."),
       field<&Placement::claims>("claims", "Open tasks that hold a part of it."));
 }
 

@@ -49,7 +49,17 @@ struct CreateVm {
   std::vector<PortForward> forwards;
   std::vector<std::string> cdroms;  // images: names or ids
   std::optional<BootKind> boot;     // absent: as the image says, else bios
+  bool secure_boot = false;
+  std::vector<std::string> boot_order;
+  bool tpm = false;
+  std::uint32_t serial_ports = 1;
   DisplayKind display = DisplayKind::vga;
+  SoundKind sound = SoundKind::none;
+  SmbiosSpec smbios;
+  NumaSpec numa;
+  HugePageSize huge_pages = HugePageSize::none;
+  std::vector<std::string> cpu_pins;
+  std::string pool;  // name or id; empty: none
   std::string user;
   std::vector<std::string> ssh_keys;
   Secret<std::string> password;
@@ -62,11 +72,11 @@ struct CreateVm {
   std::uint32_t start_order = 0;
   Duration start_delay{0};
   RestartPolicy restart_policy = RestartPolicy::never;
+  HostShutdownAction on_host_shutdown = HostShutdownAction::shut_down;
   bool start = false;
 };
-constexpr auto describe(Type<CreateVm>) {
-  return structure<CreateVm>(
-      "CreateVm", "A virtual machine to create.",
+constexpr auto hardware_of(Type<CreateVm>) {
+  return fields(
       field<&CreateVm::name>(
           "name", "Unique name.",
           {.required = true, .format = "name", .positional = true, .example = "web1"}),
@@ -96,43 +106,70 @@ constexpr auto describe(Type<CreateVm>) {
                                   "Size of the first disk; as large as the image when absent."),
       field<&CreateVm::disk_bus>("disk_bus",
                                  "Controller of the first disk; as its system likes it."),
-      field<&CreateVm::disks>("disks", "Further disks.", {.max_length = 15, .flag = "disk"}),
-      field<&CreateVm::no_nic>("no_nic", "Without a network adapter."),
-      field<&CreateVm::network>("network",
-                                "Network of its adapter: name or id; `user` is QEMU's own NAT.",
-                                {.format = "reference", .example = "default"}),
-      field<&CreateVm::forwards>("forwards", "Host ports that lead into the guest.",
-                                 {.max_length = 64, .flag = "forward"}),
-      field<&CreateVm::cdroms>("cdroms", "Image of kind iso to put into a CD-ROM drive.",
-                               {.max_length = 4, .format = "reference", .flag = "cdrom"}),
-      field<&CreateVm::boot>("boot", "What it starts with; as its image says when absent."),
-      field<&CreateVm::display>("display", "The screen."),
-      field<&CreateVm::user>("user",
-                             "Name of the guest's first user (cloud-init); `ruche` when "
-                             "only its keys or its password are given.",
-                             {.max_length = 32}),
-      field<&CreateVm::ssh_keys>("ssh_keys", "Public SSH key that may log in as that user.",
-                                 {.max_length = 64, .format = "ssh-key", .flag = "ssh-key"}),
-      field<&CreateVm::password>(
-          "password", "Password of that user; kept as a hash only.",
-          {.max_length = 512, .format = "secret-file", .flag = "password-file"}),
-      field<&CreateVm::host_name>("host_name", "The guest's host name; its own name when absent.",
-                                  {.max_length = 253}),
-      field<&CreateVm::packages>("packages", "Package to install at the first boot.",
-                                 {.max_length = 256, .flag = "package"}),
-      field<&CreateVm::user_data>("user_data", "cloud-init user-data.",
-                                  {.max_length = 65536, .format = "file"}),
-      field<&CreateVm::vendor_data>("vendor_data", "cloud-init vendor-data.",
-                                    {.max_length = 65536, .format = "file"}),
-      field<&CreateVm::watchdog>("watchdog", "Gives it a watchdog (i6300esb) that does this."),
-      field<&CreateVm::autostart>("autostart", "Start it after a boot of the host."),
-      field<&CreateVm::start_order>("start_order",
-                                    "Guests with a lower number are started earlier and shut down "
-                                    "later."),
-      field<&CreateVm::start_delay>("start_delay_ms", "Pause before the next one is started.",
-                                    {.max = 3'600'000}),
-      field<&CreateVm::restart_policy>("restart_policy", "What happens after a crash."),
-      field<&CreateVm::start>("start", "Start it when it is there."));
+      field<&CreateVm::disks>("disks", "Further disks.", {.max_length = 15, .flag = "disk"}));
+}
+constexpr auto describe(Type<CreateVm>) {
+  return structure<CreateVm>(
+      "CreateVm", "A virtual machine to create.", hardware_of(Type<CreateVm>()),
+      fields(
+          field<&CreateVm::no_nic>("no_nic", "Without a network adapter."),
+          field<&CreateVm::network>("network",
+                                    "Network of its adapter: name or id; `user` is QEMU's own NAT.",
+                                    {.format = "reference", .example = "default"}),
+          field<&CreateVm::forwards>("forwards", "Host ports that lead into the guest.",
+                                     {.max_length = 64, .flag = "forward"}),
+          field<&CreateVm::cdroms>("cdroms", "Image of kind iso to put into a CD-ROM drive.",
+                                   {.max_length = 4, .format = "reference", .flag = "cdrom"}),
+          field<&CreateVm::boot>("boot", "What it starts with; as its image says when absent."),
+          field<&CreateVm::secure_boot>(
+              "secure_boot",
+              "Secure Boot: its firmware starts signed programs only; with "
+              "`boot` uefi."),
+          field<&CreateVm::boot_order>(
+              "boot_order", "Device that it tries to boot from, as in disk0, cdrom0, nic0.",
+              {.max_length = 28, .flag = "boot-order"}),
+          field<&CreateVm::tpm>("tpm", "Gives it a TPM 2.0."),
+          field<&CreateVm::serial_ports>("serial_ports", "Serial ports; the first is the console.",
+                                         {.min = 1, .max = kMostSerialPorts}),
+          field<&CreateVm::display>("display", "The screen."),
+          field<&CreateVm::sound>("sound", "The sound card."),
+          field<&CreateVm::smbios>("smbios", "What its board says of itself (SMBIOS)."),
+          field<&CreateVm::numa>("numa", "NUMA nodes that it sees."),
+          field<&CreateVm::huge_pages>("huge_pages", "Huge pages of the host for its memory."),
+          field<&CreateVm::cpu_pins>("cpu_pins",
+                                     "Hardware threads that each CPU may run on, as in 0-3; given "
+                                     "once: for all.",
+                                     {.max_length = 512, .flag = "cpu-pin"}),
+          field<&CreateVm::pool>("pool", "Resource pool: name or id.", {.format = "reference"}),
+          field<&CreateVm::user>("user",
+                                 "Name of the guest's first user (cloud-init); `ruche` when "
+                                 "only its keys or its password are given.",
+                                 {.max_length = 32}),
+          field<&CreateVm::ssh_keys>("ssh_keys", "Public SSH key that may log in as that user.",
+                                     {.max_length = 64, .format = "ssh-key", .flag = "ssh-key"}),
+          field<&CreateVm::password>(
+              "password", "Password of that user; kept as a hash only.",
+              {.max_length = 512, .format = "secret-file", .flag = "password-file"}),
+          field<&CreateVm::host_name>(
+              "host_name", "The guest's host name; its own name when absent.", {.max_length = 253}),
+          field<&CreateVm::packages>("packages", "Package to install at the first boot.",
+                                     {.max_length = 256, .flag = "package"}),
+          field<&CreateVm::user_data>("user_data", "cloud-init user-data.",
+                                      {.max_length = 65536, .format = "file"}),
+          field<&CreateVm::vendor_data>("vendor_data", "cloud-init vendor-data.",
+                                        {.max_length = 65536, .format = "file"}),
+          field<&CreateVm::watchdog>("watchdog", "Gives it a watchdog (i6300esb) that does this."),
+          field<&CreateVm::autostart>("autostart", "Start it after a boot of the host."),
+          field<&CreateVm::start_order>(
+              "start_order",
+              "Guests with a lower number are started earlier and shut down "
+              "later."),
+          field<&CreateVm::start_delay>("start_delay_ms", "Pause before the next one is started.",
+                                        {.max = 3'600'000}),
+          field<&CreateVm::restart_policy>("restart_policy", "What happens after a crash."),
+          field<&CreateVm::on_host_shutdown>("on_host_shutdown",
+                                             "What happens when its host goes down."),
+          field<&CreateVm::start>("start", "Start it when it is there.")));
 }
 
 // The editable part of a VM; PATCH merges into it.
@@ -156,6 +193,16 @@ struct VmEdit {
   std::uint32_t start_order = 0;
   Duration start_delay{0};
   RestartPolicy restart_policy = RestartPolicy::never;
+  HostShutdownAction on_host_shutdown = HostShutdownAction::shut_down;
+  std::vector<std::string> boot_order;
+  std::uint32_t serial_ports = 1;
+  DisplayKind display = DisplayKind::none;
+  SoundKind sound = SoundKind::none;
+  SmbiosSpec smbios;
+  NumaSpec numa;
+  HugePageSize huge_pages = HugePageSize::none;
+  std::vector<std::string> cpu_pins;
+  std::string pool;  // name or id; empty: none
 };
 constexpr auto describe(Type<VmEdit>) {
   return structure<VmEdit>(
@@ -187,7 +234,23 @@ constexpr auto describe(Type<VmEdit>) {
                                   "later."),
       field<&VmEdit::start_delay>("start_delay_ms", "Pause before the next one is started.",
                                   {.max = 3'600'000}),
-      field<&VmEdit::restart_policy>("restart_policy", "What happens after a crash."));
+      field<&VmEdit::restart_policy>("restart_policy", "What happens after a crash."),
+      field<&VmEdit::on_host_shutdown>("on_host_shutdown", "What happens when its host goes down."),
+      field<&VmEdit::boot_order>("boot_order",
+                                 "Device that it tries to boot from, as in disk0, cdrom0, nic0.",
+                                 {.max_length = 28, .flag = "boot-order"}),
+      field<&VmEdit::serial_ports>("serial_ports", "Serial ports; the first is the console.",
+                                   {.min = 1, .max = kMostSerialPorts}),
+      field<&VmEdit::display>("display", "The screen."),
+      field<&VmEdit::sound>("sound", "The sound card."),
+      field<&VmEdit::smbios>("smbios", "What its board says of itself (SMBIOS)."),
+      field<&VmEdit::numa>("numa", "NUMA nodes that it sees."),
+      field<&VmEdit::huge_pages>("huge_pages", "Huge pages of the host for its memory."),
+      field<&VmEdit::cpu_pins>("cpu_pins",
+                               "Hardware threads that each CPU may run on, as in 0-3; given once: "
+                               "for all.",
+                               {.max_length = 512, .flag = "cpu-pin"}),
+      field<&VmEdit::pool>("pool", "Resource pool: name or id; empty: none."));
 }
 
 struct VmRef {
@@ -199,6 +262,21 @@ constexpr auto describe(Type<VmRef>) {
       field<&VmRef::vm>(
           "vm", "Name or id.",
           {.required = true, .format = "reference", .positional = true, .example = "web1"}));
+}
+
+// A port of its serial lines to watch and type on.
+struct ConsoleVm {
+  std::string vm;
+  std::uint32_t port = 0;
+};
+constexpr auto describe(Type<ConsoleVm>) {
+  return structure<ConsoleVm>(
+      "ConsoleVm", "A serial port of a virtual machine.",
+      field<&ConsoleVm::vm>(
+          "vm", "Name or id.",
+          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
+      field<&ConsoleVm::port>("port", "Which of its serial ports; 0 is the console.",
+                              {.max = kMostSerialPorts - 1}));
 }
 
 struct ShutdownVm {

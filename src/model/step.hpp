@@ -48,6 +48,15 @@ constexpr auto describe(Type<CreateUefiVariables>) {
       field<&CreateUefiVariables::path>("path", "The file to copy."));
 }
 
+// What a guest's TPM keeps, empty: the chip makes its seeds and keys at its first start.
+struct CreateTpmState {
+  LayerId layer;
+};
+constexpr auto describe(Type<CreateTpmState>) {
+  return structure<CreateTpmState>("CreateTpmState", "Gives a guest a TPM of its own.",
+                                   field<&CreateTpmState::layer>("layer", "The new layer."));
+}
+
 struct RegisterGuest {
   GuestId guest;
 };
@@ -110,19 +119,24 @@ constexpr auto describe(Type<GrowDisk>) {
 
 struct LaunchMachine {
   GuestId guest;
+  std::optional<LayerId> memory;  // of a suspended guest: what it goes on from
 };
 constexpr auto describe(Type<LaunchMachine>) {
-  return structure<LaunchMachine>("LaunchMachine",
-                                  "Starts the guest's process, CPUs standing still.",
-                                  field<&LaunchMachine::guest>("guest", "The guest."));
+  return structure<LaunchMachine>(
+      "LaunchMachine", "Starts the guest's process, CPUs standing still.",
+      field<&LaunchMachine::guest>("guest", "The guest."),
+      field<&LaunchMachine::memory>("memory", "Saved memory to go on from."));
 }
 
+// From then on saved memory is of no use: it no longer agrees with the disks.
 struct ResumeMachine {
   GuestId guest;
+  bool from_memory = false;
 };
 constexpr auto describe(Type<ResumeMachine>) {
-  return structure<ResumeMachine>("ResumeMachine", "Lets the CPUs run.",
-                                  field<&ResumeMachine::guest>("guest", "The guest."));
+  return structure<ResumeMachine>(
+      "ResumeMachine", "Lets the CPUs run.", field<&ResumeMachine::guest>("guest", "The guest."),
+      field<&ResumeMachine::from_memory>("from_memory", "It was suspended."));
 }
 
 struct PauseMachine {
@@ -154,12 +168,37 @@ constexpr auto describe(Type<ShutdownMachine>) {
       field<&ShutdownMachine::then_stop>("then_stop", "End its process after that."));
 }
 
+// Stops the CPUs and writes memory and devices into a file; the guest goes on when it is taken
+// back.
+struct SaveMemory {
+  GuestId guest;
+  LayerId layer;
+  bool was_paused = false;  // before it; then it stays so when it is taken back
+};
+constexpr auto describe(Type<SaveMemory>) {
+  return structure<SaveMemory>("SaveMemory", "Stops the CPUs and saves the memory.",
+                               field<&SaveMemory::guest>("guest", "The guest."),
+                               field<&SaveMemory::layer>("layer", "What it is saved to."),
+                               field<&SaveMemory::was_paused>("was_paused", "It was paused."));
+}
+
+// A suspended guest becomes a stopped one.
+struct DiscardMemory {
+  GuestId guest;
+};
+constexpr auto describe(Type<DiscardMemory>) {
+  return structure<DiscardMemory>("DiscardMemory", "Gives up the memory of a suspended guest.",
+                                  field<&DiscardMemory::guest>("guest", "The guest."));
+}
+
 struct StopMachine {
   GuestId guest;
+  std::optional<LayerId> memory;  // where its memory was saved: it is suspended then, not stopped
 };
 constexpr auto describe(Type<StopMachine>) {
   return structure<StopMachine>("StopMachine", "Ends the guest's process at once.",
-                                field<&StopMachine::guest>("guest", "The guest."));
+                                field<&StopMachine::guest>("guest", "The guest."),
+                                field<&StopMachine::memory>("memory", "Its memory is saved here."));
 }
 
 struct FreezeGuest {
@@ -311,11 +350,11 @@ constexpr auto describe(Type<RunForEach>) {
 }
 
 using Step =
-    std::variant<CreateVolume, DeleteVolume, CreateUefiVariables, RegisterGuest, AdmitGuest,
-                 ExportConfiguration, ChangeHardware, GrowDisk, LaunchMachine, ResumeMachine,
-                 PauseMachine, ResetMachine, ShutdownMachine, StopMachine, FreezeGuest, ThawGuest,
-                 RecycleGuest, RestoreGuest, ForgetGuest, MoveGuest, ImportImage, BuildImage,
-                 ForgetImage, DownloadImage, AttachDatastore, DetachDatastore, ApplyNetwork,
-                 RemoveNetwork, RunForEach>;
+    std::variant<CreateVolume, DeleteVolume, CreateUefiVariables, CreateTpmState, SaveMemory,
+                 DiscardMemory, RegisterGuest, AdmitGuest, ExportConfiguration, ChangeHardware,
+                 GrowDisk, LaunchMachine, ResumeMachine, PauseMachine, ResetMachine,
+                 ShutdownMachine, StopMachine, FreezeGuest, ThawGuest, RecycleGuest, RestoreGuest,
+                 ForgetGuest, MoveGuest, ImportImage, BuildImage, ForgetImage, DownloadImage,
+                 AttachDatastore, DetachDatastore, ApplyNetwork, RemoveNetwork, RunForEach>;
 
 }  // namespace ruche::model

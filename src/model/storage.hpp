@@ -68,13 +68,15 @@ constexpr auto describe(Type<DatastoreStatus>) {
 }
 
 // What a layer holds: disk data, or a file that a guest boots from.
-enum class LayerContent { disk, kernel, initrd, uefi_vars };
+enum class LayerContent { disk, kernel, initrd, uefi_vars, tpm_state, memory };
 constexpr auto describe(Type<LayerContent>) {
   return enumeration<LayerContent>(
       "LayerContent", "What a layer holds.", value(LayerContent::disk, "disk", "Disk data."),
       value(LayerContent::kernel, "kernel", "A Linux kernel."),
       value(LayerContent::initrd, "initrd", "An initramfs."),
-      value(LayerContent::uefi_vars, "uefi-vars", "The variables of a guest's firmware."));
+      value(LayerContent::uefi_vars, "uefi-vars", "The variables of a guest's firmware."),
+      value(LayerContent::tpm_state, "tpm-state", "What a guest's TPM keeps."),
+      value(LayerContent::memory, "memory", "The memory of a suspended guest."));
 }
 
 enum class LayerState { creating, ready };

@@ -12,6 +12,7 @@
 #include "model/host_facts.hpp"
 #include "model/network.hpp"
 #include "model/placement.hpp"
+#include "model/pool.hpp"
 #include "model/storage.hpp"
 #include "model/task.hpp"
 
@@ -41,6 +42,8 @@ struct VmView {
   std::vector<std::string> tags;
   std::string image;      // name or id
   std::string datastore;  // name
+  std::string pool;       // name or id; empty: none
+  std::uint32_t uid = 0;
   VmSpec spec;
   GuestStatus status;
   PlacementView placement;
@@ -58,6 +61,8 @@ constexpr auto describe(Type<VmView>) {
                            field<&VmView::tags>("tags", "Tags."),
                            field<&VmView::image>("image", "Image it came from."),
                            field<&VmView::datastore>("datastore", "Datastore."),
+                           field<&VmView::pool>("pool", "Resource pool."),
+                           field<&VmView::uid>("uid", "User of its process on the host."),
                            field<&VmView::spec>("spec", "Hardware and policies."),
                            field<&VmView::status>("status", "What the owner observed."),
                            field<&VmView::placement>("placement", "Where it is."),
@@ -293,6 +298,34 @@ constexpr auto describe(Type<NetworkView>) {
       field<&NetworkView::status>("status", "What was last seen of it."),
       field<&NetworkView::etag>("etag", "For If-Match."),
       field<&NetworkView::created_at>("created_at", "When it was added."));
+}
+
+struct PoolView {
+  PoolId id;
+  std::string name;
+  std::string description;
+  std::string host;  // name
+  PoolLimits limits;
+  Reservation reservation;
+  std::uint32_t shares = kUsualShares;
+  PoolLedger used;
+  std::uint32_t vms = 0;
+  std::string etag;
+  Timestamp created_at;
+};
+constexpr auto describe(Type<PoolView>) {
+  return structure<PoolView>(
+      "Pool", "A resource pool.", field<&PoolView::id>("id", "Immutable id."),
+      field<&PoolView::name>("name", "Unique name."),
+      field<&PoolView::description>("description", "Notes."),
+      field<&PoolView::host>("host", "The host that keeps the reservation."),
+      field<&PoolView::limits>("limits", "What its VMs may use together; 0: no limit."),
+      field<&PoolView::reservation>("reservation", "What its host keeps for it."),
+      field<&PoolView::shares>("shares", "Weight of each virtual CPU where VMs compete."),
+      field<&PoolView::used>("used", "What its VMs use."),
+      field<&PoolView::vms>("vms", "VMs in it, those in the recycle bin too."),
+      field<&PoolView::etag>("etag", "For If-Match."),
+      field<&PoolView::created_at>("created_at", "When it was made."));
 }
 
 struct HostView {

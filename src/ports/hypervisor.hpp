@@ -2,6 +2,7 @@
 // guest's process. Abilities that not every engine has are facets, present or absent (null).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,9 @@ struct UefiFirmware {
   std::string code_path;
   std::string variables_path;
   Bytes variables_size;
+  // The same with Secure Boot, with the keys that systems are signed for; empty: there is none.
+  std::string secure_code_path;
+  std::string secure_variables_path;
 };
 
 struct EngineCapabilities {
@@ -30,7 +34,13 @@ struct EngineCapabilities {
   Bytes overhead;  // memory of a guest's process besides the guest's own (measured)
   std::vector<std::string> features;
   std::optional<UefiFirmware> uefi;  // absent: no guest boots through UEFI here
+  std::string no_tpm;  // why guests have no TPM here; empty: they may
+  std::string no_shares;  // the same of folders of the host
+  std::uint32_t numa_nodes = 1;  // of this host
 };
+
+// Told about long work: bytes done of total (0 = unknown).
+using ProgressSink = std::function<void(Bytes done, Bytes total)>;
 
 // One file of a disk's chain, top first; only the first is written to.
 struct ImageFile {
@@ -53,6 +63,20 @@ struct SeedFile {
   std::string content;
 };
 
+// A device of the host, and the node through which a machine gets it.
+struct HostDevice {
+  std::string name;
+  std::string path;  // below /dev
+};
+
+// What a suspended machine goes on from: its memory, and what its process had that follows from no
+// specification.
+struct SavedMachine {
+  std::string memory_path;
+  Bytes base_memory;  // that it was started with; the rest had been added
+  std::vector<std::uint32_t> ports;  // PCI root ports
+};
+
 // Everything that a launch needs, complete: the engine reads no store and no configuration.
 struct MachineSpec {
   model::GuestId guest;
@@ -68,7 +92,12 @@ struct MachineSpec {
   std::string initrd_path;
   std::vector<MachineCdrom> cdroms;  // as spec.cdroms, in order
   std::string uefi_vars_path;  // UEFI boot: a raw file, written to
+  std::string tpm_state_path;  // with a TPM: a raw file, written to
+  std::vector<HostDevice> usb;  // as spec.usb, in order; an empty path: it is not plugged in
+  std::vector<HostDevice> pci;  // as spec.pci, in order
   std::vector<SeedFile> seed;  // none: no medium
+  std::optional<SavedMachine> saved;
+  std::uint32_t cpu_weight = 100;  // of its CPU time where guests compete, against the others'
 };
 
 enum class MachineState {
@@ -134,7 +163,8 @@ class ConsoleSession {
 class Consoles {
  public:
   virtual ~Consoles() = default;
-  virtual Async<std::unique_ptr<ConsoleSession>> open() = 0;
+  // A serial port of the guest; the first, 0, is its console. Throws no_such_object.
+  virtual Async<std::unique_ptr<ConsoleSession>> open(std::uint32_t port) = 0;
 };
 
 // A guest's screen, for those that have a display device.
@@ -194,6 +224,8 @@ class GuestAgents {
   virtual Async<void> freeze() = 0;
   virtual Async<void> thaw() = 0;  // not frozen is not an error
   virtual Async<bool> frozen() = 0;
+  // Its clock becomes the host's: after a time in which it stood still.
+  virtual Async<void> set_time() = 0;
   // CPUs that were added while it runs are put to use. Throws agent_failed when one is not.
   virtual Async<void> bring_cpus_online() = 0;
   // Throws command_still_runs when the limit passes, and agent_answer_too_large.
@@ -214,9 +246,17 @@ struct LimitDisk {
 struct PlugNic {
   model::NicSpec nic;
   std::optional<AttachedPort> port;  // of an adapter on a network
+  bool boots = false;  // the process's boot order names it: it has an option ROM
 };
 struct UnplugNic {
   model::NicSpec nic;
+};
+struct PlugUsb {
+  model::UsbSpec device;
+  std::string path;
+};
+struct UnplugUsb {
+  model::UsbSpec device;
 };
 struct SetLink {
   model::NicSpec nic;
@@ -235,8 +275,13 @@ struct SetMemory {
 struct SetBalloon {
   Bytes target;
 };
-using DeviceChange = std::variant<PlugDisk, UnplugDisk, LimitDisk, PlugNic, UnplugNic, SetLink,
-                                  ChangeMedium, SetCpus, SetMemory, SetBalloon>;
+// Hardware threads that the CPUs may run on, as VmSpec::cpu_pins says it; empty: all.
+struct SetPins {
+  std::vector<std::string> pins;
+};
+using DeviceChange =
+    std::variant<PlugDisk, UnplugDisk, LimitDisk, PlugNic, UnplugNic, PlugUsb, UnplugUsb, SetLink,
+                 ChangeMedium, SetCpus, SetMemory, SetBalloon, SetPins>;
 
 // A guest's memory as QEMU and the balloon's driver in the guest see it.
 struct MemoryFacts {
@@ -260,6 +305,20 @@ class Devices {
   virtual Async<MemoryFacts> memory() = 0;
 };
 
+// A machine's memory and the state of its devices, kept in files.
+class Snapshots {
+ public:
+  virtual ~Snapshots() = default;
+  // Stops the CPUs and writes everything into the file, which must be there. Durable when it
+  // returns; the CPUs stay stopped then, and go on with PowerAction::resume. Again saves
+  // again. Throws not_enough_space and
+  // hypervisor_failed; the CPUs are stopped then too. Cancelled, it saves no further. Returns the
+  // size of the file.
+  virtual Async<Bytes> save(std::string path, ProgressSink progress) = 0;
+  // Ends a save that is under way, also one that an earlier daemon began.
+  virtual Async<void> cancel() = 0;
+};
+
 // A handle on a launched guest. Dropping it never touches the guest. Methods throw
 // hypervisor_failed when the process is gone, hangs past its deadline, or lies.
 class Machine {
@@ -272,6 +331,7 @@ class Machine {
   virtual Screens* screens() { return nullptr; }
   virtual GuestAgents* agents() { return nullptr; }
   virtual Devices* devices() { return nullptr; }
+  virtual Snapshots* snapshots() { return nullptr; }
 };
 
 // What the local runtime record and the process table say about one guest.
@@ -288,7 +348,8 @@ class HypervisorEngine {
   virtual EngineCapabilities capabilities() const = 0;
   // Starts the guest's process, stopped before its first instruction (prelaunch), and writes its
   // runtime record durably. Idempotent per (guest, epoch): a machine that exists in prelaunch is
-  // ended and started anew; one that has run throws wrong_state. On failure nothing is left.
+  // ended and started anew; one that has run throws wrong_state. One with saved memory is paused
+  // where it was saved when this returns, prelaunch until then. On failure nothing is left.
   virtual Async<std::unique_ptr<Machine>> launch(MachineSpec spec) = 0;
   // Takes over a guest that an earlier daemon launched, re-reading everything. Null when there is
   // no live process; throws hypervisor_failed when it is alive but cannot be trusted.

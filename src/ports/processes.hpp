@@ -49,9 +49,11 @@ struct Confinement {
   std::optional<Bytes> memory_max;  // cgroup limits
   std::optional<std::uint32_t> pids_max;
   std::optional<std::uint32_t> cpu_percent;  // 100 = one CPU
+  std::uint32_t cpu_weight = 100;  // against the groups beside it (cgroup v2's cpu.weight), 1–10000
   std::optional<Bytes> file_size_max;  // RLIMIT_FSIZE
   std::optional<Bytes> address_space_max;  // RLIMIT_AS
   std::optional<std::uint32_t> cpu_seconds_max;
+  bool locks_memory = false;  // as much as it likes (RLIMIT_MEMLOCK): devices that write to it
   bool dies_with_daemon = false;  // helpers yes (PR_SET_PDEATHSIG), guests never
 };
 

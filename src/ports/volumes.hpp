@@ -17,9 +17,6 @@
 
 namespace ruche::ports {
 
-// Told about long work: bytes done of total (0 = unknown).
-using ProgressSink = std::function<void(Bytes done, Bytes total)>;
-
 struct VolumeRef {
   model::ObjectKind owner_kind = model::ObjectKind::guest;
   Uuid owner;
