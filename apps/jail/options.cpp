@@ -50,6 +50,8 @@ Result add_limit(std::string_view text, std::vector<Limit>& out) {
     limit.resource = RLIMIT_NOFILE;
   else if (name == "core")
     limit.resource = RLIMIT_CORE;
+  else if (name == "memlock")
+    limit.resource = RLIMIT_MEMLOCK;
   else
     return std::unexpected("unknown limit '" + std::string(name) + "'");
   auto ok = number<rlim_t>(text.substr(equals + 1), 0, std::numeric_limits<rlim_t>::max() - 1,

@@ -53,6 +53,13 @@ TEST(JailOptions, reads_everything) {
   EXPECT_EQ(options->argv, (std::vector<std::string>{"/bin/true", "--user", ""}));
 }
 
+TEST(JailOptions, knows_the_limit_of_locked_memory) {
+  const auto options = parse({"--limit", "memlock=9223372036854775807", "--", "/bin/true"});
+  ASSERT_TRUE(options) << options.error();
+  ASSERT_EQ(options->limits.size(), 1U);
+  EXPECT_EQ(options->limits[0].resource, static_cast<int>(RLIMIT_MEMLOCK));
+}
+
 TEST(JailOptions, refuses_what_it_does_not_understand) {
   using Arguments = std::vector<std::string_view>;
   const std::vector<std::pair<Arguments, std::string>> cases = {

@@ -8,7 +8,6 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -41,18 +40,6 @@ Result make_directories(const std::string& path) {
   return {};
 }
 
-// The flags that a mount has stay: another namespace may not take them off.
-unsigned long kept_flags(const std::string& path) {
-  struct statvfs info{};
-  if (::statvfs(path.c_str(), &info) != 0) return 0;
-  unsigned long flags = 0;
-  if ((info.f_flag & ST_RDONLY) != 0) flags |= MS_RDONLY;
-  if ((info.f_flag & ST_NOSUID) != 0) flags |= MS_NOSUID;
-  if ((info.f_flag & ST_NODEV) != 0) flags |= MS_NODEV;
-  if ((info.f_flag & ST_NOEXEC) != 0) flags |= MS_NOEXEC;
-  return flags;
-}
-
 // Shows `path` of the old root in the new one. A symbolic link stays one.
 Result show(const std::string& path, bool writable) {
   const auto from = kOldRoot + path;
@@ -79,8 +66,12 @@ Result show(const std::string& path, bool writable) {
     return failure(path);
   }
   if (writable) return {};
-  const auto flags = kept_flags(to) | MS_BIND | MS_REMOUNT | MS_RDONLY;
-  if (::mount(nullptr, to.c_str(), nullptr, flags, nullptr) != 0) return failure(path);
+  // With all that is mounted below it. A namespace of other users cannot take that off again.
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_RDONLY;
+  if (::mount_setattr(AT_FDCWD, to.c_str(), AT_RECURSIVE, &attributes, sizeof attributes) != 0) {
+    return failure(path);
+  }
   return {};
 }
 

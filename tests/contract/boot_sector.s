@@ -11,6 +11,10 @@ main:
   movw $0x602,%dx      # PM1 enable: power button
   movw $0x100,%ax
   outw %ax,%dx
+  movw $0x2f8,%bp      # the second serial port, if there is one
+  movw $second,%si
+  call puts
+  movw $0x3f8,%bp      # the console, from here on
   movw $hello,%si
   call puts
   sti
@@ -66,7 +70,16 @@ poll:
 2: cmpb $'t',%al
   je triple
   call putc
-9: ret
+9: movw $0x2fd,%dx
+  inb %dx,%al
+  cmpb $0xff,%al       # nothing is there
+  je 8f
+  testb $1,%al
+  jz 8f
+  movw $0x2f8,%dx
+  inb %dx,%al
+  outb %al,%dx
+8: ret
 off:
   movw $0x604,%dx
   movw $0x2000,%ax
@@ -84,20 +97,21 @@ triple:
 puts:
   lodsb
   testb %al,%al
-  jz 9b
+  jz 8b
   call putc
   jmp puts
 putc:
   pushw %ax
-  movw $0x3fd,%dx
+  leaw 5(%bp),%dx
 3: inb %dx,%al
   testb $0x20,%al
   jz 3b
   popw %ax
-  movw $0x3f8,%dx
+  movw %bp,%dx
   outb %al,%dx
   ret
 hello: .asciz "hello\n"
+second: .asciz "port 1 says hello\n"
 word: .asciz "tick "
 count: .long 0
 flood: .byte 0

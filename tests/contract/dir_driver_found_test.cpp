@@ -97,6 +97,20 @@ TEST_F(DirFound, WhatOthersCouldChangeIsRefused) {
   EXPECT_TRUE(examine().starts_with("guest-refused: ")) << examine();
 }
 
+// It was written by a process of its guest's user, in a directory that this user's group may
+// search.
+TEST_F(DirFound, WhatATpmKeepsMayBelongToAnotherUser) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root gives files away";
+  volume_.content = model::LayerContent::tpm_state;
+  volume_.format = model::DiskFormat::raw;
+  file_ = daemon_.driver->file(volume_).path;
+  shell("echo nilmptws > " + file_ + " && chmod 600 " + file_ + " && chown 1000:1000 " + file_);
+  shell("chgrp 1000 " + folder_ + " && chmod 710 " + folder_);
+  EXPECT_EQ(examine(), "");
+  shell("chmod 660 " + file_);
+  EXPECT_TRUE(examine().starts_with("guest-refused: ")) << examine();
+}
+
 TEST_F(DirFound, APlaceThatOthersCouldChangeIsNotAdopted) {
   auto other = place_.datastore;
   other.id.value.bytes[15] ^= 1;

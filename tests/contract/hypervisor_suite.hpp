@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include "model/hardware.hpp"
 #include "ports/hypervisor.hpp"
 
 namespace ruche::contract {
@@ -272,7 +273,7 @@ TYPED_TEST_P(HypervisorSuite, a_console_shows_output_and_takes_input) {
     auto* consoles = machine->consoles();
     EXPECT_NE(consoles, nullptr);
     if (consoles == nullptr) co_return;
-    auto session = co_await consoles->open();
+    auto session = co_await consoles->open(0);
     std::string seen;
     co_await with_deadline(host.clock(), kPatience, "a tick", read_until(*session, "tick", seen));
     EXPECT_NE(seen.find("hello"), std::string::npos) << "the output from before the session";
@@ -282,6 +283,37 @@ TYPED_TEST_P(HypervisorSuite, a_console_shows_output_and_takes_input) {
     co_await machine->power(PowerAction::kill);
     auto rest = co_await session->read();
     while (rest) rest = co_await session->read();
+  });
+}
+
+TYPED_TEST_P(HypervisorSuite, each_serial_port_has_a_line_of_its_own) {
+  this->host.run([](TypeParam& host) -> Async<void> {
+    auto spec = host.machine();
+    spec.spec.serial_ports = 2;
+    auto machine = co_await launch_running(host, spec);
+    co_await host.settle(*machine);
+    for (const std::string key : {"Y", "Z"}) {
+      auto console = co_await machine->consoles()->open(0);
+      auto second = co_await machine->consoles()->open(1);
+      std::string seen;
+      co_await with_deadline(host.clock(), kPatience, "the second port's first word",
+                             read_until(*second, "port 1 says hello", seen));
+      co_await second->write(key);
+      co_await with_deadline(host.clock(), kPatience, "its echo", read_until(*second, key, seen));
+      EXPECT_EQ(seen.find("tick"), std::string::npos) << seen;
+      seen.clear();
+      co_await with_deadline(host.clock(), kPatience, "a tick", read_until(*console, "tick", seen));
+      EXPECT_EQ(seen.find(key), std::string::npos) << seen;
+      const auto beyond = co_await reason_of(without_result(machine->consoles()->open(2)));
+      EXPECT_EQ(beyond, Reason::no_such_object);
+      console.reset();
+      second.reset();
+      machine.reset();
+      co_await host.restart();
+      machine = co_await host.engine().adopt(spec.guest);
+      EXPECT_NE(machine, nullptr);
+      if (!machine) co_return;
+    }
   });
 }
 
@@ -395,6 +427,57 @@ TYPED_TEST_P(HypervisorSuite, media_are_exchanged) {
   });
 }
 
+// What a saved machine had follows from no specification: a disk and CPUs that came later.
+TYPED_TEST_P(HypervisorSuite, a_machine_goes_on_from_its_saved_memory) {
+  this->host.run([](TypeParam& host) -> Async<void> {
+    auto spec = host.machine();
+    spec.spec.cpus_max = 4;
+    const auto ports = model::root_ports(spec.spec);
+    const auto memory = host.new_disk("memory", 1).files.chain[0].path;
+    auto machine = co_await launch_running(host, spec);
+    co_await host.settle(*machine);
+    const auto plug = host.new_disk("disk1", 5);
+    co_await machine->devices()->change(plug);
+    co_await machine->devices()->change(ports::SetCpus{2});
+    auto* snapshots = machine->snapshots();
+    EXPECT_NE(snapshots, nullptr);
+    if (snapshots == nullptr) co_return;
+    for (int again = 0; again < 2; ++again) {
+      const auto size = co_await snapshots->save(memory, {});
+      EXPECT_GT(size.count, 0);
+      auto status = co_await machine->status();
+      EXPECT_EQ(status.state, MachineState::paused);
+      EXPECT_EQ(status.pause_cause.value_or(model::PauseCause::asked), model::PauseCause::asked);
+    }
+    co_await machine->power(PowerAction::resume);
+    co_await await_state(host, *machine, MachineState::running);
+    co_await snapshots->cancel();
+    co_await snapshots->save(memory, {});
+    co_await machine->power(PowerAction::kill);
+    machine.reset();
+    co_await host.engine().clear(spec.guest);
+
+    spec.spec.cpus = 2;
+    spec.spec.disks.push_back(plug.disk);
+    spec.disks.push_back(plug.files);
+    spec.saved = {memory, spec.spec.memory, {ports.begin(), ports.end()}};
+    machine = co_await host.engine().launch(spec);
+    auto status = co_await machine->status();
+    EXPECT_EQ(status.state, MachineState::paused);
+    EXPECT_EQ(status.disks.size(), 2U);
+    machine.reset();
+    co_await host.restart();
+    machine = co_await host.engine().adopt(spec.guest);
+    EXPECT_NE(machine, nullptr);
+    if (!machine) co_return;
+    co_await machine->power(PowerAction::resume);
+    co_await await_state(host, *machine, MachineState::running);
+    auto session = co_await machine->consoles()->open(0);
+    std::string seen;
+    co_await with_deadline(host.clock(), kPatience, "a tick", read_until(*session, "tick", seen));
+  });
+}
+
 REGISTER_TYPED_TEST_SUITE_P(
     HypervisorSuite, launches_without_running_and_resumes, pauses_resumes_and_resets,
     a_guest_that_powers_off_waits_to_be_dismissed,
@@ -402,7 +485,9 @@ REGISTER_TYPED_TEST_SUITE_P(
     a_daemon_that_returns_takes_its_guest_over, what_happened_while_nobody_looked_is_read_again,
     launch_is_idempotent_until_the_guest_has_run, a_launch_that_fails_leaves_nothing,
     a_disk_has_one_writer, a_console_shows_output_and_takes_input,
-    a_disk_comes_and_the_next_daemon_knows_it, a_disk_that_is_open_elsewhere_does_not_come,
-    what_the_guest_keeps_stays, adapters_and_cpus_come_and_cables_are_pulled, media_are_exchanged);
+    each_serial_port_has_a_line_of_its_own, a_disk_comes_and_the_next_daemon_knows_it,
+    a_disk_that_is_open_elsewhere_does_not_come, what_the_guest_keeps_stays,
+    adapters_and_cpus_come_and_cables_are_pulled, media_are_exchanged,
+    a_machine_goes_on_from_its_saved_memory);
 
 }  // namespace ruche::contract

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -239,6 +240,22 @@ TEST_F(OwnRoot, sees_its_paths_and_owns_its_files) {
   ASSERT_EQ(::stat((work() + "/mine").c_str(), &info), 0);
   EXPECT_EQ(info.st_uid, kFirst + 7);
   EXPECT_EQ(info.st_gid, kFirst + 8);
+}
+
+TEST_F(OwnRoot, reads_only_also_where_something_is_mounted_below) {
+  const auto folder = directory.path() + "/folder";
+  fs::create_directories(folder + "/below");
+  fs::permissions(folder, fs::perms(0755));
+  ASSERT_EQ(::mount("tmpfs", (folder + "/below").c_str(), "tmpfs", 0, "mode=0777"), 0);
+  auto request =
+      apart(fmt::format("ls -d {0}/below; touch {0}/below/x 2>/dev/null && echo wrote; "
+                        "mount -o remount,bind,rw {0}/below 2>/dev/null && echo changed",
+                        folder));
+  request.confinement.read_paths.push_back(folder);
+  const auto result = help(std::move(request));
+  EXPECT_EQ(result.output, folder + "/below\n") << result.error_output;
+  EXPECT_FALSE(fs::exists(folder + "/below/x"));
+  EXPECT_EQ(::umount((folder + "/below").c_str()), 0);
 }
 
 TEST_F(OwnRoot, takes_everything_along_when_it_ends) {

@@ -112,7 +112,7 @@ TEST_F(Confinement, has_a_cgroup_with_limits) {
     EXPECT_EQ(member, now.pid);
     auto pids = now.cgroup;
     if (!v2) pids.replace(pids.find("/memory/"), 8, "/pids/");
-    EXPECT_EQ(first_line(pids + "/pids.max"), "130");
+    EXPECT_EQ(first_line(pids + "/pids.max"), "152");
     machine.reset();
     co_await here.engine().clear(spec.guest);
     EXPECT_FALSE(fs::exists(now.cgroup));

@@ -63,7 +63,7 @@ TEST(Console, shows_each_byte_once_across_attachments_and_daemons) {
     const auto spec = here.machine();
     auto machine = co_await launch_running(here, spec);
     for (int round = 0; round < 6; ++round) {
-      auto session = co_await machine->consoles()->open();
+      auto session = co_await machine->consoles()->open(0);
       std::string seen;
       co_await read_first_words(here, *session, seen);
       co_await read_for(here, *session, Duration(150), seen);
@@ -80,16 +80,57 @@ TEST(Console, shows_each_byte_once_across_attachments_and_daemons) {
   });
 }
 
+std::string content_of(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST(Console, of_a_second_port_keeps_its_own_output) {
+  QemuHost host;
+  host.run([](QemuHost& here) -> Async<void> {
+    auto spec = here.machine();
+    spec.spec.serial_ports = 2;
+    auto machine = co_await launch_running(here, spec);
+    std::string typed;
+    for (const char key : {'a', 'b', 'q'}) {
+      typed += key;
+      const auto all = "port 1 says hello\n" + typed;
+      auto session = co_await machine->consoles()->open(1);
+      std::string seen;
+      co_await with_deadline(here.clock(), kPatience, "the second port's first word",
+                             read_until(*session, "hello\n", seen));
+      co_await session->write(std::string(1, key));
+      co_await with_deadline(here.clock(), kPatience, "the echo", read_until(*session, all, seen));
+      EXPECT_EQ(seen, all);
+      session.reset();
+      machine.reset();
+      co_await here.restart();
+      machine = co_await here.engine().adopt(spec.guest);
+      EXPECT_NE(machine, nullptr);
+      if (!machine) co_return;
+    }
+    // What would power it off on its console does nothing here.
+    const auto status = co_await machine->status();
+    EXPECT_EQ(status.state, MachineState::running);
+    const auto kept = content_of(here.guest_file(spec.guest, "serial1.tail"));
+    EXPECT_TRUE(kept.starts_with("port 1 says hello\n")) << kept;
+    EXPECT_FALSE(std::ifstream(here.guest_file(spec.guest, "serial.tail")).is_open());
+    machine.reset();
+    co_await here.engine().clear(spec.guest);
+    EXPECT_NE(::access(here.guest_file(spec.guest, "serial1").c_str(), F_OK), 0);
+  });
+}
+
 TEST(Console, is_shared_by_several_watchers) {
   QemuHost host;
   host.run([](QemuHost& here) -> Async<void> {
     const auto spec = here.machine();
     auto machine = co_await launch_running(here, spec);
-    auto first = co_await machine->consoles()->open();
+    auto first = co_await machine->consoles()->open(0);
     std::string seen_first, seen_second;
     co_await read_first_words(here, *first, seen_first);
     co_await read_for(here, *first, Duration(200), seen_first);
-    auto second = co_await machine->consoles()->open();
+    auto second = co_await machine->consoles()->open(0);
     co_await read_for(here, *second, Duration(200), seen_second);
     co_await read_for(here, *first, Duration(200), seen_first);
     expect_seamless(seen_first);
@@ -106,8 +147,8 @@ TEST(Console, a_watcher_that_does_not_read_loses_the_oldest_and_is_told) {
   host.run([](QemuHost& here) -> Async<void> {
     auto machine = co_await launch_running(here, here.machine());
     co_await here.settle(*machine);
-    auto lazy = co_await machine->consoles()->open();
-    auto busy = co_await machine->consoles()->open();
+    auto lazy = co_await machine->consoles()->open(0);
+    auto busy = co_await machine->consoles()->open(0);
     co_await busy->write("f");
     std::size_t seen = 0;
     while (seen < 800 * 1024) {
@@ -145,7 +186,7 @@ TEST(Console, a_watcher_that_does_not_read_loses_the_oldest_and_is_told) {
         const drivers::qemu::Services services{*processes, here.clock(), log, scope, lane};
         auto engine = co_await drivers::qemu::open_qemu(std::move(qemu), services);
         auto machine = co_await engine->adopt(id);
-        auto session = co_await machine->consoles()->open();
+        auto session = co_await machine->consoles()->open(0);
         std::string seen;
         co_await read_until(*session, "tick", seen);
         co_await session->write("f");
@@ -181,7 +222,7 @@ TEST(Console, the_guest_keeps_its_pace_while_the_watching_daemon_is_stopped) {
     machine = co_await here.engine().adopt(spec.guest);
     EXPECT_NE(machine, nullptr);
     if (!machine) co_return;
-    auto session = co_await machine->consoles()->open();
+    auto session = co_await machine->consoles()->open(0);
     co_await session->write("f");
     std::string seen;
     co_await read_for(here, *session, Duration(300), seen);

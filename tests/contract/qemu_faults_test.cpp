@@ -224,6 +224,33 @@ TEST(Faults, a_disk_that_is_missing_or_damaged_refuses_the_start_with_a_reason) 
   });
 }
 
+// Nothing of a guest is lost by memory that cannot be used: not its file, and no process stays.
+TEST(Faults, memory_that_is_damaged_or_full_is_refused_with_a_reason) {
+  QemuHost host;
+  host.run([](QemuHost& here) -> Async<void> {
+    auto spec = here.machine();
+    const auto memory = here.new_disk("memory", 1).files.chain[0].path;
+    auto machine = co_await launch_running(here, spec);
+    const auto full =
+        co_await reason_of(without_result(machine->snapshots()->save("/dev/full", {})));
+    EXPECT_EQ(full, Reason::io_failed);  // no plain file
+    auto status = co_await machine->status();
+    EXPECT_EQ(status.state, MachineState::running) << "what it was, as nothing was begun";
+    co_await machine->snapshots()->save(memory, {});
+    co_await machine->power(PowerAction::kill);
+    machine.reset();
+    co_await here.engine().clear(spec.guest);
+    fs::resize_file(memory, 5000);
+    const auto ports = model::root_ports(spec.spec);
+    spec.saved = {memory, spec.spec.memory, {ports.begin(), ports.end()}};
+    const auto damaged = co_await reason_of(without_result(here.engine().launch(spec)));
+    EXPECT_EQ(damaged, Reason::memory_unusable);
+    EXPECT_EQ(fs::file_size(memory), 5000U);
+    const auto found = co_await here.engine().survey();
+    EXPECT_TRUE(found.empty());
+  });
+}
+
 TEST(Faults, what_a_launch_costs_beside_qemu) {
   QemuHost host;
   host.run([](QemuHost& here) -> Async<void> {

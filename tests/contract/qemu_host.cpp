@@ -16,6 +16,7 @@
 #include "contract/boot_sector.hpp"
 #include "contract/hypervisor_suite.hpp"
 #include "drivers/qemu/runtime_record.hpp"
+#include "drivers/qemu/serial_port.hpp"
 
 namespace ruche::contract {
 
@@ -114,7 +115,7 @@ ports::PlugDisk QemuHost::new_disk(const std::string& name, std::uint32_t slot) 
 }
 
 Async<void> QemuHost::settle(ports::Machine& machine) {
-  auto session = co_await machine.consoles()->open();
+  auto session = co_await machine.consoles()->open(0);
   std::string seen;
   co_await with_deadline(clock(), kPatience, "the guest's start",
                          read_until(*session, "tick", seen));
@@ -140,7 +141,7 @@ void QemuHost::break_launch(ports::MachineSpec& spec) {
 
 int QemuHost::connect_serial(model::GuestId guest) const {
   const drivers::qemu::GuestDirectory place(run_directory(), guest);
-  const auto where = place.address(drivers::qemu::kSerialSocket);
+  const auto where = place.address(drivers::qemu::SerialPort{}.socket());
   const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;

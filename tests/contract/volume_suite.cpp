@@ -206,6 +206,17 @@ TEST_F(PreparedVolumes, KernelsAreKeptVerbatim) {
   EXPECT_EQ(harness_->files(), 0u);
 }
 
+TEST_F(PreparedVolumes, WhatATpmKeepsIsMadeEmpty) {
+  VolumeRef state = disk(DiskFormat::raw);
+  state.content = LayerContent::tpm_state;
+  EXPECT_EQ(create(state, kib(64)), "") << message_;
+  EXPECT_EQ(create(state, kib(64)), "") << message_;
+  EXPECT_EQ(find(state), VolumeState::ready);
+  EXPECT_TRUE(driver().file(state).path.ends_with(".tpm"));
+  EXPECT_EQ(remove(state), "");
+  EXPECT_EQ(harness_->files(), 0u);
+}
+
 TEST_F(PreparedVolumes, CopyTakesAVolumeThatNobodyWrites) {
   const auto source = disk();
   const auto target = disk();

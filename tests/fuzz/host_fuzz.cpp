@@ -8,6 +8,7 @@
 #include "base/json.hpp"
 #include "drivers/linux/host_facts.hpp"
 #include "model/host_check.hpp"
+#include "model/passthrough.hpp"
 
 using namespace ruche;
 
@@ -52,6 +53,12 @@ class Place {
       "/sys/class/net/eth0/device/uevent",
       "/sys/class/net/eth0/speed",
       "/sys/bus/pci/devices/0000:00:00.0/class",
+      "/sys/bus/usb/devices/1-1/busnum",
+      "/sys/bus/usb/devices/1-1/devnum",
+      "/sys/bus/usb/devices/1-1/idVendor",
+      "/sys/bus/usb/devices/1-1/serial",
+      "/proc/self/mountinfo",
+      "/proc/swaps",
       "/sys/fs/cgroup/cgroup.controllers",
       "/sys/devices/system/clocksource/clocksource0/current_clocksource",
   };
@@ -69,6 +76,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check.reduced = model::reduced_by(facts);
   for (const auto& finding : check.findings) {
     require(finding.remedy.empty() == (finding.level == model::CheckLevel::ok));
+  }
+  for (const auto& device : model::host_devices(facts)) {
+    require(device.remedy.empty() == (device.usable == "yes"));
+    require(json::try_decode<model::HostDeviceView>(json::encode(device)).has_value());
   }
   require(json::try_decode<model::HostCheck>(json::encode(check)).has_value());
   require(json::try_decode<model::HostFacts>(json::encode(facts)).has_value());

@@ -21,22 +21,27 @@ VolumeRef anything_of(model::GuestId guest) {
   return volume;
 }
 
+// Who writes a file: what a guest's TPM keeps belongs to the guest's own user.
+enum class Writer { daemon, guest };
+
 // A link to elsewhere, a device or a pipe is not opened at all; a second name of the file would be
 // somebody else's way to write it.
-void require_plain(int directory, const std::string& name) {
+void require_plain(int directory, const std::string& name, Writer writer) {
   const auto info = status_of(directory, name);
   if (!info) return;
   if (!S_ISREG(info->st_mode) || info->st_nlink != 1) {
     throw Error(Reason::guest_refused, fmt::format("{} is not a plain file with one name", name))
         .remedy("Replace it by a copy of what it should be.");
   }
+  // Whoever's it is, nobody else may write it; who reaches it at all, the directory decides.
+  if (writer == Writer::guest && (info->st_mode & (S_IWGRP | S_IWOTH)) == 0) return;
   require_ours(*info, name);
 }
 
-Fd open_plain(const Fd& owner, const std::string& name) {
+Fd open_plain(const Fd& owner, const std::string& name, Writer writer = Writer::daemon) {
   if (!owner) return {};
   require_ours(status_of_open(owner.get()), "its directory");
-  require_plain(owner.get(), name);
+  require_plain(owner.get(), name, writer);
   return open_existing(owner.get(), name, O_RDONLY);
 }
 
@@ -98,7 +103,8 @@ std::string read_note_of(const Place& place, model::GuestId guest, const std::st
 ports::FoundVolume examine_volume(const Place& place, const VolumeRef& volume) {
   const auto names = names_of(volume);
   const auto owner = place.open_owner(names);
-  const auto file = open_plain(owner, names.file);
+  const bool tpm = volume.content == model::LayerContent::tpm_state;
+  const auto file = open_plain(owner, names.file, tpm ? Writer::guest : Writer::daemon);
   if (!file) throw missing(names.owner_path + "/" + names.file);
   if (in_use_elsewhere(file.get(), ImageUse::writer)) {
     throw Error(Reason::in_use, fmt::format("{} is open in another process", names.file))

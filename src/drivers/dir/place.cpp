@@ -46,6 +46,10 @@ std::string extension_of(const VolumeRef& volume) {
       return "initrd";
     case LayerContent::uefi_vars:
       return "vars";
+    case LayerContent::tpm_state:
+      return "tpm";
+    case LayerContent::memory:
+      return "memory";
     case LayerContent::disk:
       break;
   }

@@ -93,7 +93,11 @@ Bytes Place::require_parent(const VolumeRef& parent) const {
 
 void Place::require_possible(const ports::CreateVolume& request) const {
   const bool raw = request.volume.format == DiskFormat::raw;
-  if (request.volume.content != model::LayerContent::disk || (raw && request.parent)) {
+  const auto content = request.volume.content;
+  const bool made_empty = content == model::LayerContent::disk ||
+                          content == model::LayerContent::tpm_state ||
+                          content == model::LayerContent::memory;
+  if (!made_empty || (raw && request.parent)) {
     throw Error(Reason::bad_spec, "only qcow2 volumes stand on a parent")
         .remedy("Use the format qcow2.");
   }

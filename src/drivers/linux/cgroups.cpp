@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -17,6 +18,7 @@ namespace ruche::drivers::linux {
 namespace {
 
 constexpr std::int64_t kCpuPeriodMicroseconds = 100'000;
+constexpr std::uint32_t kUsualWeight = 100;  // of a group that nobody gave one
 
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 bool writable(const std::string& path) { return ::access(path.c_str(), W_OK) == 0; }
@@ -96,6 +98,19 @@ void Cgroups::make_v2_root() const {
   write_file(directory("", "") + "/cgroup.subtree_control", "+memory +pids +cpu");
 }
 
+namespace {
+
+bool uses_cpu_group(const ports::Confinement& confinement) {
+  return confinement.cpu_percent || confinement.cpu_weight != kUsualWeight;
+}
+
+// The scale of version 1 has 1024 where that of version 2 has 100.
+std::uint64_t shares_of(std::uint32_t weight) {
+  return std::clamp<std::uint64_t>(std::uint64_t{weight} * 1024 / kUsualWeight, 2, 262'144);
+}
+
+}  // namespace
+
 std::vector<std::string> Cgroups::make(const std::string& name,
                                        const ports::Confinement& confinement) {
   check_name(name);
@@ -103,7 +118,7 @@ std::vector<std::string> Cgroups::make(const std::string& name,
   if (!usable()) return joined;
   if (version_ == 2) make_v2_root();
   for (const auto& controller : controllers_) {
-    if (controller == "cpu" && !confinement.cpu_percent) continue;
+    if (controller == "cpu" && !uses_cpu_group(confinement)) continue;
     make_directory(directory(controller, ""));
     make_directory(directory(controller, name));
     joined.push_back(directory(controller, name));
@@ -126,6 +141,16 @@ std::vector<std::string> Cgroups::make(const std::string& name,
     } else {
       set("cpu", name, "cpu.cfs_period_us", std::to_string(kCpuPeriodMicroseconds));
       set("cpu", name, "cpu.cfs_quota_us", std::to_string(quota));
+    }
+  }
+  // A wish, not a wall: where this controller is not ours to use the guest runs as all others do.
+  if (confinement.cpu_weight != kUsualWeight && has("cpu")) {
+    if (version_ == 2) {
+      const auto file = directory("", name) + "/cpu.weight";
+      if (::access(file.c_str(), F_OK) != 0) return joined;
+      set("cpu", name, "cpu.weight", std::to_string(confinement.cpu_weight));
+    } else {
+      set("cpu", name, "cpu.shares", std::to_string(shares_of(confinement.cpu_weight)));
     }
   }
   return joined;

@@ -75,6 +75,29 @@ TEST_F(CgroupsTest, limits_on_version_1) {
   EXPECT_EQ(cgroups.make("guest", confinement).size(), 2U);
 }
 
+TEST_F(CgroupsTest, weights_on_both_versions) {
+  confinement = {};
+  confinement.cpu_weight = 400;
+  write("memory/cgroup.procs", "");
+  write("cpu/ruche-a/guest/cpu.shares", "");
+  Cgroups first({.instance = "a", .mount = mount});
+  EXPECT_EQ(first.make("guest", confinement).size(), 2U);
+  EXPECT_EQ(read("cpu/ruche-a/guest/cpu.shares"), "4096");
+
+  fs::remove_all(mount);
+  write("cgroup.controllers", "cpu memory");
+  write("cgroup.subtree_control", "");
+  write("ruche-a/cgroup.subtree_control", "");
+  write("ruche-a/guest/cpu.weight", "");
+  Cgroups second({.instance = "a", .mount = mount});
+  confinement.cpu_weight = 100;
+  second.make("guest", confinement);
+  EXPECT_EQ(read("ruche-a/guest/cpu.weight"), "");
+  confinement.cpu_weight = 400;
+  second.make("guest", confinement);
+  EXPECT_EQ(read("ruche-a/guest/cpu.weight"), "400");
+}
+
 TEST_F(CgroupsTest, nothing_usable_limits_nothing) {
   Cgroups cgroups({.instance = "a", .mount = mount});
   EXPECT_FALSE(cgroups.usable());

@@ -184,6 +184,8 @@ model::KernelFacts read_kernel(const Tree& tree, const HostProbes& probes) {
   kernel.userfaultfd = tree.exists("/dev/userfaultfd");
   kernel.vhost_net = tree.exists("/dev/vhost-net");
   kernel.tun = tree.exists("/dev/net/tun");
+  kernel.vfio = tree.exists("/dev/vfio");
+  kernel.iommufd = tree.exists("/dev/iommu");
   kernel.nft_program = probes.nft_program;
   kernel.nftables = probes.nftables;
   const string_view clock = "/sys/devices/system/clocksource/clocksource0/";

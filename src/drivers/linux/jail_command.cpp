@@ -29,6 +29,7 @@ void add_limits(Arguments& out, const ports::Confinement& confinement) {
   if (confinement.file_size_max) limit("fsize", confinement.file_size_max->count);
   if (confinement.address_space_max) limit("as", confinement.address_space_max->count);
   if (confinement.cpu_seconds_max) limit("cpu", *confinement.cpu_seconds_max);
+  if (confinement.locks_memory) limit("memlock", INT64_MAX);
 }
 
 void add_confinement(Arguments& out, const ports::Confinement& confinement) {

@@ -1,6 +1,8 @@
 // The pure parts; tests/contract/processes_test.cpp starts real processes.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "drivers/linux/jail_command.hpp"
 #include "drivers/linux/proc_stat.hpp"
 
@@ -32,6 +34,16 @@ TEST(HoldsWords, compares_whole_words_in_order) {
   EXPECT_FALSE(holds_words(line, {"uuid", "abc"}));
   EXPECT_FALSE(holds_words(line, {}));
   EXPECT_FALSE(holds_words("", {"-uuid"}));
+}
+
+TEST(JailCommand, lets_a_process_lock_memory_only_when_it_is_asked) {
+  const JailCommand command{"/usr/lib/ruche/jail", 5, 42, {}};
+  ports::SpawnRequest request;
+  request.argv = {"/bin/cat"};
+  const std::string wanted = "memlock=9223372036854775807";
+  EXPECT_EQ(std::ranges::count(jail_arguments(command, request), wanted), 0);
+  request.confinement.locks_memory = true;
+  EXPECT_EQ(std::ranges::count(jail_arguments(command, request), wanted), 1);
 }
 
 TEST(JailCommand, says_everything_that_the_request_asks) {

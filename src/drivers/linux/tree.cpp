@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kMostBytes = 1 << 20;
 constexpr std::size_t kMostNames = 4096;
 constexpr std::size_t kLongestValue = 256;
+constexpr std::size_t kMostParts = 64;
 
 std::string printable(std::string_view text) {
   std::string out(text.substr(0, kLongestValue));
@@ -72,6 +73,18 @@ std::string Tree::target(std::string_view inside) const {
   std::error_code failed;
   const auto target = std::filesystem::read_symlink(path(inside), failed);
   return failed ? std::string() : printable(target.filename().string());
+}
+
+std::vector<std::string> Tree::link_parts(std::string_view inside) const {
+  std::error_code failed;
+  const auto target = std::filesystem::read_symlink(path(inside), failed);
+  std::vector<std::string> parts;
+  if (failed) return parts;
+  for (const auto& part : target) {
+    if (parts.size() >= kMostParts) break;
+    parts.push_back(printable(part.string()));
+  }
+  return parts;
 }
 
 std::optional<std::int64_t> number_in(std::string_view text) {

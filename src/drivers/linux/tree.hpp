@@ -25,6 +25,8 @@ class Tree {
   std::vector<std::string> names(std::string_view inside) const;
   // The last part of what a symbolic link points to.
   std::string target(std::string_view inside) const;
+  // All of its parts, from the first; at most 64.
+  std::vector<std::string> link_parts(std::string_view inside) const;
 
  private:
   std::string root_;

@@ -223,6 +223,7 @@ const DemoDrivers& demo_drivers() {
                                     {"0x1003", {"virtio_console"}},
                                     {"0x1044", {"virtio_rng"}},
                                     {"0x1005", {"virtio_rng"}},
+                                    {"0x105a", {"virtiofs"}},
                                     {"0x1058", {"virtio_mem"}},
                                     {"0x1045", {"virtio_balloon"}},
                                     {"0x1002", {"virtio_balloon"}}}};

@@ -10,7 +10,7 @@
 namespace ruche::drivers::mirror {
 
 // Raised when the guest's content changes, so that what was built before is not used again.
-constexpr int kDemoRevision = 1;
+constexpr int kDemoRevision = 2;
 
 // Modules that are loaded always, and those for a virtio device by its PCI device ids (modern and
 // transitional; VIRTIO 1.2 section 4.1.2.1).

@@ -155,6 +155,14 @@ Async<bool> QemuAgent::frozen() {
   co_return *text == "frozen";
 }
 
+// QEMU Guest Agent protocol reference, guest-set-time: nanoseconds since 1970.
+Async<void> QemuAgent::set_time() {
+  const auto session = session_;
+  const std::int64_t now = clock_.wall().unix_ms * 1'000'000;
+  json::Object arguments{{"time", now}};
+  co_await session->ask({.name = "guest-set-time", .arguments = std::move(arguments)});
+}
+
 // QEMU Guest Agent protocol reference, guest-get-vcpus and guest-set-vcpus: the latter answers how
 // many of the list it has done.
 Async<void> QemuAgent::bring_cpus_online() {

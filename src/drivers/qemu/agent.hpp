@@ -25,6 +25,7 @@ class QemuAgent : public ports::GuestAgents {
   Async<void> freeze() override;
   Async<void> thaw() override;
   Async<bool> frozen() override;
+  Async<void> set_time() override;
   Async<void> bring_cpus_online() override;
   Async<ports::AgentCommandResult> run(ports::AgentCommand command) override;
 

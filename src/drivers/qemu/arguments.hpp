@@ -33,6 +33,9 @@ class Arguments {
   // A plain descriptor, reachable as /proc/self/fd/<n>; returns that path.
   std::string descriptor_path(const std::string& path);
 
+  // A device that QEMU takes as a descriptor; returns its number in QEMU's process.
+  int descriptor(const std::string& path) { return open({.path = path, .writable = true}); }
+
   // Something that is open already; returns its number in QEMU's process.
   int hand_over(std::string name, std::shared_ptr<Descriptor> opened) {
     return open({.path = std::move(name), .opened = std::move(opened)});

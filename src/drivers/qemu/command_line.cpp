@@ -3,12 +3,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
+#include "drivers/qemu/board.hpp"
 #include "drivers/qemu/cpu.hpp"
 #include "drivers/qemu/disks.hpp"
 #include "drivers/qemu/firmware.hpp"
+#include "drivers/qemu/host_devices.hpp"
+#include "drivers/qemu/memory.hpp"
 #include "drivers/qemu/nics.hpp"
+#include "drivers/qemu/serial_port.hpp"
+#include "drivers/qemu/shares.hpp"
+#include "drivers/qemu/tpm.hpp"
 #include "model/hardware.hpp"
+#include "model/serial_ports.hpp"
 
 namespace ruche::drivers::qemu {
 
@@ -89,68 +97,46 @@ void add_accelerator(Arguments& out, model::Accelerator accelerator) {
   }
 }
 
-// Memory that comes later is of the same kind as what is there from the start.
-void add_memory(Arguments& out, const model::VmSpec& spec) {
-  const bool shareable = spec.memory_kind == model::MemoryKind::shareable;
-  const char* backend = shareable ? "memory-backend-memfd,share=on" : "memory-backend-ram";
-  const auto size = spec.memory.count >> 20;
-  const bool grows = spec.memory_max.count > 0;
-  out.add("-m", grows ? fmt::format("size={}M,maxmem={}M", size, spec.memory_max.count >> 20)
-                      : fmt::format("size={}M", size));
-  out.add("-object", fmt::format("{},id=ram,size={}M", backend, size));
-  if (spec.memory_max > spec.memory) {
-    out.add("-object", fmt::format("{},id={}ram,size={}M,reserve=off", backend, kMemoryDevice,
-                                   (spec.memory_max - spec.memory).count >> 20));
-  }
-}
-
-// After the root ports that they stand behind.
-void add_memory_devices(Arguments& out, const model::VmSpec& spec) {
-  if (spec.memory_max > spec.memory) {
-    out.add("-device", fmt::format("virtio-mem-pci,id={},bus=port{},memdev={}ram,requested-size=0",
-                                   kMemoryDevice, model::kMemorySlot, kMemoryDevice));
-  }
-  if (spec.memory_min.count > 0) {
-    out.add("-device", fmt::format("virtio-balloon-pci,id={},bus=port{},free-page-reporting=on",
-                                   kBalloonDevice, model::kBalloonSlot));
-  }
-}
-
-Result add_board(Arguments& out, const ports::MachineSpec& machine,
-                 model::Accelerator accelerator) {
+Result add_board(Arguments& out, const ports::MachineSpec& machine, const EngineFacts& facts) {
   const auto& spec = machine.spec;
-  const auto cpu = cpu_argument(spec, accelerator);
+  const auto cpu = cpu_argument(spec, facts.accelerator);
   if (!cpu) return std::unexpected(cpu.error());
   const auto smp = smp_argument(spec);
   if (!smp) return std::unexpected(smp.error());
   out.add("-machine",
-          fmt::format("{},memory-backend=ram,usb=off,vmport=off,hpet=off,smbus=off,sata={},"
-                      "dump-guest-core=off{}",
-                      spec.machine_type, uses_sata(machine) ? "on" : "off",
-                      spec.boot.kind == model::BootKind::uefi ? kFirmwareProperties : ""));
+          fmt::format("{},{}usb=off,vmport=off,hpet=off,smbus=off,sata={},dump-guest-core=off{}",
+                      spec.machine_type, machine_memory(spec), uses_sata(machine) ? "on" : "off",
+                      firmware_properties(spec.boot)));
   out.add("-cpu", *cpu);
   out.add("-smp", *smp);
-  for (auto& device : cpu_devices(spec, accelerator)) {
+  for (auto& device : cpu_devices(spec, facts.accelerator)) {
     out.add("-device", boost::json::serialize(device));
   }
-  add_memory(out, spec);
+  if (auto ok = add_memory(out, spec, facts.numa_nodes); !ok) return ok;
+  add_smbios(out, spec.smbios);
   const bool local = spec.system == model::GuestSystem::windows;
   out.add("-rtc", local ? "base=localtime,driftfix=slew" : "base=utc,driftfix=slew");
   return {};
 }
 
-// The serial line goes to a ring inside QEMU, which needs nobody, and to a socket, which is
+// A serial line goes to a ring inside QEMU, which needs nobody, and to a socket, which is
 // connected only while somebody watches.
-void add_channels(Arguments& out, bool serial) {
+void add_serial_port(Arguments& out, SerialPort port) {
+  out.add("-chardev", fmt::format("ringbuf,id={},size={}", port.ring(), kRingSize.count));
+  out.add("-chardev", fmt::format("socket,id={},fd={},server=on,wait=off", port.watch(),
+                                  serial_descriptor(port.number)));
+  out.add("-chardev", fmt::format("hub,id={},chardevs.0={},chardevs.1={}", port.hub(), port.ring(),
+                                  port.watch()));
+  auto device = fmt::format("isa-serial,id={},chardev={}", port.device(), port.hub());
+  if (port.number > 0) device += fmt::format(",index={}", port.number);
+  out.add("-device", std::move(device));
+}
+
+void add_channels(Arguments& out, const model::VmSpec& spec) {
   out.add("-chardev", fmt::format("socket,id=qmp,fd={},server=on,wait=off", kQmpDescriptor));
   out.add("-mon", "chardev=qmp,mode=control");
-  if (!serial) return;
-  out.add("-chardev", fmt::format("ringbuf,id={},size={}", kRingDevice, kRingSize.count));
-  out.add("-chardev",
-          fmt::format("socket,id={},fd={},server=on,wait=off", kWatchDevice, kSerialDescriptor));
-  out.add("-chardev",
-          fmt::format("hub,id=console,chardevs.0={},chardevs.1={}", kRingDevice, kWatchDevice));
-  out.add("-device", "isa-serial,id=serial0,chardev=console");
+  const auto ports = model::serial_port_count(spec);
+  for (std::uint32_t port = 0; port < ports; ++port) add_serial_port(out, {port});
 }
 
 // The agent's channel: a named port of a virtio console, and a socket that the daemon connects to.
@@ -164,14 +150,16 @@ void add_agent(Arguments& out) {
                                  kAgentDevice, kAgentDevice));
 }
 
-// The tablet says where the pointer is, so that a viewer's pointer and the guest's are one. The VNC
-// server listens nowhere: viewers are handed to it (screen.hpp).
-void add_display(Arguments& out, model::DisplayKind display) {
-  if (display == model::DisplayKind::none) return;
-  out.add("-vnc", "none");
-  out.add("-device", fmt::format("VGA,id=display,bus=pcie.0,addr=0x{:x}", model::kDisplaySlot));
-  out.add("-device", fmt::format("qemu-xhci,id=usb,bus=port{}", model::kUsbSlot));
-  out.add("-device", "usb-tablet,id=tablet,bus=usb.0,port=1");
+// The VNC server listens nowhere: viewers are handed to it (screen.hpp).
+void add_display(Arguments& out, const model::VmSpec& spec) {
+  if (spec.display == model::DisplayKind::none) return;
+  const bool sound = spec.sound != model::SoundKind::none;
+  out.add("-vnc", sound ? fmt::format("none,audiodev={}", kSoundDevice) : "none");
+  const auto adapter = spec.display == model::DisplayKind::vga
+                           ? std::string("VGA")
+                           : fmt::format("virtio-vga,max_hostmem={}", kScreenMemory.count);
+  out.add("-device",
+          fmt::format("{},id=display,bus=pcie.0,addr=0x{:x}", adapter, model::kDisplaySlot));
 }
 
 // The seed is a descriptor that exists nowhere else; see launch.cpp. It is a CD on the SCSI
@@ -190,9 +178,21 @@ void add_seed(Arguments& out, const ports::MachineSpec& machine) {
                                  model::kSeedTarget, kSeedDevice, kSeedDevice));
 }
 
+// A process that goes on from saved memory begins as the one that was saved did: what had been
+// added to its memory is part of what is saved.
+ports::MachineSpec as_it_began(ports::MachineSpec machine) {
+  if (machine.saved) machine.spec.memory = machine.saved->base_memory;
+  return machine;
+}
+
+std::set<std::uint32_t> ports_of(const ports::MachineSpec& machine) {
+  if (!machine.saved) return model::root_ports(machine.spec);
+  return {machine.saved->ports.begin(), machine.saved->ports.end()};
+}
+
 void add_ports(Arguments& out, const ports::MachineSpec& machine) {
   const auto& spec = machine.spec;
-  for (const auto slot : model::root_ports(spec)) {
+  for (const auto slot : ports_of(machine)) {
     out.add("-device",
             fmt::format("pcie-root-port,id=port{},bus=pcie.0,addr=0x{:x},chassis={},port={}", slot,
                         slot, slot, slot));
@@ -208,11 +208,12 @@ void add_ports(Arguments& out, const ports::MachineSpec& machine) {
   if (!spec.generation_id.empty()) {
     out.add("-device", "vmgenid,id=generation,guid=" + spec.generation_id);
   }
-  // Else it comes with the first disk on it (devices.cpp).
-  if (uses(spec, model::DiskBus::virtio_scsi) || !machine.seed.empty()) {
-    out.add("-device",
-            fmt::format("virtio-scsi-pci,id={},bus=port{}", kScsiDevice, model::kScsiSlot));
-  }
+  // Also without a disk on it: what a guest has follows from its specification, whenever its disks
+  // came.
+  const auto thread = iothread_id(kScsiDevice);
+  out.add("-object", "iothread,id=" + thread);
+  out.add("-device", fmt::format("virtio-scsi-pci,id={},bus=port{},iothread={}", kScsiDevice,
+                                 model::kScsiSlot, thread));
 }
 
 Result add_boot(Arguments& out, const ports::MachineSpec& machine, const EngineFacts& facts) {
@@ -235,26 +236,39 @@ Result add_boot(Arguments& out, const ports::MachineSpec& machine, const EngineF
 
 }  // namespace
 
-std::expected<CommandLine, Error> build_command_line(const ports::MachineSpec& machine,
+int share_descriptor(const model::VmSpec& spec, std::size_t index) {
+  const auto ports = model::serial_port_count(spec);
+  const int first = ports > 1  ? serial_descriptor(ports)
+                    : spec.tpm ? kTpmDescriptor + 1
+                               : kFirstFileDescriptor;
+  return first + static_cast<int>(index);
+}
+
+std::expected<CommandLine, Error> build_command_line(const ports::MachineSpec& wanted,
                                                      const EngineFacts& facts) {
+  const auto machine = as_it_began(wanted);
   if (auto ok = check(machine, facts); !ok) return std::unexpected(ok.error());
   const auto& spec = machine.spec;
-  Arguments out(facts.qemu_path, kFirstFileDescriptor);
+  Arguments out(facts.qemu_path, share_descriptor(spec, spec.shares.size()));
   add_basics(out, machine);
   add_accelerator(out, facts.accelerator);
-  if (auto ok = add_board(out, machine, facts.accelerator); !ok) {
-    return std::unexpected(ok.error());
-  }
-  add_channels(out, spec.serial);
+  if (auto ok = add_board(out, machine, facts); !ok) return std::unexpected(ok.error());
+  add_channels(out, spec);
   add_ports(out, machine);
   add_memory_devices(out, spec);
   add_agent(out);
-  add_display(out, spec.display);
+  add_sound(out, spec.sound);
+  add_display(out, spec);
+  add_usb(out, machine);
+  if (auto ok = add_tpm(out, machine, facts); !ok) return std::unexpected(ok.error());
+  if (auto ok = add_shares(out, machine, facts); !ok) return std::unexpected(ok.error());
   if (auto ok = add_disks(out, machine); !ok) return std::unexpected(ok.error());
   if (auto ok = add_cdroms(out, machine); !ok) return std::unexpected(ok.error());
   add_seed(out, machine);
   if (auto ok = add_nics(out, machine); !ok) return std::unexpected(ok.error());
+  if (auto ok = add_pci(out, machine); !ok) return std::unexpected(ok.error());
   if (auto ok = add_boot(out, machine, facts); !ok) return std::unexpected(ok.error());
+  if (machine.saved) out.add("-incoming", "defer");
   return CommandLine{out.take_words(), out.take_files()};
 }
 

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+#include <tuple>
+
 #include "model/hardware.hpp"
 
 namespace ruche::drivers::qemu {
@@ -16,10 +20,6 @@ constexpr std::string_view kLevel2 =
 constexpr std::string_view kLevel3 =
     ",+abm,+avx,+avx2,+bmi1,+bmi2,+f16c,+fma,+movbe,+xsave,+xsaveopt";
 constexpr std::string_view kLevel4 = ",+avx512bw,+avx512cd,+avx512dq,+avx512f,+avx512vl";
-
-model::CpuTopology topology_of(const model::VmSpec& spec) {
-  return spec.topology.value_or(model::CpuTopology{1, model::most_cpus(spec), 1});
-}
 
 std::expected<std::string, Error> model_argument(model::CpuBaseline baseline,
                                                  model::Accelerator accelerator) {
@@ -49,6 +49,40 @@ constexpr std::string_view kHyperV =
     "hv-stimer=on,hv-time=on,hv-frequencies=on,hv-tlbflush=on,hv-ipi=on";
 
 }  // namespace
+
+model::CpuTopology topology_of(const model::VmSpec& spec) {
+  if (spec.topology) return *spec.topology;
+  const auto cpus = model::most_cpus(spec);
+  const auto sockets = cpus % spec.numa.nodes == 0 ? spec.numa.nodes : 1;
+  return {sockets, cpus / sockets, 1};
+}
+
+std::vector<std::uint32_t> cpu_nodes(std::uint32_t cpus, std::uint32_t nodes) {
+  std::vector<std::uint32_t> found;
+  for (std::uint32_t node = 0; node < nodes; ++node) {
+    found.insert(found.end(), cpus / nodes + (node < cpus % nodes ? 1 : 0), node);
+  }
+  return found;
+}
+
+std::vector<std::size_t> order_of_coming(const std::vector<std::uint32_t>& nodes) {
+  std::map<std::uint32_t, std::size_t> counts;
+  std::vector<std::tuple<std::size_t, std::uint32_t, std::size_t>> ranked;
+  for (std::size_t place = 0; place < nodes.size(); ++place) {
+    ranked.emplace_back(counts[nodes[place]]++, nodes[place], place);
+  }
+  std::ranges::sort(ranked);
+  std::vector<std::size_t> order;
+  for (const auto& [rank, node, place] : ranked) order.push_back(place);
+  return order;
+}
+
+json::Object cpu_place(const model::CpuTopology& topology, std::uint32_t place) {
+  const auto core = place / topology.threads;
+  return {{"socket-id", std::int64_t{core / topology.cores}},
+          {"core-id", std::int64_t{core % topology.cores}},
+          {"thread-id", std::int64_t{place % topology.threads}}};
+}
 
 std::expected<std::string, Error> cpu_argument(const model::VmSpec& spec,
                                                model::Accelerator accelerator) {
@@ -83,13 +117,14 @@ std::vector<json::Object> cpu_devices(const model::VmSpec& spec, model::Accelera
   const auto cpu = cpu_argument(spec, accelerator);
   if (spec.cpus_max == 0 || !cpu) return devices;
   const auto topology = topology_of(spec);
+  const auto order = order_of_coming(cpu_nodes(model::most_cpus(spec), spec.numa.nodes));
   for (std::uint32_t i = 1; i < spec.cpus; ++i) {
-    const auto core = i / topology.threads;
-    devices.push_back({{"driver", cpu->substr(0, cpu->find(',')) + "-x86_64-cpu"},
-                       {"id", cpu_id(i)},
-                       {"socket-id", core / topology.cores},
-                       {"core-id", core % topology.cores},
-                       {"thread-id", i % topology.threads}});
+    json::Object device{{"driver", cpu->substr(0, cpu->find(',')) + "-x86_64-cpu"},
+                        {"id", cpu_id(i)}};
+    for (const auto& [key, value] : cpu_place(topology, static_cast<std::uint32_t>(order[i]))) {
+      device[key] = value;
+    }
+    devices.push_back(std::move(device));
   }
   return devices;
 }

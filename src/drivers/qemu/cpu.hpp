@@ -22,4 +22,15 @@ std::expected<std::string, Error> smp_argument(const model::VmSpec& spec);
 std::vector<json::Object> cpu_devices(const model::VmSpec& spec, model::Accelerator accelerator);
 std::string cpu_id(std::size_t index);
 
+// Without a topology of its own a guest has one socket; where that divides them, one for each NUMA
+// node, because systems expect a socket's CPUs in one node.
+model::CpuTopology topology_of(const model::VmSpec& spec);
+// The NUMA nodes of the CPUs, by their places: evenly, the first nodes one more.
+std::vector<std::uint32_t> cpu_nodes(std::uint32_t cpus, std::uint32_t nodes);
+// Places in the order in which CPUs come: the first of each node, then the second of each, …;
+// `nodes` are those of the places.
+std::vector<std::size_t> order_of_coming(const std::vector<std::uint32_t>& nodes);
+// Of a place: socket-id, core-id and thread-id.
+json::Object cpu_place(const model::CpuTopology& topology, std::uint32_t place);
+
 }  // namespace ruche::drivers::qemu

@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <array>
 
+#include "base/overloaded.hpp"
 #include "drivers/qemu/command_line.hpp"
 #include "drivers/qemu/cpu.hpp"
+#include "drivers/qemu/host_devices.hpp"
 #include "drivers/qemu/hot_plug.hpp"
 #include "drivers/qemu/nics.hpp"
+#include "drivers/qemu/pinning.hpp"
 #include "model/hardware.hpp"
 
 namespace ruche::drivers::qemu {
@@ -18,12 +21,6 @@ namespace {
 using Core = std::shared_ptr<MachineCore>;
 
 constexpr Duration kPoll = std::chrono::milliseconds(50);
-
-std::int64_t number_member(const json::Object& object, std::string_view name) {
-  const auto& value = member(object, name);
-  if (value.is_int64()) return value.get_int64();
-  throw Error(Reason::hypervisor_failed, fmt::format("QEMU's {} is no number", name));
-}
 
 // --- disks -----------------------------------------------------------------------------------
 
@@ -49,22 +46,15 @@ Async<void> limit_disk(Core core, model::DiskSpec disk) {
   co_await core->qmp().execute("block_set_io_throttle", std::move(wanted));
 }
 
-Async<void> add_scsi_controller(HotPlug& plug) {
-  const bool there = co_await plug.has_device(kScsiDevice);
-  if (there) co_return;
-  json::Object controller{{"driver", "virtio-scsi-pci"},
-                          {"id", kScsiDevice},
-                          {"bus", fmt::format("port{}", model::kScsiSlot)}};
-  co_await plug.add_device(std::move(controller));
-}
-
 Async<void> plug_disk(Core core, ports::PlugDisk change) {
   if (auto ok = check_disk(change.disk, change.files, 0); !ok) throw std::move(ok.error());
   HotPlug plug(core);
   const auto id = disk_id(change.disk.name);
   const bool there = co_await plug.has_device(id);
   if (!there) {
-    if (change.disk.bus == model::DiskBus::virtio_scsi) co_await add_scsi_controller(plug);
+    if (change.disk.bus == model::DiskBus::virtio_blk) {
+      co_await plug.add_iothread(iothread_id(id));
+    }
     for (auto& nodes : disk_nodes(change.disk, change.files)) {
       co_await plug.add_nodes(std::move(nodes));
     }
@@ -79,8 +69,10 @@ Async<void> plug_disk(Core core, ports::PlugDisk change) {
 
 Async<void> remove_disk(Core core, model::DiskSpec disk) {
   HotPlug plug(core);
-  co_await plug.remove_device(disk_id(disk.name));
+  const auto id = disk_id(disk.name);
+  co_await plug.remove_device(id);
   co_await plug.remove_nodes(node_prefix(disk.bus, disk.slot));
+  if (disk.bus == model::DiskBus::virtio_blk) co_await plug.remove_iothread(iothread_id(id));
 }
 
 // Out of the record first: what is in it must be in QEMU.
@@ -118,7 +110,7 @@ Async<void> plug_nic(Core core, ports::PlugNic change) {
       throw Error(Reason::bad_spec, nic.name + " is plugged in nowhere").at("/nics");
     }
     co_await plug.add_network(std::move(network));
-    co_await plug.add_device(nic_device(nic));
+    co_await plug.add_device(nic_device(nic, change.boots));
   }
   if (nic.link == model::LinkState::down) co_await set_link(core, nic);
   if (there) co_return;
@@ -135,6 +127,20 @@ Async<void> unplug_nic(Core core, model::NicSpec nic) {
     const auto known = std::ranges::find(record.addresses, address);
     if (known != record.addresses.end()) record.addresses.erase(known);
   });
+}
+
+// --- USB devices of the host -----------------------------------------------------------------
+
+Async<void> plug_usb(Core core, ports::PlugUsb change) {
+  HotPlug plug(core);
+  const bool there = co_await plug.has_device(usb_id(change.device.name));
+  if (there) co_return;
+  co_await plug.add_usb(change.device.name, change.path);
+}
+
+Async<void> unplug_usb(Core core, model::UsbSpec device) {
+  HotPlug plug(core);
+  co_await plug.remove_device(usb_id(device.name));
 }
 
 // --- CD-ROM drives ---------------------------------------------------------------------------
@@ -172,9 +178,11 @@ struct CpuPlace {
   std::array<std::int64_t, 3> place;  // socket, core, thread
   json::Object props;
   std::string type;
+  std::uint32_t node = 0;  // of NUMA
   bool present = false;
 };
 
+// In the order in which they come.
 std::vector<CpuPlace> parse_cpus(const json::Value& answer) {
   if (!answer.is_array()) throw Error(Reason::hypervisor_failed, "QEMU's CPUs are no list");
   std::vector<CpuPlace> cpus;
@@ -185,12 +193,19 @@ std::vector<CpuPlace> parse_cpus(const json::Value& answer) {
     found.place = {number_member(props, "socket-id"), number_member(props, "core-id"),
                    number_member(props, "thread-id")};
     found.props = props;
+    if (props.if_contains("node-id") != nullptr) {
+      found.node = static_cast<std::uint32_t>(number_member(props, "node-id"));
+    }
     found.type = text_member(cpu, "type");
     found.present = cpu.if_contains("qom-path") != nullptr;
     cpus.push_back(std::move(found));
   }
   std::ranges::sort(cpus, {}, &CpuPlace::place);
-  return cpus;
+  std::vector<std::uint32_t> nodes;
+  for (const auto& cpu : cpus) nodes.push_back(cpu.node);
+  std::vector<CpuPlace> in_order;
+  for (const auto place : order_of_coming(nodes)) in_order.push_back(std::move(cpus[place]));
+  return in_order;
 }
 
 // The first CPU is the board's and stays.
@@ -308,11 +323,6 @@ Async<void> read_balloon(Core core, ports::MemoryFacts& facts) {
   facts.usable = said(stats, "stat-available-memory");
 }
 
-template <class... Kinds>
-struct Overloaded : Kinds... {
-  using Kinds::operator()...;
-};
-
 }  // namespace
 
 Async<void> QemuDevices::change(ports::DeviceChange change) {
@@ -324,11 +334,14 @@ Async<void> QemuDevices::change(ports::DeviceChange change) {
           [&](ports::LimitDisk& c) { return limit_disk(core, std::move(c.disk)); },
           [&](ports::PlugNic& c) { return plug_nic(core, std::move(c)); },
           [&](ports::UnplugNic& c) { return unplug_nic(core, std::move(c.nic)); },
+          [&](ports::PlugUsb& c) { return plug_usb(core, std::move(c)); },
+          [&](ports::UnplugUsb& c) { return unplug_usb(core, std::move(c.device)); },
           [&](ports::SetLink& c) { return set_link(core, std::move(c.nic)); },
           [&](ports::ChangeMedium& c) { return change_medium(core, std::move(c)); },
           [&](ports::SetCpus& c) { return set_cpus(core, c.cpus); },
           [&](ports::SetMemory& c) { return set_memory(core, c.size); },
           [&](ports::SetBalloon& c) { return set_balloon(core, c.target); },
+          [&](ports::SetPins& c) { return pin_cpus(core, std::move(c.pins)); },
       },
       change);
 }
@@ -367,6 +380,7 @@ Async<void> apply_settings(Core core, model::VmSpec spec) {
     if (nic.link == model::LinkState::down) co_await set_link(core, nic);
   }
   if (spec.memory_target.count > 0) co_await set_balloon(core, spec.memory_target);
+  if (!spec.cpu_pins.empty()) co_await pin_cpus(core, spec.cpu_pins);
 }
 
 }  // namespace ruche::drivers::qemu

@@ -23,7 +23,7 @@ class QemuDevices : public ports::Devices {
   std::shared_ptr<MachineCore> core_;
 };
 
-// What a command line cannot say: cables that are pulled, limits of disks, the balloon.
+// What a command line cannot say: cables that are pulled, limits of disks, the balloon, pins.
 Async<void> apply_settings(std::shared_ptr<MachineCore> core, model::VmSpec spec);
 
 }  // namespace ruche::drivers::qemu

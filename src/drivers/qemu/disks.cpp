@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/json_value.hpp"
+#include "drivers/qemu/board.hpp"
 #include "model/hardware.hpp"
 
 namespace ruche::drivers::qemu {
@@ -47,6 +48,7 @@ std::string node_name(const model::DiskSpec& disk, std::size_t height) {
 }  // namespace
 
 std::string disk_id(std::string_view name) { return fmt::format("disk-{}", name); }
+std::string iothread_id(std::string_view device) { return fmt::format("io-{}", device); }
 std::string cdrom_id(std::string_view name) { return fmt::format("cdrom-{}", name); }
 
 std::string node_prefix(model::DiskBus bus, std::uint32_t slot) {
@@ -114,6 +116,7 @@ json::Object disk_device(const model::DiskSpec& disk, const ports::MachineDisk& 
   switch (disk.bus) {
     case model::DiskBus::virtio_blk:
       device["driver"] = "virtio-blk-pci";
+      device["iothread"] = iothread_id(disk_id(disk.name));
       device["bus"] = fmt::format("port{}", disk.slot);
       break;
     case model::DiskBus::nvme:
@@ -148,7 +151,11 @@ std::expected<void, Error> add_disks(Arguments& out, const ports::MachineSpec& m
     if (auto ok = check_disk(specs[i], machine.disks[i], i); !ok) return ok;
     for (auto& nodes : disk_nodes(specs[i], machine.disks[i])) add_nodes(out, std::move(nodes));
     auto device = disk_device(specs[i], machine.disks[i]);
-    device["bootindex"] = i + 1;
+    if (const auto* thread = device.if_contains("iothread")) {
+      out.add("-object", "iothread,id=" + std::string(thread->as_string()));
+    }
+    const auto index = boot_index(machine.spec.boot, specs[i].name, i + 1);
+    if (index) device["bootindex"] = *index;
     out.add("-device", text_of(device));
   }
   return {};
@@ -184,8 +191,9 @@ std::expected<void, Error> add_cdroms(Arguments& out, const ports::MachineSpec& 
     }
     json::Object device{{"driver", "ide-cd"},
                         {"id", cdrom_id(spec.name)},
-                        {"bus", fmt::format("ide.{}", spec.slot - 1)},
-                        {"bootindex", machine.disks.size() + i + 1}};
+                        {"bus", fmt::format("ide.{}", spec.slot - 1)}};
+    const auto index = boot_index(machine.spec.boot, spec.name, machine.disks.size() + i + 1);
+    if (index) device["bootindex"] = *index;
     if (!machine.cdroms[i].path.empty()) {
       auto nodes = medium_nodes(spec, machine.cdroms[i].path);
       device["drive"] = nodes.format["node-name"];

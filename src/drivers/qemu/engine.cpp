@@ -8,12 +8,19 @@
 #include <map>
 
 #include "drivers/qemu/accelerator.hpp"
+#include "drivers/qemu/beside.hpp"
 #include "drivers/qemu/capabilities.hpp"
 #include "drivers/qemu/devices.hpp"
 #include "drivers/qemu/firmware.hpp"
 #include "drivers/qemu/launch.hpp"
 #include "drivers/qemu/machine.hpp"
+#include "drivers/qemu/memory.hpp"
 #include "drivers/qemu/nics.hpp"
+#include "drivers/qemu/shares.hpp"
+#include "drivers/qemu/snapshots.hpp"
+#include "drivers/qemu/tpm.hpp"
+#include "model/serial_ports.hpp"
+#include "model/share_rules.hpp"
 
 namespace ruche::drivers::qemu {
 
@@ -35,7 +42,9 @@ class QemuEngine : public ports::HypervisorEngine {
       : options_(std::move(options)),
         services_(services),
         facts_(std::move(facts)),
-        capabilities_(std::move(capabilities)) {}
+        capabilities_(std::move(capabilities)) {
+    options_.kept_folders.push_back(options_.run_directory);
+  }
 
   ports::EngineCapabilities capabilities() const override { return capabilities_; }
   Async<std::unique_ptr<ports::Machine>> launch(ports::MachineSpec spec) override;
@@ -51,7 +60,11 @@ class QemuEngine : public ports::HypervisorEngine {
   Async<void> remove_earlier(const ports::MachineSpec& spec);
   Async<void> start(const ports::MachineSpec& spec, CommandLine line,
                     std::shared_ptr<MachineCore>& core);
-  Async<void> await_machine(std::shared_ptr<MachineCore> core);
+  Async<void> start_tpm(const ports::MachineSpec& spec, const GuestDirectory& place,
+                        Handover& handover);
+  Async<void> start_shares(const ports::MachineSpec& spec, const GuestDirectory& place,
+                           Handover& handover);
+  Async<void> await_machine(const ports::MachineSpec& spec, std::shared_ptr<MachineCore> core);
   Async<void> record(std::shared_ptr<MachineCore> core);
   RuntimeRecord make_record(const ports::MachineSpec& spec, const CommandLine& line,
                             const ProcessIdentity& process) const;
@@ -109,13 +122,15 @@ Async<void> QemuEngine::start(const ports::MachineSpec& spec, CommandLine line,
   auto place = directory(spec.guest);
   auto handover = co_await services_.lane.run([&] {
     return prepare_handover(place, boot_files_,
-                            {line.files, spec.seed, spec.spec.serial, spec.uid});
+                            {line.files, spec.seed, model::serial_port_count(spec.spec), spec.uid});
   });
   std::unique_ptr<net::Stream> monitor;
   {
     const auto address = place.address(kQmpSocket);
     monitor = co_await net::connect_unix(address.path);
   }
+  if (spec.spec.tpm) co_await start_tpm(spec, place, handover);
+  co_await start_shares(spec, place, handover);
   auto request = spawn_request(spec, line, handover, place, capabilities_.overhead);
   auto process = co_await services_.processes.spawn(std::move(request));
   handover = {};
@@ -132,9 +147,36 @@ Async<void> QemuEngine::start(const ports::MachineSpec& spec, CommandLine line,
   core->begin();
   std::vector<Async<void>> both;
   both.push_back(record(core));
-  both.push_back(await_machine(core));
+  both.push_back(await_machine(spec, core));
   co_await all(std::move(both));
+  if (spec.saved) co_await load_memory(core, spec.saved->memory_path);
   co_await apply_settings(core, spec.spec);
+}
+
+// QEMU speaks to its TPM while it builds its machine.
+Async<void> QemuEngine::start_tpm(const ports::MachineSpec& spec, const GuestDirectory& place,
+                                  Handover& handover) {
+  auto tpm = co_await services_.lane.run([&] { return prepare_tpm(spec, place); });
+  auto request = tpm_request(spec, tpm, place, options_.swtpm_path);
+  co_await start_beside(services_, std::move(request));
+  handover.passed.push_back({tpm.ours.get(), kTpmDescriptor});
+  handover.held.push_back(std::move(tpm.ours));
+}
+
+// As to its folders.
+Async<void> QemuEngine::start_shares(const ports::MachineSpec& spec, const GuestDirectory& place,
+                                     Handover& handover) {
+  if (spec.spec.shares.empty()) co_return;
+  const auto program = find_virtiofsd(options_.virtiofsd_path, options_.older_virtiofsd_path);
+  if (!program) throw Error(Reason::host_cannot, "virtiofsd is gone").remedy(model::kShareRemedy);
+  for (std::size_t i = 0; i < spec.spec.shares.size(); ++i) {
+    auto share = co_await services_.lane.run(
+        [&] { return prepare_share(spec, i, place, options_.kept_folders); });
+    auto request = share_request(spec, i, share, place, *program);
+    co_await start_beside(services_, std::move(request));
+    handover.passed.push_back({share.ours.get(), share_descriptor(spec.spec, i)});
+    handover.held.push_back(std::move(share.ours));
+  }
 }
 
 Async<void> QemuEngine::record(std::shared_ptr<MachineCore> core) {
@@ -142,7 +184,8 @@ Async<void> QemuEngine::record(std::shared_ptr<MachineCore> core) {
 }
 
 // A QEMU that refuses its command line ends; its own words are the error then.
-Async<void> QemuEngine::await_machine(std::shared_ptr<MachineCore> core) {
+Async<void> QemuEngine::await_machine(const ports::MachineSpec& spec,
+                                      std::shared_ptr<MachineCore> core) {
   std::optional<Error> failure;
   try {
     co_await core->qmp().negotiate(options_.launch_limit);
@@ -156,7 +199,15 @@ Async<void> QemuEngine::await_machine(std::shared_ptr<MachineCore> core) {
   } catch (const Error&) {
     throw std::move(*failure);  // it lives, but does not talk
   }
-  throw Error(Reason::hypervisor_failed, core->last_words()).remedy("see the host's log");
+  if (auto why = tpm_failure(spec, core->directory(), core->last_words())) throw std::move(*why);
+  if (auto why = share_failure(spec, core->directory(), core->last_words())) {
+    throw std::move(*why);
+  }
+  Error refused(Reason::hypervisor_failed, core->last_words());
+  if (auto pages = lacks_huge_pages(spec.spec, core->last_words())) {
+    throw std::move(*pages).caused_by(refused);
+  }
+  throw std::move(refused).remedy("see the host's log");
 }
 
 RuntimeRecord QemuEngine::make_record(const ports::MachineSpec& spec, const CommandLine& line,
@@ -174,6 +225,7 @@ RuntimeRecord QemuEngine::make_record(const ports::MachineSpec& spec, const Comm
   made.argv = line.argv;
   made.addresses = known_addresses(spec.spec.nics);
   made.serial = spec.spec.serial;
+  made.serial_ports = spec.spec.serial_ports;
   made.screen = spec.spec.display != model::DisplayKind::none;
   made.agent = true;
   for (std::size_t i = 0; i < spec.disks.size(); ++i) {
@@ -243,10 +295,15 @@ Async<std::shared_ptr<MachineCore>> QemuEngine::connect(RuntimeRecord record,
 }
 
 // Processes that were started just before the daemon died: without a record nothing was resumed.
-// QEMU confirms it, because one that has run is never ended by us.
+// QEMU confirms it, because one that has run is never ended by us. What is there alone of those
+// beside it never met its QEMU.
 Async<void> QemuEngine::dismiss_strays(model::GuestId guest) {
   const auto found = strays(guest);
-  if (found.empty()) co_return;
+  if (found.empty()) {
+    co_await end_tpm(services_, guest);
+    co_await end_shares(services_, directory(guest));
+    co_return;
+  }
   const auto state = co_await ask_state(directory(guest));
   if (state != ports::MachineState::prelaunch) {
     throw Error(Reason::hypervisor_failed,
@@ -357,6 +414,8 @@ Async<void> QemuEngine::clear(model::GuestId guest) {
     services_.log.warning("qemu", error.full_message(), {{"guest", to_text(guest)}});
   }
   for (const auto& identity : living) co_await end_process(identity);
+  co_await end_tpm(services_, guest);
+  co_await end_shares(services_, place);
   co_await remove_cgroup(guest);
   co_await services_.lane.run([&place] { place.remove(); });
 }
@@ -425,6 +484,7 @@ Async<std::unique_ptr<ports::HypervisorEngine>> open_qemu(QemuOptions options, S
   if (!version) throw version.error();
   const auto choice = choose_accelerator(read_accelerator_facts("/dev/kvm", "/proc/cpuinfo"));
   EngineFacts facts;
+  facts.numa_nodes = count_numa_nodes("/sys/devices/system/node");
   facts.qemu_path = options.qemu_path;
   facts.accelerator = choice.accelerator;
   facts.machine_types = parse_machines(co_await ask_qemu(options, services, {"-machine", "help"}));
@@ -437,12 +497,20 @@ Async<std::unique_ptr<ports::HypervisorEngine>> open_qemu(QemuOptions options, S
   capabilities.version = to_text(*version);
   capabilities.machine_type = facts.machine_types.front();
   capabilities.overhead = process_overhead(choice.accelerator);
+  capabilities.numa_nodes = facts.numa_nodes;
   capabilities.features = {"serial-console", "user-network", "guest-agent", "cloud-init"};
   capabilities.uefi = find_firmware("/usr/share");
   if (capabilities.uefi) {
     facts.uefi_code = capabilities.uefi->code_path;
+    facts.secure_uefi_code = capabilities.uefi->secure_code_path;
     capabilities.features.emplace_back("uefi");
+    if (!facts.secure_uefi_code.empty()) capabilities.features.emplace_back("secure-boot");
   }
+  capabilities.no_tpm = facts.no_tpm = why_no_tpm(options.swtpm_path);
+  if (capabilities.no_tpm.empty()) capabilities.features.emplace_back("tpm");
+  const auto virtiofsd = find_virtiofsd(options.virtiofsd_path, options.older_virtiofsd_path);
+  capabilities.no_shares = facts.no_shares = why_no_shares(virtiofsd, ::geteuid() == 0);
+  if (capabilities.no_shares.empty()) capabilities.features.emplace_back(model::kSharesFeature);
   co_return std::make_unique<QemuEngine>(std::move(options), services, std::move(facts),
                                          std::move(capabilities));
 }

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "drivers/qemu/services.hpp"
 #include "ports/hypervisor.hpp"
@@ -13,6 +14,10 @@ struct QemuOptions {
   std::string run_directory;  // of the instance, absolute; made if missing
   std::string pump_path;      // absolute
   std::string qemu_path = "/usr/bin/qemu-system-x86_64";
+  std::string swtpm_path = "/usr/bin/swtpm";
+  std::string virtiofsd_path = "/usr/libexec/virtiofsd";
+  std::string older_virtiofsd_path = "/usr/lib/qemu/virtiofsd";  // QEMU's own, before 8.0
+  std::vector<std::string> kept_folders = {};  // Ruche's own: no guest mounts them
   Duration launch_limit = std::chrono::seconds(30);  // until QEMU has built the machine
   Duration adopt_limit = std::chrono::seconds(5);    // until a running QEMU greets
   Duration command_limit = std::chrono::seconds(10);  // for each answer of its monitor

@@ -12,10 +12,11 @@
 
 namespace ruche::drivers::qemu {
 
-inline constexpr const char* kFirmwareProperties = ",pflash0=firmware,pflash1=variables";
+// Of the machine: its flash, and the mode of the CPU that alone may write it with Secure Boot.
+std::string firmware_properties(const model::BootSpec& boot);
 
-// Below `root`: /usr/share. The build without Secure Boot with the larger variable store (4M),
-// which Debian has from version 11 on.
+// Below `root`: /usr/share. The builds with the larger variable store (4M), which Debian has from
+// version 11 on; with Secure Boot the one whose variables hold Microsoft's keys.
 std::optional<ports::UefiFirmware> find_firmware(const std::string& root);
 
 // Fails with host_cannot where there is no firmware and bad_spec when the variables are missing.

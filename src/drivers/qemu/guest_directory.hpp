@@ -17,9 +17,7 @@ namespace ruche::drivers::qemu {
 
 inline constexpr std::string_view kRecordFile = "record.json";
 inline constexpr std::string_view kErrorFile = "stderr.log";
-inline constexpr std::string_view kTailFile = "serial.tail";
 inline constexpr std::string_view kQmpSocket = "qmp";
-inline constexpr std::string_view kSerialSocket = "serial";
 inline constexpr std::string_view kAgentSocket = "agent";
 
 class GuestDirectory {

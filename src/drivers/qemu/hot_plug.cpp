@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "drivers/qemu/host_devices.hpp"
 #include "drivers/qemu/launch.hpp"
 #include "drivers/qemu/nics.hpp"
 
@@ -47,6 +48,19 @@ Async<void> HotPlug::add_device(json::Object device) {
   std::rethrow_exception(failure);
 }
 
+// QEMU keeps a descriptor of its own: the set is of no use afterwards.
+Async<void> HotPlug::add_usb(std::string name, std::string path) {
+  const auto set = co_await give_file(std::move(path), Arguments::Access::device);
+  std::exception_ptr failure;
+  try {
+    co_await add_device(usb_device(name, set));
+  } catch (const std::exception&) {
+    failure = std::current_exception();
+  }
+  co_await uninterrupted(take_file(set));
+  if (failure) std::rethrow_exception(failure);
+}
+
 // What cannot be taken back now is found by the next change of the same device.
 Async<void> HotPlug::undo() {
   try {
@@ -56,6 +70,7 @@ Async<void> HotPlug::undo() {
       added_nodes_.pop_back();
       co_await remove_nodes(name);
     }
+    for (const auto& id : added_iothreads_) co_await remove_iothread(id);
   } catch (const Error& error) {
     core_->services().log.warning("qemu", error.full_message(),
                                   {{"guest", to_text(core_->record().guest)}});
@@ -87,8 +102,33 @@ Async<void> HotPlug::remove_device(std::string id) {
                    .remedy(
                        "unmount or stop using it in the guest, then try again; a guest that "
                        "is still starting cannot let go of anything");
-  if (refused) error = std::move(error).caused_by(*refused);
+  if (refused) throw std::move(error).caused_by(*refused);
   throw error;
+}
+
+// --- threads ---------------------------------------------------------------------------------
+
+Async<void> HotPlug::add_iothread(std::string id) {
+  json::Object where{{"path", "/objects"}};
+  const auto answer = co_await core_->qmp().execute("qom-list", std::move(where));
+  if (!answer.is_array()) throw Error(Reason::hypervisor_failed, "QEMU's objects are no list");
+  const bool there = std::ranges::any_of(answer.get_array(), [&](const json::Value& entry) {
+    return text_member(as_object(entry), "name") == id;
+  });
+  if (there) co_return;
+  json::Object thread{{"qom-type", "iothread"}, {"id", id}};
+  co_await core_->qmp().execute("object-add", std::move(thread));
+  added_iothreads_.push_back(id);
+}
+
+// One that is not there is refused.
+Async<void> HotPlug::remove_iothread(std::string id) {
+  try {
+    json::Object which{{"id", id}};
+    co_await core_->qmp().execute("object-del", std::move(which));
+  } catch (const Error& error) {
+    if (error.full_message().find("not found") == std::string::npos) throw;
+  }
 }
 
 // --- nodes -----------------------------------------------------------------------------------
@@ -104,12 +144,15 @@ Async<std::vector<json::Object>> HotPlug::nodes() {
 
 // A set of descriptors in QEMU that stands for the file; a read-only one lets the node be reopened
 // read-only when a snapshot covers it.
-Async<std::string> HotPlug::give_file(std::string path, bool writable) {
+Async<std::string> HotPlug::give_file(std::string path, Arguments::Access access) {
   std::vector<Descriptor> opened;
   opened = co_await core_->services().lane.run([&] {
     std::vector<Descriptor> files;
-    if (writable) files.push_back(open_for_qemu({.path = path, .writable = true}));
-    files.push_back(open_for_qemu({.path = path}));
+    using Access = Arguments::Access;
+    if (access != Access::read_only) {
+      files.push_back(open_for_qemu({.path = path, .writable = true}));
+    }
+    if (access != Access::device) files.push_back(open_for_qemu({.path = path}));
     return files;
   });
   std::optional<std::int64_t> set;
@@ -149,7 +192,9 @@ Async<void> HotPlug::add_nodes(NodePair nodes) {
         present, [&](const auto& node) { return text_member(node, "node-name") == name; });
   };
   if (!has(nodes.file)) {
-    const auto set = co_await give_file(nodes.path, nodes.writable);
+    const auto access =
+        nodes.writable ? Arguments::Access::read_write : Arguments::Access::read_only;
+    const auto set = co_await give_file(nodes.path, access);
     nodes.file["filename"] = set;
     added_nodes_.push_back(text_member(nodes.file, "node-name"));
     std::exception_ptr failure;

@@ -1,6 +1,6 @@
 // The pieces that device changes are made of: nodes with their files, devices, networks. All are
 // idempotent. What this object added is taken away again when the change fails: add_device undoes
-// the nodes and networks that were added for it.
+// the nodes, networks and threads that were added for it.
 #pragma once
 
 #include <memory>
@@ -22,6 +22,9 @@ class HotPlug {
   // Asks the guest for it and waits until it has let go. Throws guest_did_not_follow.
   Async<void> remove_device(std::string id);
 
+  // One that QEMU reaches through a node of /dev.
+  Async<void> add_usb(std::string name, std::string path);
+
   Async<void> add_nodes(NodePair nodes);
   // All nodes whose names begin so, but for one and what is below it; with their files.
   Async<void> remove_nodes(std::string prefix, std::string but = {});
@@ -30,11 +33,15 @@ class HotPlug {
   Async<void> add_network(json::Object network);
   Async<void> remove_network(std::string id);
 
+  // A thread of QEMU's that does a disk's input and output.
+  Async<void> add_iothread(std::string id);
+  Async<void> remove_iothread(std::string id);
+
   // The node of the medium in a drive; empty: none.
   Async<std::string> medium_in(std::string drive);
 
  private:
-  Async<std::string> give_file(std::string path, bool writable);
+  Async<std::string> give_file(std::string path, Arguments::Access access);
   Async<void> take_file(std::string name);
   Async<void> delete_node(std::string name);
   Async<std::vector<json::Object>> nodes();
@@ -43,6 +50,7 @@ class HotPlug {
   std::shared_ptr<MachineCore> core_;
   std::vector<std::string> added_nodes_;
   std::vector<std::string> added_networks_;
+  std::vector<std::string> added_iothreads_;
 };
 
 }  // namespace ruche::drivers::qemu

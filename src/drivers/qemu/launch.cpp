@@ -10,6 +10,8 @@
 #include <cstring>
 
 #include "drivers/qemu/seed.hpp"
+#include "drivers/qemu/serial_port.hpp"
+#include "drivers/qemu/shares.hpp"
 #include "model/hardware.hpp"
 
 namespace ruche::drivers::qemu {
@@ -17,6 +19,8 @@ namespace ruche::drivers::qemu {
 namespace {
 
 constexpr std::uint32_t kThreadsBesideCpus = 128;  // QEMU's thread pool has at most 64
+// One for each disk that can be on a root port, and the SCSI controller's.
+constexpr std::uint32_t kMostIoThreads = model::kLastFreeSlot - model::kFirstFreeSlot + 2;
 
 [[noreturn]] void fail(const std::string& path) {
   throw Error(Reason::io_failed, fmt::format("{}: {}", path, std::strerror(errno)));
@@ -74,7 +78,9 @@ Handover prepare_handover(GuestDirectory& directory, BootFiles& boot_files,
   hand_over(handover, directory.listen(kQmpSocket), kQmpDescriptor);
   hand_over(handover, directory.listen(kAgentSocket), kAgentDescriptor);
   if (!request.seed.empty()) hand_over(handover, make_seed(request.seed), kSeedDescriptor);
-  if (request.serial) hand_over(handover, directory.listen(kSerialSocket), kSerialDescriptor);
+  for (std::uint32_t port = 0; port < request.serial_ports; ++port) {
+    hand_over(handover, directory.listen(SerialPort{port}.socket()), serial_descriptor(port));
+  }
   for (const auto& file : request.files) {
     auto opened = open_for_qemu(file);
     if (file.by_path && readable_by(opened, request.uid)) {
@@ -85,6 +91,11 @@ Handover prepare_handover(GuestDirectory& directory, BootFiles& boot_files,
     hand_over(handover, std::move(opened), file.number);
   }
   return handover;
+}
+
+void allow_program(ports::Confinement& confinement, const std::string& path) {
+  confinement.execute_paths = existing({path, "/lib64/ld-linux-x86-64.so.2"});
+  confinement.read_paths = existing({"/usr/lib", "/etc/ld.so.cache", "/dev/urandom"});
 }
 
 // resolv.conf is for the guest's DNS; overcommit_memory says whether room for memory can be left
@@ -114,12 +125,22 @@ ports::SpawnRequest spawn_request(const ports::MachineSpec& machine, const Comma
   confinement.read_paths.insert(confinement.read_paths.end(), handover.read_paths.begin(),
                                 handover.read_paths.end());
   confinement.cgroup = to_text(machine.guest);
+  confinement.cpu_weight = machine.cpu_weight;
   confinement.late_cgroup = true;  // QEMU starts no process, and no guest code runs before that
   // A limit against a process gone wild, not an account: a guest that is killed for a few MiB that
   // the measured overhead lacked would be the worse evil.
   const auto most = std::max(machine.spec.memory, machine.spec.memory_max);
   confinement.memory_max = most + overhead + overhead;
-  confinement.pids_max = kThreadsBesideCpus + 2 * model::most_cpus(machine.spec);
+  if (machine.spec.display == model::DisplayKind::virtio) *confinement.memory_max += kScreenMemory;
+  if (!machine.spec.pci.empty()) {
+    confinement.locks_memory = true;
+    // The kernel's tables of what a device may write to: two words for each page.
+    *confinement.memory_max += Bytes{most.count / 256};
+  }
+  confinement.pids_max = kThreadsBesideCpus + kMostIoThreads + 2 * model::most_cpus(machine.spec);
+  const auto shares = static_cast<std::uint32_t>(machine.spec.shares.size());
+  confinement.memory_max->count += shares * kShareMemory.count;
+  *confinement.pids_max += shares * kShareThreads;
   return request;
 }
 

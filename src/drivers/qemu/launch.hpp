@@ -24,7 +24,7 @@ struct Handover {
 struct HandoverRequest {
   const std::vector<OpenFile>& files;
   const std::vector<ports::SeedFile>& seed;
-  bool serial = false;
+  std::uint32_t serial_ports = 0;
   std::uint32_t uid = 0;
 };
 // Makes the guest's directory with its sockets and opens every file. Blocks; runs in a lane. Throws
@@ -35,6 +35,9 @@ Handover prepare_handover(GuestDirectory& directory, BootFiles& boot_files,
 // Opens a file that QEMU is to be handed. Blocks; runs in a lane. Throws io_failed for what is
 // neither a plain file nor, below /dev, a device.
 Descriptor open_for_qemu(const OpenFile& file);
+
+// The paths that any program needs: itself and its libraries.
+void allow_program(ports::Confinement& confinement, const std::string& path);
 
 // The paths that any QEMU needs: its program, libraries and firmware.
 void allow_qemu(ports::Confinement& confinement, const std::string& qemu_path);

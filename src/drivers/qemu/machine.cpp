@@ -11,6 +11,9 @@
 #include "drivers/qemu/devices.hpp"
 #include "drivers/qemu/disks.hpp"
 #include "drivers/qemu/screen.hpp"
+#include "drivers/qemu/shares.hpp"
+#include "drivers/qemu/snapshots.hpp"
+#include "model/serial_ports.hpp"
 
 namespace ruche::drivers::qemu {
 
@@ -38,12 +41,13 @@ std::string printable(std::string_view text) {
 }  // namespace
 
 MachineState machine_state(std::string_view run_state) {
-  if (run_state == "prelaunch") return MachineState::prelaunch;
+  // One that waits for its saved memory has run nothing yet.
+  if (run_state == "prelaunch" || run_state == "inmigrate") return MachineState::prelaunch;
   if (run_state == "running") return MachineState::running;
   if (run_state == "shutdown") return MachineState::shut_down;
   for (const auto* stopped :
        {"paused", "io-error", "guest-panicked", "watchdog", "internal-error", "suspended", "debug",
-        "inmigrate", "postmigrate", "finish-migrate", "restore-vm", "save-vm", "colo"}) {
+        "postmigrate", "finish-migrate", "restore-vm", "save-vm", "colo"}) {
     if (run_state == stopped) return MachineState::paused;
   }
   throw Error(Reason::hypervisor_failed, fmt::format("QEMU says its state is '{}'", run_state));
@@ -53,7 +57,7 @@ MachineState machine_state(std::string_view run_state) {
 // other failure is the guest's to see.
 std::optional<model::PauseCause> pause_cause(std::string_view run_state) {
   if (machine_state(run_state) != MachineState::paused) return std::nullopt;
-  if (run_state == "paused") return model::PauseCause::asked;
+  if (run_state == "paused" || run_state == "postmigrate") return model::PauseCause::asked;
   if (run_state == "io-error") return model::PauseCause::no_space;
   if (run_state == "guest-panicked") return model::PauseCause::panic;
   if (run_state == "watchdog") return model::PauseCause::watchdog;
@@ -126,10 +130,12 @@ MachineCore::MachineCore(Services services, Parts parts)
         services.clock);
   }
   if (!parts_.record.serial) return;
-  serial_ = std::make_shared<SerialLine>(services,
-                                         SerialLine::Options{parts_.record.guest, parts_.record.uid,
-                                                             parts_.pump_path, parts_.directory},
-                                         qmp_);
+  const auto& record = parts_.record;
+  for (std::uint32_t port = 0; port < record.serial_ports; ++port) {
+    SerialLine::Options options{
+        record.guest, record.uid, parts_.pump_path, parts_.directory, {port}};
+    serial_lines_.push_back(std::make_shared<SerialLine>(services, std::move(options), qmp_));
+  }
 }
 
 void MachineCore::begin() {
@@ -179,7 +185,7 @@ Async<void> MachineCore::watch_process() {
   last_words_ = describe_end(exit, parts_.directory.tail(kErrorFile, kLastWordsLimit));
   end_ = exit;
   qmp_->close();
-  if (serial_) serial_->end();
+  for (const auto& line : serial_lines_) line->end();
   if (agent_) agent_->close();
   say({MachineEventKind::ended, last_words_});
 }
@@ -235,6 +241,7 @@ std::string MachineCore::cgroup() const {
 Async<MachineCore::RunState> MachineCore::query_state() {
   const auto self = shared_from_this();
   parts_.directory.trim(kErrorFile, kLongestLog);
+  trim_share_logs(parts_.directory, kLongestLog);
   std::optional<Error> failure;
   json::Value answer;
   try {
@@ -368,6 +375,7 @@ class Session : public ports::ConsoleSession {
 
 QemuMachine::QemuMachine(std::shared_ptr<MachineCore> core) : core_(std::move(core)) {
   devices_ = std::make_unique<QemuDevices>(core_);
+  snapshots_ = std::make_unique<QemuSnapshots>(core_);
   if (core_->record().screen) screens_ = std::make_unique<QemuScreens>(core_);
 }
 
@@ -406,11 +414,15 @@ Async<ports::MachineEvent> QemuMachine::next_event() {
   co_return co_await core->next_event();
 }
 
-ports::Consoles* QemuMachine::consoles() { return core_->serial() == nullptr ? nullptr : this; }
+ports::Consoles* QemuMachine::consoles() { return core_->serial_lines().empty() ? nullptr : this; }
 
-Async<std::unique_ptr<ports::ConsoleSession>> QemuMachine::open() {
+Async<std::unique_ptr<ports::ConsoleSession>> QemuMachine::open(std::uint32_t port) {
   const auto core = core_;
-  const auto line = core->serial_line();
+  const auto& lines = core->serial_lines();
+  if (port >= lines.size()) {
+    throw model::no_serial_port(port, static_cast<std::uint32_t>(lines.size()));
+  }
+  const auto line = lines[port];
   auto watcher = co_await line->attach();
   co_return std::make_unique<Session>(line, std::move(watcher));
 }

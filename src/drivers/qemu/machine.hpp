@@ -1,4 +1,4 @@
-// A launched QEMU: its process, its monitor, its serial line. The handle that core holds
+// A launched QEMU: its process, its monitor, its serial lines. The handle that core holds
 // (QemuMachine) may be dropped at any time; what runs beside it (the monitor's reader, the wait for
 // the process) belongs to the daemon's scope and ends soon after the handle.
 #pragma once
@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "drivers/qemu/agent.hpp"
 #include "drivers/qemu/guest_directory.hpp"
@@ -59,8 +60,8 @@ class MachineCore : public std::enable_shared_from_this<MachineCore> {
   std::string next_name(std::string_view kind) {
     return std::string(kind) + std::to_string(++last_name_);
   }
-  SerialLine* serial() { return serial_.get(); }
-  const std::shared_ptr<SerialLine>& serial_line() { return serial_; }
+  // By port.
+  const std::vector<std::shared_ptr<SerialLine>>& serial_lines() const { return serial_lines_; }
   QemuAgent* agent() { return agent_.get(); }
   const RuntimeRecord& record() const { return parts_.record; }
   // Durable when it returns. Whoever changes the machine's devices does it alone.
@@ -96,7 +97,7 @@ class MachineCore : public std::enable_shared_from_this<MachineCore> {
   Services services_;
   Parts parts_;
   std::shared_ptr<QmpSession> qmp_;
-  std::shared_ptr<SerialLine> serial_;
+  std::vector<std::shared_ptr<SerialLine>> serial_lines_;
   std::unique_ptr<QemuAgent> agent_;
   bool release_asked_ = false;
   bool over_ = false;
@@ -120,11 +121,13 @@ class QemuMachine : public ports::Machine, public ports::Consoles {
   ports::GuestAgents* agents() override { return core_->agent(); }
   ports::Screens* screens() override { return screens_.get(); }
   ports::Devices* devices() override { return devices_.get(); }
-  Async<std::unique_ptr<ports::ConsoleSession>> open() override;
+  ports::Snapshots* snapshots() override { return snapshots_.get(); }
+  Async<std::unique_ptr<ports::ConsoleSession>> open(std::uint32_t port) override;
 
  private:
   std::shared_ptr<MachineCore> core_;
   std::unique_ptr<ports::Devices> devices_;
+  std::unique_ptr<ports::Snapshots> snapshots_;
   std::unique_ptr<ports::Screens> screens_;  // null: it has no display
 };
 

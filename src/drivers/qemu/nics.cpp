@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/ids.hpp"
+#include "drivers/qemu/board.hpp"
 #include "model/hardware.hpp"
 
 namespace ruche::drivers::qemu {
@@ -69,15 +70,17 @@ json::Object tap_network(const model::NicSpec& nic, const std::string& tap,
   return network;
 }
 
-// No option ROM: booting from the network would only delay a guest that has a disk.
-json::Object nic_device(const model::NicSpec& nic) {
+// No option ROM, which it has only where the boot order names it: booting from the network would
+// only delay a guest that has a disk.
+json::Object nic_device(const model::NicSpec& nic, bool boots) {
   const bool virtio = nic.model == model::NicModel::virtio;
-  return {{"driver", virtio ? "virtio-net-pci" : "e1000e"},
-          {"id", nic_id(nic.name)},
-          {"bus", fmt::format("port{}", nic.slot)},
-          {"netdev", netdev_id(nic.name)},
-          {"mac", nic.mac},
-          {"romfile", ""}};
+  json::Object device{{"driver", virtio ? "virtio-net-pci" : "e1000e"},
+                      {"id", nic_id(nic.name)},
+                      {"bus", fmt::format("port{}", nic.slot)},
+                      {"netdev", netdev_id(nic.name)},
+                      {"mac", nic.mac}};
+  if (!boots) device["romfile"] = "";
+  return device;
 }
 
 std::expected<void, Error> add_nics(Arguments& out, const ports::MachineSpec& machine) {
@@ -92,7 +95,10 @@ std::expected<void, Error> add_nics(Arguments& out, const ports::MachineSpec& ma
       if (!network) return std::unexpected(network.error());
       out.add("-netdev", boost::json::serialize(*network));
     }
-    out.add("-device", boost::json::serialize(nic_device(nic)));
+    const auto index = boot_index(machine.spec.boot, nic.name, std::nullopt);
+    auto device = nic_device(nic, index.has_value());
+    if (index) device["bootindex"] = *index;
+    out.add("-device", boost::json::serialize(device));
   }
   return {};
 }

@@ -22,7 +22,7 @@ std::string netdev_id(std::string_view name);
 json::Object user_network(const std::string& guest_name, const model::NicSpec& nic);
 json::Object tap_network(const model::NicSpec& nic, const std::string& tap,
                          const std::string& vhost);
-json::Object nic_device(const model::NicSpec& nic);
+json::Object nic_device(const model::NicSpec& nic, bool boots);
 std::expected<void, Error> check_nic(const model::NicSpec& nic, std::size_t index);
 // The addresses of adapters on networks, and what QEMU's own gives to a guest that asks by DHCP.
 std::vector<std::string> known_addresses(const std::vector<model::NicSpec>& nics);

@@ -70,6 +70,7 @@ RuntimeRecord sample() {
 TEST(PauseCause, is_read_from_the_run_state) {
   EXPECT_EQ(pause_cause("running"), std::nullopt);
   EXPECT_EQ(pause_cause("paused"), model::PauseCause::asked);
+  EXPECT_EQ(pause_cause("postmigrate"), model::PauseCause::asked);
   EXPECT_EQ(pause_cause("io-error"), model::PauseCause::no_space);
   EXPECT_EQ(pause_cause("guest-panicked"), model::PauseCause::panic);
   EXPECT_EQ(pause_cause("watchdog"), model::PauseCause::watchdog);
@@ -83,6 +84,19 @@ TEST(RuntimeRecord, comes_back_as_it_went) {
   EXPECT_EQ(read->disks[0].chain[1].path, "/b");
 }
 
+// Written before guests had several.
+TEST(RuntimeRecord, of_an_earlier_launch_has_one_serial_port) {
+  auto record = sample();
+  record.serial = true;
+  record.serial_ports = 2;
+  auto text = json::encode(record);
+  EXPECT_EQ(parse_record(text, kGuest)->serial_ports, 2u);
+  const std::string field = R"("serial_ports":2,)";
+  ASSERT_NE(text.find(field), std::string::npos) << text;
+  text.erase(text.find(field), field.size());
+  EXPECT_EQ(parse_record(text, kGuest)->serial_ports, 1u);
+}
+
 TEST(RuntimeRecord, is_read_as_hostile) {
   auto other = sample();
   other.guest = {*parse_uuid("01890000-0000-7000-8000-000000000002")};
@@ -90,9 +104,12 @@ TEST(RuntimeRecord, is_read_as_hostile) {
   process_one.pid = 1;
   auto newer = sample();
   newer.format = 2;
-  for (const auto& text : {std::string(), std::string("{}"), std::string("[1]"),
-                           json::encode(other), json::encode(process_one), json::encode(newer),
-                           std::string(R"({"format":1,"surprise":true})")}) {
+  auto many_ports = sample();
+  many_ports.serial_ports = 1'000'000;
+  for (const auto& text :
+       {std::string(), std::string("{}"), std::string("[1]"), json::encode(other),
+        json::encode(process_one), json::encode(newer), json::encode(many_ports),
+        std::string(R"({"format":1,"surprise":true})")}) {
     const auto read = parse_record(text, kGuest);
     ASSERT_FALSE(read) << text;
     EXPECT_EQ(read.error().reason(), Reason::document_unreadable);

@@ -134,6 +134,12 @@ std::string text_member(const json::Object& object, std::string_view name) {
   return *text;
 }
 
+std::int64_t number_member(const json::Object& object, std::string_view name) {
+  const auto& value = member(object, name);
+  if (!value.is_int64()) throw mistaken(name);
+  return value.get_int64();
+}
+
 const json::Object& as_object(const json::Value& value) {
   const auto* object = value.if_object();
   if (object == nullptr) throw mistaken("object");

@@ -39,6 +39,7 @@ std::string qmp_command(std::uint64_t id, std::string_view name, const json::Obj
 // Fields of QEMU's answers; a missing or mistyped one is hypervisor_failed.
 const json::Value& member(const json::Object& object, std::string_view name);
 std::string text_member(const json::Object& object, std::string_view name);
+std::int64_t number_member(const json::Object& object, std::string_view name);
 const json::Object& as_object(const json::Value& value);
 
 }  // namespace ruche::drivers::qemu

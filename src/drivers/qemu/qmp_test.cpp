@@ -214,6 +214,8 @@ TEST(MachineEvents, keep_what_core_needs) {
 
 TEST(MachineStates, are_closed) {
   EXPECT_EQ(machine_state("prelaunch"), ports::MachineState::prelaunch);
+  EXPECT_EQ(machine_state("inmigrate"), ports::MachineState::prelaunch);
+  EXPECT_EQ(machine_state("postmigrate"), ports::MachineState::paused);
   EXPECT_EQ(machine_state("io-error"), ports::MachineState::paused);
   EXPECT_EQ(machine_state("shutdown"), ports::MachineState::shut_down);
   EXPECT_THROW(machine_state("levitating"), Error);

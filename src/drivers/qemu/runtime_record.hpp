@@ -52,6 +52,7 @@ struct RuntimeRecord {
   std::vector<RecordedDisk> disks;
   std::vector<std::string> addresses;
   bool serial = false;
+  std::uint32_t serial_ports = 1;  // where it has any
   bool agent = false;
   bool screen = false;
 
@@ -74,6 +75,8 @@ constexpr auto describe(Type<RuntimeRecord>) {
       field<&R::argv>("argv", "Command line."), field<&R::disks>("disks", "Block graph."),
       field<&R::addresses>("addresses", "Known addresses."),
       field<&R::serial>("serial", "It has a serial line."),
+      field<&R::serial_ports>("serial_ports", "How many, where it has any.",
+                              {.min = 1, .max = model::kMostSerialPorts}),
       field<&R::agent>("agent", "It has an agent's channel."),
       field<&R::screen>("screen", "It has a display."));
 }

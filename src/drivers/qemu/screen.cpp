@@ -15,7 +15,8 @@ namespace ruche::drivers::qemu {
 namespace {
 
 constexpr std::size_t kPiece = 64 << 10;
-// A picture of the largest screen that a VGA adapter of 16 MiB shows is smaller, whatever is on it.
+// A picture of the largest screen of a VGA adapter of 16 MiB is smaller whatever is on it, and one
+// of 3840 × 2160 of a virtio GPU.
 constexpr std::int64_t kLargestPicture = 32 << 20;
 constexpr Duration kPictureLimit{10'000};
 

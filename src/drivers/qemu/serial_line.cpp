@@ -147,7 +147,7 @@ void SerialLine::end() {
 
 // One reading before the connection, so that the one after it is short.
 Async<void> SerialLine::start() {
-  history_ = options_.directory.tail(kTailFile, kHistory);
+  history_ = options_.directory.tail(options_.port.tail(), kHistory);
   co_await keep_history(co_await read_ring());
   co_await with_deadline(services_.clock, kPumpLimit, "starting the console's pump",
                          connect_pump());
@@ -162,11 +162,12 @@ Async<void> SerialLine::await_connection(bool wanted) {
 }
 
 Async<bool> SerialLine::is_connected() {
+  const auto watch = options_.port.watch();
   const auto devices = co_await qmp_->execute("query-chardev");
   if (!devices.is_array()) throw Error(Reason::hypervisor_failed, "QEMU's devices are no list");
   for (const auto& device : devices.get_array()) {
     const auto& fields = as_object(device);
-    if (text_member(fields, "label") != kWatchDevice) continue;
+    if (text_member(fields, "label") != watch) continue;
     co_return !text_member(fields, "filename").starts_with("disconnected:");
   }
   throw Error(Reason::hypervisor_failed, "QEMU no longer has the guest's serial socket");
@@ -174,7 +175,7 @@ Async<bool> SerialLine::is_connected() {
 
 Async<void> SerialLine::connect_pump() {
   co_await await_connection(false);
-  const auto serial = connect_to(options_.directory, kSerialSocket);
+  const auto serial = connect_to(options_.directory, options_.port.socket());
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
     fail("socketpair");
@@ -212,7 +213,8 @@ Async<void> SerialLine::catch_up() {
 }
 
 Async<std::string> SerialLine::read_ring() {
-  json::Object arguments{{"device", kRingDevice}, {"size", kRingSize.count}, {"format", "base64"}};
+  json::Object arguments{
+      {"device", options_.port.ring()}, {"size", kRingSize.count}, {"format", "base64"}};
   const auto answer = co_await qmp_->execute("ringbuf-read", std::move(arguments));
   if (!answer.is_string()) throw Error(Reason::hypervisor_failed, "QEMU's ring is not text");
   auto bytes = parse_base64(std::string_view(answer.get_string()));
@@ -226,9 +228,10 @@ Async<void> SerialLine::keep_history(std::string more) {
   keep_tail(history_, kHistory);
   if (more.empty()) co_return;
   try {
-    co_await services_.lane.run([directory = options_.directory, history = history_] {
-      directory.write(kTailFile, history, GuestDirectory::Durability::none);
-    });
+    co_await services_.lane.run(
+        [directory = options_.directory, name = options_.port.tail(), history = history_] {
+          directory.write(name, history, GuestDirectory::Durability::none);
+        });
   } catch (const Error& error) {
     services_.log.warning("qemu", error.full_message(), {{"guest", to_text(options_.guest)}});
   }

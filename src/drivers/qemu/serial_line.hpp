@@ -1,6 +1,6 @@
-// A guest's serial line and those who watch it. Without watchers QEMU keeps the last 64 KiB in its
-// own ring and nothing of ours runs. The first watcher starts a pump (apps/pump), all share it, the
-// last one that leaves ends it.
+// A serial line of a guest and those who watch it; each of its ports has one. Without watchers QEMU
+// keeps the last 64 KiB in its own ring and nothing of ours runs. The first watcher starts a pump
+// (apps/pump), all share it, the last one that leaves ends it.
 //
 // No byte is shown twice or lost at the seam: what the ring held is read before the pump is
 // connected and again after, and what the pump delivered meanwhile is recognised in the second
@@ -15,6 +15,7 @@
 
 #include "drivers/qemu/guest_directory.hpp"
 #include "drivers/qemu/qmp_session.hpp"
+#include "drivers/qemu/serial_port.hpp"
 #include "drivers/qemu/services.hpp"
 #include "ports/hypervisor.hpp"
 
@@ -42,6 +43,7 @@ class SerialLine : public std::enable_shared_from_this<SerialLine> {
     std::uint32_t uid = 0;
     std::string pump_path;
     GuestDirectory directory;
+    SerialPort port;
   };
   SerialLine(Services services, Options options, std::shared_ptr<QmpSession> qmp);
 

@@ -29,10 +29,22 @@ constexpr auto describe(Type<MachineCdrom>) {
                                  field<&MachineCdrom::name>("name", "Name.", {.required = true}),
                                  field<&MachineCdrom::path>("path", "Path."));
 }
+constexpr auto describe(Type<HostDevice>) {
+  return structure<HostDevice>("HostDevice", "The node of a device of the host.",
+                               field<&HostDevice::name>("name", "Name.", {.required = true}),
+                               field<&HostDevice::path>("path", "Node."));
+}
 constexpr auto describe(Type<SeedFile>) {
   return structure<SeedFile>("SeedFile", "A file of the seed.",
                              field<&SeedFile::name>("name", "Name.", {.required = true}),
                              field<&SeedFile::content>("content", "Text."));
+}
+constexpr auto describe(Type<SavedMachine>) {
+  using S = SavedMachine;
+  return structure<S>("SavedMachine", "What a suspended machine goes on from.",
+                      field<&S::memory_path>("memory_path", "File.", {.required = true}),
+                      field<&S::base_memory>("base_memory_bytes", "Memory at its start."),
+                      field<&S::ports>("ports", "PCI root ports."));
 }
 constexpr auto describe(Type<MachineSpec>) {
   return structure<MachineSpec>(
@@ -43,7 +55,11 @@ constexpr auto describe(Type<MachineSpec>) {
       field<&MachineSpec::kernel_path>("kernel_path", "Kernel."),
       field<&MachineSpec::initrd_path>("initrd_path", "Initramfs."),
       field<&MachineSpec::uefi_vars_path>("uefi_vars_path", "Firmware variables."),
-      field<&MachineSpec::seed>("seed", "Files of the seed."));
+      field<&MachineSpec::tpm_state_path>("tpm_state_path", "What the TPM keeps."),
+      field<&MachineSpec::usb>("usb", "Nodes of USB devices."),
+      field<&MachineSpec::pci>("pci", "Nodes of PCI devices."),
+      field<&MachineSpec::seed>("seed", "Files of the seed."),
+      field<&MachineSpec::saved>("saved", "What it goes on from."));
 }
 
 }  // namespace ruche::ports
@@ -54,13 +70,21 @@ namespace {
 struct Case {
   model::Accelerator accelerator = model::Accelerator::tcg;
   bool without_uefi = false;
+  bool without_secure_boot = false;
+  bool without_tpm = false;
+  bool without_shares = false;
+  std::uint32_t host_nodes = 1;
   ports::MachineSpec machine;
 };
 constexpr auto describe(Type<Case>) {
-  return structure<Case>("Case", "A golden case.",
-                         field<&Case::accelerator>("accelerator", "kvm or tcg."),
-                         field<&Case::without_uefi>("without_uefi", "No firmware is installed."),
-                         field<&Case::machine>("machine", "What to launch."));
+  return structure<Case>(
+      "Case", "A golden case.", field<&Case::accelerator>("accelerator", "kvm or tcg."),
+      field<&Case::without_uefi>("without_uefi", "No firmware is installed."),
+      field<&Case::without_secure_boot>("without_secure_boot", "The firmware has none."),
+      field<&Case::without_tpm>("without_tpm", "No swtpm is installed."),
+      field<&Case::without_shares>("without_shares", "No virtiofsd is installed."),
+      field<&Case::host_nodes>("host_nodes", "NUMA nodes of the host."),
+      field<&Case::machine>("machine", "What to launch."));
 }
 
 std::string render(const std::string& input) {
@@ -69,7 +93,13 @@ std::string render(const std::string& input) {
   const EngineFacts facts{"/usr/bin/qemu-system-x86_64",
                           decoded->accelerator,
                           {"pc-q35-9.2", "pc-q35-10.0"},
-                          decoded->without_uefi ? "" : "/usr/share/OVMF/OVMF_CODE_4M.fd"};
+                          decoded->without_uefi ? "" : "/usr/share/OVMF/OVMF_CODE_4M.fd",
+                          decoded->host_nodes,
+                          decoded->without_uefi || decoded->without_secure_boot
+                              ? ""
+                              : "/usr/share/OVMF/OVMF_CODE_4M.ms.fd",
+                          decoded->without_tpm ? "swtpm is not installed" : "",
+                          decoded->without_shares ? "virtiofsd is not installed" : ""};
   const auto line = build_command_line(decoded->machine, facts);
   if (!line) {
     const auto& error = line.error();
