@@ -8,6 +8,7 @@
 #include "base/json.hpp"
 #include "core/documents/documents.hpp"
 #include "model/guest_rules.hpp"
+#include "sim/ledger_checks.hpp"
 
 namespace ruche::sim {
 
@@ -47,6 +48,10 @@ void read_entry(StoreTruth& truth, const core::keys::Parsed& parsed, const ports
       return decode_into(truth, truth.datastores, parsed, entry);
     case DocumentKind::network_spec:
       return decode_into(truth, truth.networks, parsed, entry);
+    case DocumentKind::pool_spec:
+      return decode_into(truth, truth.pools, parsed, entry);
+    case DocumentKind::pool_ledger:
+      return decode_into(truth, truth.pool_ledgers, parsed, entry);
     case DocumentKind::host_spec:
       return decode_into(truth, truth.hosts, parsed, entry);
     case DocumentKind::host_ledger:
@@ -106,26 +111,6 @@ void check_single_owner(SimCluster& cluster, Findings& findings) {
   }
 }
 
-void check_ledgers(const StoreTruth& truth, Findings& findings) {
-  std::map<Uuid, model::Reservation> sums;
-  for (const auto& [id, placement] : truth.placements) {
-    auto& sum = sums[placement.host.value];
-    sum.memory += placement.reserved.memory;
-    sum.cpus += placement.reserved.cpus;
-  }
-  for (const auto& [host, ledger] : truth.ledgers) {
-    const auto& sum = sums[host];
-    if (ledger.memory_reserved != sum.memory || ledger.cpus_reserved != sum.cpus) {
-      findings.push_back(fmt::format("the ledger says {} and {} CPUs, the placements {} and {}",
-                                     to_text(ledger.memory_reserved), ledger.cpus_reserved,
-                                     to_text(sum.memory), sum.cpus));
-    }
-    if (ledger.memory_reserved > ledger.memory_total || ledger.cpus_reserved > ledger.cpus_total) {
-      findings.push_back("a host has promised more than it has");
-    }
-  }
-}
-
 // --- at rest -------------------------------------------------------------------------------------
 
 void check_tasks(const StoreTruth& truth, Findings& findings) {
@@ -154,6 +139,7 @@ void check_hardware(const SimProcess& process, const model::GuestStatus& status,
     spec.start_order = 0;
     spec.start_delay = {};
     spec.restart_policy = model::RestartPolicy::never;
+    spec.on_host_shutdown = model::HostShutdownAction::shut_down;
     return json::encode(spec);
   };
   const auto known = sorted(status.running->spec);
@@ -218,7 +204,9 @@ void check_guest_power(SimCluster& cluster, const StoreTruth& truth, const model
   const auto seen = process ? process->state : MachineState::gone;
   const bool agrees = status.state == GuestState::running  ? seen == MachineState::running
                       : status.state == GuestState::paused ? seen == MachineState::paused
-                      : status.state == GuestState::stopped || status.state == GuestState::crashed
+                      : status.state == GuestState::stopped ||
+                              status.state == GuestState::crashed ||
+                              status.state == GuestState::suspended
                           ? seen == MachineState::gone
                           : false;
   if (!agrees) {
@@ -233,7 +221,10 @@ void check_guest_power(SimCluster& cluster, const StoreTruth& truth, const model
   if (!process && placement.reserved != model::Reservation{}) {
     say("it is off and reserves something");
   }
-  if (!process && status.running) say("it is off and has running hardware");
+  const bool suspended = status.state == GuestState::suspended;
+  if (!process && status.running && !suspended) say("it is off and has running hardware");
+  if (suspended != status.saved.has_value()) say("its state and its saved memory differ");
+  if (suspended && !status.running) say("it is suspended and nobody knows what it ran with");
   if (process && agrees) check_hardware(*process, status, placement, say);
 }
 
@@ -242,6 +233,9 @@ void check_guests(SimCluster& cluster, const StoreTruth& truth, Findings& findin
     if (!truth.placements.contains(id)) {
       findings.push_back(guest.name + " has no placement");
       continue;
+    }
+    if (truth.placements.at(id).pool != guest.pool) {
+      findings.push_back(guest.name + " is counted in another pool than its document says");
     }
     check_guest_power(cluster, truth, guest, findings);
   }
@@ -281,6 +275,7 @@ void check_names(const StoreTruth& truth, Findings& findings) {
   for (const auto& [id, image] : truth.images) hold("image/" + image.name, id);
   for (const auto& [id, datastore] : truth.datastores) hold("datastore/" + datastore.name, id);
   for (const auto& [id, network] : truth.networks) hold("network/" + network.name, id);
+  for (const auto& [id, pool] : truth.pools) hold("pool/" + pool.name, id);
   for (const auto& [id, host] : truth.hosts) hold("host/" + host.name, id);
   for (const auto& [name, holder] : expected) {
     const auto found = truth.names.find(name);
@@ -301,9 +296,13 @@ void check_layers(const StoreTruth& truth, Findings& findings) {
     if (guest.spec.boot.kernel) ++users[guest.spec.boot.kernel->value];
     if (guest.spec.boot.initrd) ++users[guest.spec.boot.initrd->value];
     if (guest.spec.boot.uefi_vars) used.insert(guest.spec.boot.uefi_vars->value);
+    if (guest.spec.tpm) used.insert(guest.spec.tpm->state.value);
     for (const auto& cdrom : guest.spec.cdroms) {
       if (cdrom.layer) ++users[cdrom.layer->value];
     }
+  }
+  for (const auto& [id, status] : truth.statuses) {
+    if (status.saved) used.insert(status.saved->layer.value);
   }
   for (const auto& [id, image] : truth.images) {
     used.insert(image.disk.value);
@@ -459,10 +458,20 @@ void check_freezes(SimCluster& cluster, const StoreTruth& truth, Findings& findi
 std::vector<std::string> AlwaysChecker::check(SimCluster& cluster) {
   Findings findings;
   check_single_owner(cluster, findings);
+  // Effects in the world change no document.
+  const auto revision = cluster.store().revision();
+  if (checked_ && *checked_ == revision) return findings;
+  checked_ = revision;
   StoreTruth truth;
   const auto& entries = cluster.store().current();
   refresh(entries, "placements/", DocumentKind::placement, placements_, truth.placements);
   refresh(entries, "hosts/", DocumentKind::host_ledger, ledgers_, truth.ledgers);
+  refresh(entries, "pools/", DocumentKind::pool_spec, pools_, truth.pools);
+  refresh(entries, "pools/", DocumentKind::pool_ledger, pool_ledgers_, truth.pool_ledgers);
+  // Only pools count the disks of their guests.
+  if (!truth.pools.empty()) {
+    refresh(entries, "layers/", DocumentKind::layer, layers_, truth.layers);
+  }
   check_ledgers(truth, findings);
   return findings;
 }
@@ -513,8 +522,21 @@ std::vector<std::string> check_at_rest(SimCluster& cluster) {
   check_files(cluster, truth, findings);
   check_networks(cluster, truth, findings);
   check_inventories(cluster, findings);
+  const auto& disagreements = cluster.storage().disagreements;
+  findings.insert(findings.end(), disagreements.begin(), disagreements.end());
   return findings;
 }
+
+namespace {
+
+bool is_used_up(const core::Inventory& inventory, const model::Layer& memory) {
+  const auto guest = inventory.guests().find(memory.owner);
+  if (guest == inventory.guests().end() || !guest->second->status) return false;
+  const auto& saved = guest->second->status->value.saved;
+  return !saved || saved->layer != memory.id;
+}
+
+}  // namespace
 
 bool is_quiet(SimCluster& cluster) {
   for (const auto& host : cluster.hosts()) {
@@ -525,6 +547,13 @@ bool is_quiet(SimCluster& cluster) {
   const auto& inventory = cluster.hosts().front()->control().inventory();
   for (const auto& [id, task] : inventory.tasks()) {
     if (model::is_open(task->value.state)) return false;
+  }
+  // Memory that was used up and could not be removed goes with the next clean-up.
+  for (const auto& [id, layer] : inventory.layers()) {
+    if (layer->value.content == model::LayerContent::memory &&
+        is_used_up(inventory, layer->value)) {
+      return false;
+    }
   }
   return true;
 }

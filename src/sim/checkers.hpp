@@ -11,6 +11,7 @@
 #include "model/guest.hpp"
 #include "model/host.hpp"
 #include "model/placement.hpp"
+#include "model/pool.hpp"
 #include "model/storage.hpp"
 #include "model/task.hpp"
 #include "sim/sim_host.hpp"
@@ -27,6 +28,8 @@ struct StoreTruth {
   std::map<Uuid, model::Upload> uploads;
   std::map<Uuid, model::Datastore> datastores;
   std::map<Uuid, model::Network> networks;
+  std::map<Uuid, model::ResourcePool> pools;
+  std::map<Uuid, model::PoolLedger> pool_ledgers;
   std::map<Uuid, model::Host> hosts;
   std::map<Uuid, model::Ledger> ledgers;
   std::map<Uuid, model::Task> tasks;
@@ -35,7 +38,8 @@ struct StoreTruth {
 };
 StoreTruth read_truth(const MemoryStoreState& store);
 
-// What must hold at every moment: no guest and no volume twice, ledgers exact and within limits.
+// What must hold at every moment: no guest and no volume twice, ledgers of hosts and pools exact
+// and within limits.
 // Remembers what it has decoded.
 class AlwaysChecker {
  public:
@@ -47,8 +51,12 @@ class AlwaysChecker {
     ports::Revision revision;
     T value;
   };
+  std::optional<ports::Revision> checked_;  // of the documents
   std::map<std::string, Seen<model::Placement>> placements_;
   std::map<std::string, Seen<model::Ledger>> ledgers_;
+  std::map<std::string, Seen<model::ResourcePool>> pools_;
+  std::map<std::string, Seen<model::PoolLedger>> pool_ledgers_;
+  std::map<std::string, Seen<model::Layer>> layers_;
 };
 
 // What must hold when everything is healed, every daemon runs and nothing is left to do: every task

@@ -58,6 +58,11 @@ Async<bool> FakeAgent::frozen() {
   co_return process_->agent.frozen;
 }
 
+Async<void> FakeAgent::set_time() {
+  co_await reach();
+  effect("set the clock", [this] { ++process_->agent.clock_set; });
+}
+
 Async<void> FakeAgent::bring_cpus_online() {
   co_await reach();
   effect("online", [this] { process_->agent.cpus_online = process_->spec.spec.cpus; });

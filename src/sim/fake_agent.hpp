@@ -25,6 +25,7 @@ struct SimAgent {
                           .ssh_host_keys = {},
                           .initialized = true};
   std::uint64_t asked = 0;  // facts()
+  std::uint32_t clock_set = 0;    // how often
   std::uint32_t cpus_online = 0;  // after bring_cpus_online()
 };
 
@@ -40,6 +41,7 @@ class FakeAgent : public ports::GuestAgents {
   Async<void> freeze() override;
   Async<void> thaw() override;
   Async<bool> frozen() override;
+  Async<void> set_time() override;
   Async<void> bring_cpus_online() override;
   Async<ports::AgentCommandResult> run(ports::AgentCommand command) override;
 

@@ -25,6 +25,7 @@ class FakeDevices : public ports::Devices {
   bool is_made(const ports::DeviceChange& change) const;
   void make(ports::DeviceChange& change);
   void plug(const ports::PlugDisk& change);
+  void plug(const ports::PlugUsb& change);
   void unplug(const std::string& disk);
   Async<void> reach();
 

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "model/hardware.hpp"
+#include "model/serial_ports.hpp"
 #include "sim/fake_devices.hpp"
+#include "sim/fake_snapshots.hpp"
 
 namespace ruche::sim {
 
@@ -19,28 +22,32 @@ Error failed(const std::string& why) { return Error(Reason::hypervisor_failed, w
 
 }  // namespace
 
-// A serial line on which a counter ticks while the guest runs, and typing is echoed.
+// A serial line that echoes what is typed; on the console a counter ticks while the guest runs.
 class FakeConsole : public ports::ConsoleSession, public ports::Consoles {
  public:
-  FakeConsole(std::shared_ptr<SimProcess> process, Clock& clock)
-      : process_(std::move(process)), clock_(clock) {}
+  FakeConsole(std::shared_ptr<SimProcess> process, Clock& clock, std::uint32_t port = 0)
+      : process_(std::move(process)), clock_(clock), port_(port) {}
 
-  Async<std::unique_ptr<ports::ConsoleSession>> open() override {
-    co_return std::make_unique<FakeConsole>(process_, clock_);
+  Async<std::unique_ptr<ports::ConsoleSession>> open(std::uint32_t port) override {
+    const auto count = model::serial_port_count(process_->spec.spec);
+    if (port >= count) throw model::no_serial_port(port, count);
+    co_return std::make_unique<FakeConsole>(process_, clock_, port);
   }
   Async<std::optional<ports::ConsoleOutput>> read() override {
     if (!greeted_) {
       greeted_ = true;
-      co_return ports::ConsoleOutput{fmt::format("{} says hello\r\n", process_->spec.name), 0};
+      const auto who = port_ == 0 ? process_->spec.name : fmt::format("port {}", port_);
+      co_return ports::ConsoleOutput{fmt::format("{} says hello\r\n", who), 0};
     }
+    const auto& typed = process_->typed.at(port_);
     while (process_->alive()) {
-      if (echoed_ < process_->typed.size()) {
-        std::string echo = process_->typed.substr(echoed_);
-        echoed_ = process_->typed.size();
+      if (echoed_ < typed.size()) {
+        std::string echo = typed.substr(echoed_);
+        echoed_ = typed.size();
         co_return ports::ConsoleOutput{std::move(echo), 0};
       }
       co_await sleep_for(clock_, kTick);
-      if (process_->state != MachineState::running) continue;
+      if (port_ > 0 || process_->state != MachineState::running) continue;
       const auto ran = clock_.now() - process_->resumed_at;
       co_return ports::ConsoleOutput{fmt::format("tick {}\r\n", ran / kTick), 0};
     }
@@ -48,13 +55,14 @@ class FakeConsole : public ports::ConsoleSession, public ports::Consoles {
   }
   Async<void> write(std::string data) override {
     if (!process_->alive()) throw failed("the guest has ended");
-    process_->typed += data;
+    process_->typed.at(port_) += data;
     co_return;
   }
 
  private:
   std::shared_ptr<SimProcess> process_;
   Clock& clock_;
+  std::uint32_t port_;
   bool greeted_ = false;
   std::size_t echoed_ = 0;
 };
@@ -67,7 +75,8 @@ class FakeMachine : public ports::Machine {
         seen_(seen),
         console_(process_, engine.clock_),
         agent_(engine, process_),
-        devices_(engine, process_) {}
+        devices_(engine, process_),
+        snapshots_(engine, process_) {}
 
   Async<ports::MachineStatus> status() override {
     co_await engine_.arrive();
@@ -110,6 +119,7 @@ class FakeMachine : public ports::Machine {
   ports::Consoles* consoles() override { return process_->spec.spec.serial ? &console_ : nullptr; }
   ports::GuestAgents* agents() override { return &agent_; }
   ports::Devices* devices() override { return &devices_; }
+  ports::Snapshots* snapshots() override { return &snapshots_; }
 
  private:
   void kill() {
@@ -127,6 +137,7 @@ class FakeMachine : public ports::Machine {
     if (action == PowerAction::resume && stands) {
       engine_.effect("resume " + name, [&] {
         process_->pause_cause.reset();
+        ++machines.storage_.runs[process_->guest];
         if (state == MachineState::prelaunch) process_->resumed_at = engine_.clock_.now();
         machines.set_state(*process_, MachineState::running, MachineEventKind::resumed);
         if (process_->agent.installed) {
@@ -151,6 +162,7 @@ class FakeMachine : public ports::Machine {
   FakeConsole console_;
   FakeAgent agent_;
   FakeDevices devices_;
+  FakeSnapshots snapshots_;
 };
 
 SimMachines::SimMachines(Clock& world, FakeStorage& storage, MachineHooks& hooks, std::string host)
@@ -163,7 +175,8 @@ SimMachines::SimMachines(Clock& world, FakeStorage& storage, MachineHooks& hooks
   capabilities.version = "10.0.2-simulated";
   capabilities.machine_type = "pc-q35-10.0";
   capabilities.overhead = mib(64);
-  capabilities.uefi = {"/ovmf/code", "/ovmf/variables", kib(528)};
+  capabilities.uefi = {"/ovmf/code", "/ovmf/variables", kib(528), "/ovmf/secure-code",
+                       "/ovmf/secure-variables"};
 }
 
 SimMachines::~SimMachines() {
@@ -198,6 +211,10 @@ std::shared_ptr<SimProcess> SimMachines::exec(ports::MachineSpec spec) {
   process->store_id = spec.store_id;
   process->pid = ++last_pid_;
   process->spec = std::move(spec);
+  const auto& saved = process->spec.saved;
+  const auto ports = model::root_ports(process->spec.spec);
+  process->base_memory = saved ? saved->base_memory : process->spec.spec.memory;
+  process->ports = saved ? saved->ports : std::vector(ports.begin(), ports.end());
   process->agent.installed = with_agents;
   processes_[process->guest] = process;
   // The record with the epoch is there before the process.
@@ -230,6 +247,23 @@ void SimMachines::end(SimProcess& process, std::string last_words) {
   const auto alive = find(process.guest);  // keeps it until its end has been told
   processes_.erase(process.guest);
   set_state(process, MachineState::gone, MachineEventKind::ended, std::move(last_words));
+}
+
+void SimMachines::load_memory(SimProcess& process) {
+  const auto name = to_text(process.guest);
+  const auto found = storage_.memories.find(process.spec.saved->memory_path);
+  if (found == storage_.memories.end()) {
+    storage_.disagreements.push_back(name + " goes on from memory that was never saved");
+  } else if (found->second.guest != process.guest ||
+             found->second.runs != storage_.runs[process.guest]) {
+    storage_.disagreements.push_back(name + " goes on from memory older than its disks");
+  } else if (found->second.hardware != hardware_of(process)) {
+    storage_.disagreements.push_back(fmt::format("the memory of {} knows {}, it has {}", name,
+                                                 found->second.hardware, hardware_of(process)));
+  }
+  process.state = MachineState::paused;
+  process.resumed_at = world_.now();
+  process.changed.notify();
 }
 
 void SimMachines::press_power_button(const std::shared_ptr<SimProcess>& process) {
@@ -349,6 +383,10 @@ Async<void> FakeHypervisor::complete_launch(std::shared_ptr<SimProcess> process)
   // The monitor answers. A daemon that is killed before leaves a process that has run nothing.
   effect("ready " + to_text(process->guest), [] {});
   if (!process->alive()) throw failed("qemu: " + process->last_words);
+  if (!process->spec.saved) co_return;
+  co_await arrive();
+  if (!process->alive()) throw failed("qemu: " + process->last_words);
+  effect("load " + to_text(process->guest), [&] { machines_.load_memory(*process); });
 }
 
 Async<std::unique_ptr<ports::Machine>> FakeHypervisor::adopt(model::GuestId guest) {
@@ -390,6 +428,18 @@ FakeHostInfo::FakeHostInfo(const SimMachines& machines) : machines_(machines) {
   facts.cpu_level = 3;
   facts.memory = gib(16);
   facts.cgroup_version = 2;
+  usb.push_back({.path = "/dev/bus/usb/001/004",
+                 .vendor_id = "1050",
+                 .product_id = "0407",
+                 .manufacturer = "simulated",
+                 .product = "key"});
+  pci.push_back({.address = "0000:3b:00.0",
+                 .device_class = "network",
+                 .vendor = "8086",
+                 .device = "1572",
+                 .driver = "vfio-pci",
+                 .iommu_group = 41,
+                 .path = "/dev/vfio/devices/vfio0"});
 }
 
 Async<model::HostStatus> FakeHostInfo::read() {
@@ -414,6 +464,12 @@ Async<model::HostFacts> FakeHostInfo::inspect() {
   found.kernel.kvm = "usable";
   found.kernel.cgroup_version = facts.cgroup_version;
   found.kernel.cgroup_writable = true;
+  found.kernel.iommus = 1;
+  found.kernel.iommu_groups = 64;
+  found.kernel.vfio = true;
+  found.kernel.iommufd = true;
+  found.usb = usb;
+  found.pci = pci;
   found.hypervisor.installed = true;
   found.is_root = true;
   co_return found;

@@ -4,6 +4,7 @@
 // Clock.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <functional>
 #include <map>
@@ -33,6 +34,8 @@ struct SimProcess {
   std::string store_id;
   std::int32_t pid = 0;
   ports::MachineSpec spec;
+  Bytes base_memory;  // that it was started with
+  std::vector<std::uint32_t> ports;  // PCI root ports
   ports::MachineState state = ports::MachineState::prelaunch;
   std::optional<model::PauseCause> pause_cause;  // of a paused one, when nobody asked for it
   Instant resumed_at;               // when its CPUs first ran
@@ -44,7 +47,7 @@ struct SimProcess {
   Duration shutdown_takes{500};
   std::string last_words;           // once it is gone
   std::vector<ports::MachineEvent> events;
-  std::string typed;                // on its serial console
+  std::array<std::string, model::kMostSerialPorts> typed;  // on each of its serial ports
   SimAgent agent;
   Signal changed;
 
@@ -121,6 +124,8 @@ class SimMachines {
   friend class FakeMachine;
   friend class FakeAgent;
   friend class FakeDevices;
+  friend class FakeSnapshots;
+  void load_memory(SimProcess& process);
   std::shared_ptr<SimProcess> exec(ports::MachineSpec spec);
   void set_state(SimProcess& process, ports::MachineState state, ports::MachineEventKind event,
                  std::string detail = {});
@@ -180,6 +185,7 @@ class FakeHypervisor : public ports::HypervisorEngine {
   friend class FakeMachine;
   friend class FakeAgent;
   friend class FakeDevices;
+  friend class FakeSnapshots;
   Async<void> complete_launch(std::shared_ptr<SimProcess> process);
   // A call on its way: latency, frozen, severed.
   Async<void> arrive();
@@ -205,6 +211,8 @@ class FakeHostInfo : public ports::HostInfo {
   Async<model::HostStatus> read() override;
   Async<model::HostFacts> inspect() override;  // the same machine: a server that has it all
   model::HostStatus facts;  // boot_id comes from the machines
+  std::vector<model::UsbFacts> usb;
+  std::vector<model::PciFacts> pci;
 
  private:
   const SimMachines& machines_;

@@ -25,6 +25,8 @@ std::string volume_key(const VolumeRef& volume) {
   if (volume.content == model::LayerContent::kernel) extension = "kernel";
   if (volume.content == model::LayerContent::initrd) extension = "initrd";
   if (volume.content == model::LayerContent::uefi_vars) extension = "vars";
+  if (volume.content == model::LayerContent::tpm_state) extension = "tpm";
+  if (volume.content == model::LayerContent::memory) extension = "memory";
   return fmt::format("{}/{}.{}", owner_key(volume.owner_kind, volume.owner), to_text(volume.layer),
                      extension);
 }
@@ -291,8 +293,11 @@ class FakeDriver : public ports::VolumeDriver,
   }
 
   void check(const ports::CreateVolume& request) const {
-    const bool disk = request.volume.content == model::LayerContent::disk;
-    if (!disk || (request.parent && request.volume.format == model::DiskFormat::raw)) {
+    const auto content = request.volume.content;
+    const bool made_empty = content == model::LayerContent::disk ||
+                            content == model::LayerContent::tpm_state ||
+                            content == model::LayerContent::memory;
+    if (!made_empty || (request.parent && request.volume.format == model::DiskFormat::raw)) {
       throw Error(Reason::bad_spec, "only qcow2 volumes stand on a parent");
     }
     if (request.size.count <= 0 || request.size.count % 512 != 0) {

@@ -63,6 +63,14 @@ struct FakeRemote {
   int breaks = 0;  // how often the connection breaks half-way
 };
 
+// The memory of a machine in a file. The disks of its guest have not changed as long as its CPUs
+// have not run again.
+struct FakeMemory {
+  model::GuestId guest;
+  std::uint64_t runs = 0;
+  std::string hardware;
+};
+
 // What happens to the disk, for the kill sweep: numbered from 1 over all handles.
 struct VolumeEffect {
   std::uint64_t number;
@@ -103,6 +111,12 @@ class FakeStorage {
   std::string* incoming_at(const std::string& path);
   void remove_sources(const std::string& directory);
   const std::map<std::string, FakeSource>& sources() const { return sources_; }
+
+  // Files with memory, by path; how often the CPUs of each guest were let go; and machines that
+  // went on from memory that no longer agreed with their disks or devices, for the checkers.
+  std::map<std::string, FakeMemory> memories;
+  std::map<model::GuestId, std::uint64_t> runs;
+  std::vector<std::string> disagreements;
 
   // A defect, to see that the checkers notice: what is removed stays.
   bool hoards = false;

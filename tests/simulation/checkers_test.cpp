@@ -4,6 +4,7 @@
 
 #include "cluster_simulation.hpp"
 #include "core/documents/documents.hpp"
+#include "pool_requests.hpp"
 
 namespace ruche::sim {
 namespace {
@@ -89,6 +90,31 @@ TEST_F(Checkers, SeeMorePromisedThanThereIs) {
   change<model::Ledger>(DocumentKind::host_ledger, ledger_key(),
                         [](model::Ledger& ledger) { ledger.memory_total = mib(1); });
   expect_found_at_once("more than it has");
+}
+
+TEST_F(Checkers, SeeAWrongLedgerOfAPool) {
+  model::CreatePool request;
+  request.name = "dev";
+  request.memory = gib(1);
+  request.storage = gib(1);
+  change_and_wait(cluster_, alpha_, create_pool(request));
+  ask_and_wait(cluster_, alpha_,
+               requests::edit("web1", [](model::VmEdit& edit) { edit.pool = "dev"; }));
+  AlwaysChecker always;
+  EXPECT_THAT(always.check(cluster_), IsEmpty());
+  const auto pool = *web1().pool;
+  change<model::PoolLedger>(DocumentKind::pool_ledger, core::keys::pool_ledger(pool),
+                            [](model::PoolLedger& ledger) { ledger.storage += mib(1); });
+  expect_found_at_once("the ledger of the pool dev says");
+  change<model::ResourcePool>(DocumentKind::pool_spec, core::keys::pool_spec(pool),
+                              [](model::ResourcePool& made) { made.limits.storage = mib(1); });
+  expect_found_at_once("over its limits");
+  change<model::ResourcePool>(DocumentKind::pool_spec, core::keys::pool_spec(pool),
+                              [](model::ResourcePool& made) { made.reservation.cpus = 7; });
+  expect_found_at_once("the ledger says");
+  change<model::Placement>(DocumentKind::placement, placement_key(),
+                           [](model::Placement& placement) { placement.pool.reset(); });
+  expect_found("counted in another pool");
 }
 
 TEST_F(Checkers, SeeAClaimThatStays) {

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "hardware_requests.hpp"
+#include "pool_requests.hpp"
 
 namespace ruche::sim {
 
@@ -88,6 +89,7 @@ void ClusterSimulation::prepare() {
   for (const auto& host : cluster_.hosts()) {
     const std::string name = std::string(kWitness) + host->name();
     ask_and_wait(cluster_, *host, requests::create_demo(name, true));
+    change_and_wait(cluster_, *host, create_pool(small_pool(*host)));
     witnesses_[host->name()] = host->machines().processes().begin()->second->pid;
   }
 }
@@ -152,22 +154,15 @@ void ClusterSimulation::request_something() {
   if (!host.is_running() || host.is_severed()) return;
   const auto guests = known_guests(host);
   if (guests.empty() || (guests.size() < 6 && one_in(4))) {
-    model::CreateVm request;
-    request.name = fmt::format("vm{}", pick(8));
-    request.image = one_in(4) ? "" : "demo";
-    request.datastore = request.image.empty() ? (one_in(3) ? "store0" : "shared") : "";
-    if (!request.image.empty() && one_in(4)) request.image = fmt::format("image{}", pick(3));
-    request.memory = gib(1 + static_cast<std::int64_t>(pick(5)));
-    request.cpus = 1 + static_cast<std::uint32_t>(pick(8));
-    if (one_in(2)) request.memory_max = gib(6);
-    request.start = one_in(2);
-    request.autostart = one_in(3);
-    request.restart_policy =
-        one_in(2) ? model::RestartPolicy::on_crash : model::RestartPolicy::never;
+    const auto request = random_guest(host, [this](auto below) { return pick(below); });
     return ask_for(host, {"create " + request.name, {}, {}, {}, {}}, requests::create(request));
   }
   if (one_in(12)) return ask_again();
   if (one_in(12)) return ask_about_storage(host);
+  if (one_in(20)) {
+    say("change the pool of " + host.name());
+    return change_some_pool(host, [this](auto below) { return pick(below); });
+  }
   if (one_in(10)) return ask_about_many(host, guests);
   if (one_in(15)) {
     // Somebody loses patience with a task.
@@ -237,17 +232,19 @@ void ClusterSimulation::ask_about(SimHost& host, const core::GuestRecord& record
   }
   // Mostly what makes sense in its state, sometimes anything.
   const auto state = record.status ? record.status->value.state : model::GuestState::provisioning;
-  const auto any = pick(15);
+  const auto any = pick(17);
   auto wish = any;
   if (!one_in(4)) {
     constexpr std::array<std::uint64_t, 8> kOff = {0, 1, 13, 8, 9, 10, 12, 13};
-    constexpr std::array<std::uint64_t, 8> kOn = {3, 4, 5, 6, 8, 9, 13, 14};
-    constexpr std::array<std::uint64_t, 4> kPaused = {7, 7, 4, 3};
+    constexpr std::array<std::uint64_t, 9> kOn = {3, 4, 5, 6, 8, 9, 13, 14, 15};
+    constexpr std::array<std::uint64_t, 5> kPaused = {7, 7, 4, 3, 15};
+    constexpr std::array<std::uint64_t, 6> kSuspended = {0, 7, 7, 8, 16, 10};
     constexpr std::array<std::uint64_t, 4> kDeleted = {11, 11, 11, 12};
-    wish = guest.deleted_at                      ? kDeleted[any % kDeleted.size()]
-           : state == model::GuestState::running ? kOn[any % kOn.size()]
-           : state == model::GuestState::paused  ? kPaused[any % kPaused.size()]
-                                                 : kOff[any % kOff.size()];
+    wish = guest.deleted_at                        ? kDeleted[any % kDeleted.size()]
+           : state == model::GuestState::running   ? kOn[any % kOn.size()]
+           : state == model::GuestState::paused    ? kPaused[any % kPaused.size()]
+           : state == model::GuestState::suspended ? kSuspended[any % kSuspended.size()]
+                                                   : kOff[any % kOff.size()];
   }
   const auto new_name = fmt::format("vm{}", pick(8));
   switch (wish) {
@@ -280,8 +277,12 @@ void ClusterSimulation::ask_about(SimHost& host, const core::GuestRecord& record
       return simple("purge", requests::remove(id, true, one_in(2)));
     case 13:
       return simple("move", requests::move(id, any_host().name()));
-    default:
+    case 14:
       return simple("reset", requests::reset(id));
+    case 15:
+      return simple("suspend", requests::suspend(id));
+    default:
+      return simple("discard", requests::discard(id));
   }
 }
 

@@ -1,4 +1,5 @@
-// Changes of hardware as the random clusters ask for them: mostly possible, sometimes not.
+// Changes of hardware, and of the pool, as the random clusters ask for them: mostly possible,
+// sometimes not.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +10,15 @@
 
 namespace ruche::sim {
 
+// A guest to make. `pick(n)` is a number below n.
+model::CreateVm random_guest(const SimHost& host,
+                             const std::function<std::uint64_t(std::uint64_t)>& pick);
+
 struct HardwareRequest {
   std::string what;
   Request request;
 };
-// `pick(n)` is a number below n. Once in a while the guest begins or ends to do its part.
+// Once in a while the guest begins or ends to do its part.
 HardwareRequest hardware_request(SimHost& host, const model::Guest& guest,
                                  const std::function<std::uint64_t(std::uint64_t)>& pick);
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/guests/host_devices.hpp"
 #include "model/hardware_change.hpp"
 #include "sim_client.hpp"
 
@@ -172,6 +173,91 @@ TEST_F(HardwareTest, AdaptersComeGoAndLoseTheirCable) {
   EXPECT_EQ(guest().spec.nics[1].address, address) << "it became free";
 }
 
+TEST_F(HardwareTest, UsbDevicesComeAndGo) {
+  create();
+  done(requests::add_usb({.vm = "web1", .device = "1050:0407"}));
+  ASSERT_EQ(has().usb.size(), 1u);
+  EXPECT_EQ(has().usb[0].name, "usb0");
+  EXPECT_THAT(pending(), IsEmpty());
+  EXPECT_EQ(refusal(requests::suspend("web1")).reason(), Reason::device_forbids);
+  done(requests::remove_usb("web1", "usb0"));
+  EXPECT_THAT(has().usb, IsEmpty());
+  EXPECT_THAT(guest().spec.usb, IsEmpty());
+}
+
+TEST_F(HardwareTest, AUsbDeviceThatIsNotPluggedInIsLeftOutOfAStart) {
+  create();
+  done(requests::add_usb({.vm = "web1", .device = "1050:0407"}));
+  done(requests::stop("web1"));
+  const auto plugged = host_.facts().usb;
+  host_.facts().usb.clear();
+  done(requests::start("web1"));
+  const auto process = host_.machines().find(guest().id);
+  ASSERT_EQ(process->spec.usb.size(), 1u);
+  EXPECT_EQ(process->spec.usb[0].path, "");
+  host_.facts().usb = plugged;
+  done(requests::remove_usb("web1", "usb0"));
+  done(requests::add_usb({.vm = "web1", .device = "1050:0407"}));
+  EXPECT_EQ(process->spec.usb[0].path, plugged[0].path);
+}
+
+TEST_F(HardwareTest, PciDevicesWaitForTheNextStart) {
+  create();
+  const auto task = wait(requests::add_pci({.vm = "web1", .address = "0000:3b:00.0"}));
+  EXPECT_EQ(task.state, TaskState::done);
+  EXPECT_THAT(task.summary, HasSubstr("waits for a restart: pci0"));
+  EXPECT_THAT(has().pci, IsEmpty());
+  done(requests::stop("web1"));
+  done(requests::start("web1"));
+  ASSERT_EQ(has().pci.size(), 1u);
+  EXPECT_EQ(host_.machines().find(guest().id)->spec.pci[0].path, host_.facts().pci[0].path);
+  done(requests::remove_pci("web1", "pci0"));
+  EXPECT_EQ(has().pci.size(), 1u);
+}
+
+TEST_F(HardwareTest, AGuestDoesNotStartWithoutItsPciDevice) {
+  create();
+  done(requests::add_pci({.vm = "web1", .address = "0000:3b:00.0"}));
+  done(requests::stop("web1"));
+  const auto before = host_.facts().pci;
+  host_.facts().pci[0].driver = "i40e";
+  const auto task = wait(requests::start("web1"));
+  EXPECT_EQ(task.state, TaskState::failed);
+  ASSERT_TRUE(task.error);
+  EXPECT_THAT(task.error->message, HasSubstr("i40e, not vfio-pci"));
+  host_.facts().pci = before;
+  done(requests::start("web1"));
+}
+
+TEST_F(HardwareTest, ADeviceOfTheHostIsOneGuests) {
+  create();
+  model::CreateVm other;
+  other.name = "web2";
+  other.image = "demo";
+  done(requests::create(other));
+  done(requests::add_usb({.vm = "web1", .device = "1050:0407"}));
+  done(requests::add_pci({.vm = "web1", .address = "0000:3b:00.0"}));
+  const auto usb = refusal(requests::add_usb({.vm = "web2", .device = "1050:0407"}));
+  EXPECT_EQ(usb.reason(), Reason::in_use);
+  EXPECT_THAT(usb.message(), HasSubstr("web1 has"));
+  model::HostFacts facts;
+  facts.is_root = true;
+  facts.usb = host_.facts().usb;
+  const auto devices =
+      core::devices_for_guests(host_.control().writer().inventory(), facts, host_.control().self());
+  ASSERT_EQ(devices.size(), 1u);
+  EXPECT_EQ(devices[0].usable, "no: web1 has 1050:0407, as usb0");
+  EXPECT_EQ(refusal(requests::add_pci({.vm = "web2", .address = "0000:3b:00.0"})).reason(),
+            Reason::in_use);
+  done(requests::stop("web1"));
+  done(requests::start("web1"));
+  done(requests::remove_pci("web1", "pci0"));
+  EXPECT_THAT(refusal(requests::add_pci({.vm = "web2", .address = "0000:3b:00.0"})).message(),
+              HasSubstr("until its next start"));
+  done(requests::stop("web1"));
+  done(requests::add_pci({.vm = "web2", .address = "0000:3b:00.0"}));
+}
+
 TEST_F(HardwareTest, AnotherHardwareAddressWaits) {
   create();
   const auto before = guest().spec.nics[0].mac;
@@ -268,6 +354,56 @@ TEST_F(HardwareTest, MediaAreCountedWhileTheyAreInADrive) {
   done(requests::stop("web1"));
   done(requests::remove_drive("web1", "cdrom0"));
   done(requests::remove_image("b"));
+}
+
+TEST_F(HardwareTest, PinsFollowAtOnceAlsoOfCpusThatCome) {
+  create();
+  const auto pin = [&](std::vector<std::string> pins) {
+    done(requests::edit("web1", [=](auto& edit) { edit.cpu_pins = pins; }));
+    EXPECT_EQ(has().cpu_pins, pins);
+    EXPECT_THAT(pending(), IsEmpty());
+  };
+  pin({"0-3"});
+  done(requests::edit("web1", [](auto& edit) { edit.cpus = 3; }));
+  EXPECT_EQ(has().cpu_pins, std::vector<std::string>{"0-3"});
+  pin({"0", "1", "2", "3"});
+  pin({});
+  const auto refused =
+      refusal(requests::edit("web1", [](auto& edit) { edit.cpu_pins = {"0-99"}; }));
+  EXPECT_EQ(refused.reason(), Reason::host_cannot);
+  EXPECT_EQ(refused.field(), "/cpu_pins/0");
+}
+
+TEST_F(HardwareTest, WhatTheBoardSaysWaits) {
+  create();
+  done(requests::edit("web1", [](auto& edit) {
+    edit.boot_order = {"disk0"};
+    edit.smbios.serial = "4711";
+    edit.numa.nodes = 2;
+    edit.huge_pages = model::HugePageSize::mib2;
+    edit.sound = model::SoundKind::hda;
+    edit.display = model::DisplayKind::virtio;
+    edit.serial_ports = 3;
+  }));
+  EXPECT_EQ(pending().size(), 7u);
+  EXPECT_EQ(has().numa.nodes, 1u);
+  EXPECT_EQ(has().serial_ports, 1u);
+  done(requests::stop("web1"));
+  done(requests::start("web1"));
+  EXPECT_THAT(pending(), IsEmpty());
+  EXPECT_EQ(has().numa.nodes, 2u);
+  EXPECT_EQ(has().serial_ports, 3u);
+}
+
+TEST_F(HardwareTest, ADiskThatGoesLeavesTheBootOrder) {
+  create();
+  done(requests::add_disk({.vm = "web1", .size = mib(1)}));
+  done(requests::edit("web1", [](auto& edit) { edit.boot_order = {"disk1", "nic0", "disk0"}; }));
+  done(requests::stop("web1"));
+  done(requests::start("web1"));
+  done(requests::remove_disk("web1", "disk1"));
+  EXPECT_EQ(guest().spec.boot.order, (std::vector<std::string>{"nic0", "disk0"}));
+  EXPECT_THAT(pending(), IsEmpty());
 }
 
 TEST_F(HardwareTest, ADaemonThatReturnsKnowsWhatItsGuestHas) {

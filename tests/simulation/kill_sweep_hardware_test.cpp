@@ -59,6 +59,45 @@ TEST(KillSweep, AddAndRemoveNic) {
          nics(1)});
 }
 
+TEST(KillSweep, AddAndRemoveFolder) {
+  const auto folders = [](std::size_t count) {
+    return has([count](const model::VmSpec& spec) { return spec.shares.size() == count; });
+  };
+  for (const bool running : {false, true}) {
+    const auto with_one = [running](SimCluster& cluster) {
+      with_guest(running)(cluster);
+      ask_and_wait(cluster, cluster.host("alpha"),
+                   requests::add_share({"web1", "/srv/data", "data", true}));
+    };
+    sweep({running ? "share add, live" : "share add", with_guest(running),
+           requests::add_share({"web1", "/srv/data", "data", true}), folders(1), folders(0)});
+    sweep({running ? "share remove, live" : "share remove", with_one,
+           requests::remove_share("web1", "data"), folders(0), folders(1)});
+  }
+}
+
+TEST(KillSweep, AddAndRemoveUsb) {
+  const auto devices = [](std::size_t count) {
+    return has([count](const model::VmSpec& spec) { return spec.usb.size() == count; });
+  };
+  const auto add = requests::add_usb({.vm = "web1", .device = "1050:0407"});
+  const auto with_it = [add](SimCluster& cluster) {
+    with_guest(true)(cluster);
+    ask_and_wait(cluster, cluster.host("alpha"), add);
+  };
+  sweep({"usb add, live", with_guest(true), add, devices(1), devices(0)});
+  sweep(
+      {"usb remove, live", with_it, requests::remove_usb("web1", "usb0"), devices(0), devices(1)});
+}
+
+TEST(KillSweep, AddPci) {
+  const auto devices = [](std::size_t count) {
+    return has([count](const model::VmSpec& spec) { return spec.pci.size() == count; });
+  };
+  sweep({"pci add", with_guest(true), requests::add_pci({.vm = "web1", .address = "0000:3b:00.0"}),
+         devices(1), devices(0)});
+}
+
 TEST(KillSweep, SetCpusAndMemory) {
   const auto roomy = [](SimCluster& cluster) {
     model::CreateVm request;

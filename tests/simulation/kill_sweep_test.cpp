@@ -108,6 +108,21 @@ TEST(KillSweep, CreateWithUefi) {
          has_no_guest});
 }
 
+TEST(KillSweep, CreateWithTpmAndSecureBoot) {
+  const auto firmware = [](SimCluster& cluster) {
+    cluster.storage().add_source("/ovmf/secure-variables",
+                                 {model::ImageFormat::raw, kib(528), "sha256:v", ""});
+  };
+  model::CreateVm request;
+  request.name = "web1";
+  request.image = "demo";
+  request.boot = model::BootKind::uefi;
+  request.secure_boot = true;
+  request.tpm = true;
+  sweep({"create with a TPM", firmware, requests::create(request), is_state(GuestState::stopped),
+         has_no_guest});
+}
+
 TEST(KillSweep, Delete) {
   const auto deleted = [](bool wanted) {
     return [wanted](const StoreTruth& truth) {

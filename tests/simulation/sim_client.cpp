@@ -135,6 +135,12 @@ Request pause(std::string vm) {
 Request resume(std::string vm) {
   return plain([=](HostControl& c, Caller k) { return c.guests().resume(k, {vm}); });
 }
+Request suspend(std::string vm) {
+  return plain([=](HostControl& c, Caller k) { return c.guests().suspend(k, {vm}); });
+}
+Request discard(std::string vm) {
+  return plain([=](HostControl& c, Caller k) { return c.guests().discard(k, {vm}); });
+}
 Request reset(std::string vm) {
   return plain([=](HostControl& c, Caller k) { return c.guests().reset(k, {vm}); });
 }
@@ -192,6 +198,24 @@ Request add_nic(model::AddNic request) {
 }
 Request remove_nic(std::string vm, std::string nic) {
   return plain([=](HostControl& c, Caller k) { return c.hardware().remove_nic(k, {vm, nic}); });
+}
+Request add_share(model::AddShare request) {
+  return plain([=](HostControl& c, Caller k) { return c.hardware().add_share(k, request); });
+}
+Request remove_share(std::string vm, std::string share) {
+  return plain([=](HostControl& c, Caller k) { return c.hardware().remove_share(k, {vm, share}); });
+}
+Request add_usb(model::AddUsb request) {
+  return plain([=](HostControl& c, Caller k) { return c.hardware().add_usb(k, request); });
+}
+Request remove_usb(std::string vm, std::string usb) {
+  return plain([=](HostControl& c, Caller k) { return c.hardware().remove_usb(k, {vm, usb}); });
+}
+Request add_pci(model::AddPci request) {
+  return plain([=](HostControl& c, Caller k) { return c.hardware().add_pci(k, request); });
+}
+Request remove_pci(std::string vm, std::string pci) {
+  return plain([=](HostControl& c, Caller k) { return c.hardware().remove_pci(k, {vm, pci}); });
 }
 Request edit_nic(std::string vm, std::string nic, std::function<void(model::NicEdit&)> change) {
   return plain(

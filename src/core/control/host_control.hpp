@@ -19,6 +19,7 @@
 #include "core/networks/network_service.hpp"
 #include "core/networks/network_steps.hpp"
 #include "core/placement/host_service.hpp"
+#include "core/placement/pool_service.hpp"
 #include "core/placement/settings_service.hpp"
 #include "core/storage/datastore_monitor.hpp"
 #include "core/storage/datastore_service.hpp"
@@ -78,6 +79,7 @@ class HostControl {
   NetworkService& networks() { return network_service_; }
   UploadService& uploads() { return upload_service_; }
   SettingsService& settings() { return settings_service_; }
+  PoolService& pools() { return pool_service_; }
   IdentityService& identity() { return identity_service_; }
   AuditKeeper& audit() { return audit_keeper_; }
   DatastoreService& datastores() { return datastore_service_; }
@@ -123,6 +125,7 @@ class HostControl {
   DatastoreService datastore_service_;
   NetworkService network_service_;
   SettingsService settings_service_;
+  PoolService pool_service_;
   IdentityService identity_service_;
   AuditKeeper audit_keeper_;
   HostService host_service_;

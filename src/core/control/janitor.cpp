@@ -34,6 +34,7 @@ Async<void> Janitor::run() {
 Async<void> Janitor::clean() {
   const bool trusted = trusts_the_time();
   if (trusted) co_await purge_recycled();
+  co_await remove_used_memory();
   co_await retire_tasks();
   if (trusted) co_await parts_.uploads.clean();
   co_await drop_idempotency_records();
@@ -80,6 +81,33 @@ Async<void> Janitor::purge_recycled() {
                       [&](Draft& draft) { return plans::remove(draft, request); });
     } catch (const Error& error) {
       parts_.log.warning("core", "a deleted guest could not be purged",
+                         {{"guest", to_text(guest)}, {"why", error.full_message()}});
+    }
+  }
+}
+
+// A guest went on from it, but the file could not be removed then.
+Async<void> Janitor::remove_used_memory() {
+  const auto& inventory = parts_.writer.inventory();
+  std::vector<model::GuestId> owners;
+  for (const auto& [id, layer] : inventory.layers()) {
+    if (layer->value.content != model::LayerContent::memory) continue;
+    const auto guest = inventory.guests().find(layer->value.owner);
+    if (guest == inventory.guests().end() || !guest->second->complete()) continue;
+    const auto& placement = guest->second->placement->value;
+    if (placement.host != parts_.self || !placement.claims.empty()) continue;
+    const auto& status = guest->second->status;
+    const bool used = status && status->value.saved && status->value.saved->layer.value == id;
+    if (!used) owners.push_back({layer->value.owner});
+  }
+  for (const auto guest : owners) {
+    Caller caller;
+    caller.user = "ruche";
+    try {
+      co_await accept(parts_.writer, caller,
+                      [&](Draft& draft) { return plans::remove_used_memory(draft, guest); });
+    } catch (const Error& error) {
+      parts_.log.warning("core", "memory that was used up could not be removed",
                          {{"guest", to_text(guest)}, {"why", error.full_message()}});
     }
   }

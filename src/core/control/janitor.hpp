@@ -33,6 +33,7 @@ class Janitor {
   Async<void> clean();
   bool trusts_the_time();
   Async<void> purge_recycled();
+  Async<void> remove_used_memory();
   std::vector<model::Task> tasks_to_retire() const;
   Async<void> retire_tasks();
   Async<void> retire(std::vector<model::Task> ended);

@@ -32,6 +32,8 @@ TEST(Keys, RoundTrip) {
       Case{keys::upload({kId}), DocumentKind::upload, kId, ""},
       Case{keys::datastore_spec({kId}), DocumentKind::datastore_spec, kId, ""},
       Case{keys::datastore_status({kId}), DocumentKind::datastore_status, kId, ""},
+      Case{keys::pool_spec({kId}), DocumentKind::pool_spec, kId, ""},
+      Case{keys::pool_ledger({kId}), DocumentKind::pool_ledger, kId, ""},
       Case{keys::host_spec({kId}), DocumentKind::host_spec, kId, ""},
       Case{keys::host_status({kId}), DocumentKind::host_status, kId, ""},
       Case{keys::host_ledger({kId}), DocumentKind::host_ledger, kId, ""},

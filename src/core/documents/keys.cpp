@@ -35,6 +35,8 @@ constexpr std::array kLeaves = {
     Leaf{"datastores", "status", DocumentKind::datastore_status},
     Leaf{"networks", "spec", DocumentKind::network_spec},
     Leaf{"networks", "status", DocumentKind::network_status},
+    Leaf{"pools", "spec", DocumentKind::pool_spec},
+    Leaf{"pools", "ledger", DocumentKind::pool_ledger},
     Leaf{"hosts", "spec", DocumentKind::host_spec},
     Leaf{"hosts", "status", DocumentKind::host_status},
     Leaf{"hosts", "ledger", DocumentKind::host_ledger},
@@ -65,6 +67,8 @@ std::string datastore_status(model::DatastoreId id) {
 }
 std::string network_spec(model::NetworkId id) { return "networks/" + to_text(id) + "/spec"; }
 std::string network_status(model::NetworkId id) { return "networks/" + to_text(id) + "/status"; }
+std::string pool_spec(model::PoolId id) { return "pools/" + to_text(id) + "/spec"; }
+std::string pool_ledger(model::PoolId id) { return "pools/" + to_text(id) + "/ledger"; }
 std::string host_spec(model::HostId id) { return "hosts/" + to_text(id) + "/spec"; }
 std::string host_status(model::HostId id) { return "hosts/" + to_text(id) + "/status"; }
 std::string host_ledger(model::HostId id) { return "hosts/" + to_text(id) + "/ledger"; }
@@ -138,6 +142,10 @@ std::string_view kind_name(DocumentKind kind) {
       return "network-spec";
     case DocumentKind::network_status:
       return "network-status";
+    case DocumentKind::pool_spec:
+      return "pool-spec";
+    case DocumentKind::pool_ledger:
+      return "pool-ledger";
     case DocumentKind::host_spec:
       return "host-spec";
     case DocumentKind::host_status:

@@ -22,6 +22,8 @@ std::string datastore_spec(model::DatastoreId id);
 std::string datastore_status(model::DatastoreId id);
 std::string network_spec(model::NetworkId id);
 std::string network_status(model::NetworkId id);
+std::string pool_spec(model::PoolId id);
+std::string pool_ledger(model::PoolId id);
 std::string host_spec(model::HostId id);
 std::string host_status(model::HostId id);
 std::string host_ledger(model::HostId id);
@@ -48,6 +50,8 @@ enum class DocumentKind {
   datastore_status,
   network_spec,
   network_status,
+  pool_spec,
+  pool_ledger,
   host_spec,
   host_status,
   host_ledger,

@@ -78,6 +78,22 @@ void AgentWatch::hold_frozen(model::GuestId guest, Duration hold) {
   wake(guest);
 }
 
+void AgentWatch::set_clock(model::GuestId guest) {
+  late_clocks_.insert(guest);
+  wake(guest);
+}
+
+Async<void> AgentWatch::set_late_clock(model::GuestId guest,
+                                       std::shared_ptr<ports::Machine> machine) {
+  if (late_clocks_.erase(guest) == 0) co_return;
+  try {
+    co_await machine->agents()->set_time();
+  } catch (const Error& error) {
+    parts_.log.warning("core", "a guest's clock could not be set",
+                       {{"guest", to_text(guest)}, {"why", error.full_message()}});
+  }
+}
+
 // A freeze that an earlier daemon promised to end.
 void AgentWatch::remember_freeze(model::GuestId guest) {
   const auto* known = status(guest);
@@ -129,6 +145,7 @@ Async<void> AgentWatch::keep_following(model::GuestId guest, Following& followin
     if (parts_.live.find(guest) == machine) co_await pause(following, following.pause);
   }
   release(guest);
+  late_clocks_.erase(guest);
 }
 
 Async<void> AgentWatch::look(model::GuestId guest, std::shared_ptr<ports::Machine> machine,
@@ -140,6 +157,7 @@ Async<void> AgentWatch::look(model::GuestId guest, std::shared_ptr<ports::Machin
     parts_.log.debug("core", "a guest's agent does not answer",
                      {{"guest", to_text(guest)}, {"why", error.full_message()}});
   }
+  if (facts) co_await set_late_clock(guest, machine);
   if (!facts && is_frozen(guest)) co_return;  // it was frozen over the question
   co_await note(guest, [&facts](model::GuestStatus& known) {
     if (!facts) {

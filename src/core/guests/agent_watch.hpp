@@ -40,6 +40,10 @@ class AgentWatch {
   void release(model::GuestId guest) { thaw_at_.erase(guest); }
   bool is_frozen(model::GuestId guest) const { return thaw_at_.contains(guest); }
 
+  // It stood still and its clock with it: set that as soon as its agent answers. Forgotten with
+  // this daemon; a guest that keeps time by the network needs nobody.
+  void set_clock(model::GuestId guest);
+
  private:
   struct Following {
     Signal woken;
@@ -55,6 +59,7 @@ class AgentWatch {
                    Following& following);
   Async<void> thaw_when_due(model::GuestId guest, std::shared_ptr<ports::Machine> machine,
                             Following& following);
+  Async<void> set_late_clock(model::GuestId guest, std::shared_ptr<ports::Machine> machine);
   void remember_freeze(model::GuestId guest);
   Async<void> note(model::GuestId guest, std::function<void(model::GuestStatus&)> change);
   const model::GuestStatus* status(model::GuestId guest) const;
@@ -62,6 +67,7 @@ class AgentWatch {
   Parts parts_;
   std::map<model::GuestId, std::shared_ptr<Following>> following_;
   std::map<model::GuestId, Instant> thaw_at_;
+  std::set<model::GuestId> late_clocks_;
   bool running_ = false;
   Scope scope_;
 };

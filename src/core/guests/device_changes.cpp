@@ -2,30 +2,30 @@
 
 #include <algorithm>
 
+#include "base/overloaded.hpp"
+#include "model/named.hpp"
+
 namespace ruche::core {
 
 namespace {
-
-template <class T>
-const T* find_named(const std::vector<T>& devices, const std::string& name) {
-  const auto found = std::ranges::find(devices, name, &T::name);
-  return found == devices.end() ? nullptr : &*found;
-}
 
 using Changes = std::vector<ports::DeviceChange>;
 
 void add_what_goes(const model::VmSpec& from, const model::VmSpec& to, Changes& changes) {
   for (const auto& disk : from.disks) {
-    if (!find_named(to.disks, disk.name)) changes.push_back(ports::UnplugDisk{disk});
+    if (!model::find_named(to.disks, disk.name)) changes.push_back(ports::UnplugDisk{disk});
   }
   for (const auto& nic : from.nics) {
-    if (!find_named(to.nics, nic.name)) changes.push_back(ports::UnplugNic{nic});
+    if (!model::find_named(to.nics, nic.name)) changes.push_back(ports::UnplugNic{nic});
+  }
+  for (const auto& device : from.usb) {
+    if (!model::find_named(to.usb, device.name)) changes.push_back(ports::UnplugUsb{device});
   }
 }
 
 void add_disks(const model::VmSpec& from, const model::VmSpec& to, Changes& changes) {
   for (const auto& disk : to.disks) {
-    const auto* before = find_named(from.disks, disk.name);
+    const auto* before = model::find_named(from.disks, disk.name);
     if (!before) {
       changes.push_back(ports::PlugDisk{disk, {}});
     } else if (before->limits != disk.limits) {
@@ -36,9 +36,11 @@ void add_disks(const model::VmSpec& from, const model::VmSpec& to, Changes& chan
 
 void add_nics(const model::VmSpec& from, const model::VmSpec& to, Changes& changes) {
   for (const auto& nic : to.nics) {
-    const auto* before = find_named(from.nics, nic.name);
+    const auto* before = model::find_named(from.nics, nic.name);
     if (!before) {
-      changes.push_back(ports::PlugNic{nic, {}});
+      const auto& order = to.boot.order;
+      const bool boots = std::ranges::find(order, nic.name) != order.end();
+      changes.push_back(ports::PlugNic{nic, {}, boots});
     } else if (before->link != nic.link) {
       changes.push_back(ports::SetLink{nic});
     }
@@ -53,8 +55,11 @@ std::vector<ports::DeviceChange> device_changes(const model::VmSpec& from,
   add_what_goes(from, to, changes);
   add_disks(from, to, changes);
   add_nics(from, to, changes);
+  for (const auto& device : to.usb) {
+    if (!model::find_named(from.usb, device.name)) changes.push_back(ports::PlugUsb{device, {}});
+  }
   for (const auto& drive : to.cdroms) {
-    const auto* before = find_named(from.cdroms, drive.name);
+    const auto* before = model::find_named(from.cdroms, drive.name);
     if (before && before->layer != drive.layer) changes.push_back(ports::ChangeMedium{drive, {}});
   }
   if (from.cpus != to.cpus) changes.push_back(ports::SetCpus{to.cpus});
@@ -62,6 +67,10 @@ std::vector<ports::DeviceChange> device_changes(const model::VmSpec& from,
   if (from.memory_target != to.memory_target ||
       (to.memory_target.count > 0 && from.memory != to.memory)) {
     changes.push_back(ports::SetBalloon{to.memory_target.count > 0 ? to.memory_target : to.memory});
+  }
+  // A CPU that comes may run anywhere at first.
+  if (from.cpu_pins != to.cpu_pins || (!to.cpu_pins.empty() && from.cpus != to.cpus)) {
+    changes.push_back(ports::SetPins{to.cpu_pins});
   }
   return changes;
 }
@@ -79,11 +88,6 @@ void remove_named(std::vector<T>& devices, const std::string& name) {
   std::erase_if(devices, [&](const T& device) { return device.name == name; });
 }
 
-template <class... Kinds>
-struct Overloaded : Kinds... {
-  using Kinds::operator()...;
-};
-
 }  // namespace
 
 void note_change(model::VmSpec& spec, const ports::DeviceChange& change) {
@@ -93,6 +97,8 @@ void note_change(model::VmSpec& spec, const ports::DeviceChange& change) {
                  [&](const ports::LimitDisk& c) { replace_named(spec.disks, c.disk); },
                  [&](const ports::PlugNic& c) { replace_named(spec.nics, c.nic); },
                  [&](const ports::UnplugNic& c) { remove_named(spec.nics, c.nic.name); },
+                 [&](const ports::PlugUsb& c) { replace_named(spec.usb, c.device); },
+                 [&](const ports::UnplugUsb& c) { remove_named(spec.usb, c.device.name); },
                  [&](const ports::SetLink& c) { replace_named(spec.nics, c.nic); },
                  [&](const ports::ChangeMedium& c) { replace_named(spec.cdroms, c.drive); },
                  [&](const ports::SetCpus& c) { spec.cpus = c.cpus; },
@@ -100,6 +106,7 @@ void note_change(model::VmSpec& spec, const ports::DeviceChange& change) {
                  [&](const ports::SetBalloon& c) {
                    spec.memory_target = c.target == spec.memory ? Bytes{} : c.target;
                  },
+                 [&](const ports::SetPins& c) { spec.cpu_pins = c.pins; },
              },
              change);
 }

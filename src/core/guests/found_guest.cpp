@@ -105,6 +105,8 @@ class Walk {
     }
     const auto& boot = found_.guest.spec.boot;
     if (boot.uefi_vars) co_await file(of_guest(*boot.uefi_vars, LayerContent::uefi_vars));
+    const auto& tpm = found_.guest.spec.tpm;
+    if (tpm) co_await file(of_guest(tpm->state, LayerContent::tpm_state));
     if (boot.kernel) co_await file(of_image(*boot.kernel, LayerContent::kernel));
     if (boot.initrd) co_await file(of_image(*boot.initrd, LayerContent::initrd));
     for (const auto& cdrom : found_.guest.spec.cdroms) {
@@ -222,6 +224,10 @@ std::expected<model::Guest, Error> read_configuration(std::string_view text, mod
   if (guest->kind != model::GuestKind::vm) {
     return std::unexpected(refused("it is no virtual machine"));
   }
+  // Folders and devices were another host's, or are of this one and nothing that a file may take.
+  guest->spec.shares.clear();
+  guest->spec.usb.clear();
+  guest->spec.pci.clear();
   if (auto broken = broken_rule(*guest)) {
     return std::unexpected(refused("its configuration breaks a rule").caused_by(*broken));
   }

@@ -43,6 +43,7 @@ TEST(FoundGuest, is_what_was_exported_without_what_only_a_store_gives) {
   auto exported = good();
   exported.seed = model::GuestSeed{"$6$hash", "#cloud-config\n", ""};
   exported.deleted_at = Timestamp{1};
+  exported.spec.shares.push_back({"data", "/etc", false, 3});  // no place that is free, either
   const auto read = read_configuration(json::encode(exported), exported.id);
   ASSERT_TRUE(read) << read.error().full_message();
   EXPECT_EQ(read->name, "web1");
@@ -50,6 +51,17 @@ TEST(FoundGuest, is_what_was_exported_without_what_only_a_store_gives) {
   EXPECT_EQ(read->uid, 0U);
   EXPECT_FALSE(read->seed);
   EXPECT_FALSE(read->deleted_at);
+  EXPECT_TRUE(read->spec.shares.empty());
+}
+
+TEST(FoundGuest, brings_no_devices_of_a_host) {
+  auto exported = good();
+  exported.spec.usb.push_back({"usb0", "046d", "c52b", {}});
+  exported.spec.pci.push_back({"pci0", "0000:3b:00.0", {}, 5});
+  const auto read = read_configuration(json::encode(exported), exported.id);
+  ASSERT_TRUE(read) << read.error().full_message();
+  EXPECT_TRUE(read->spec.usb.empty());
+  EXPECT_TRUE(read->spec.pci.empty());
 }
 
 TEST(FoundGuest, is_refused_when_its_configuration_makes_no_sense) {

@@ -241,6 +241,11 @@ void GuestAgent::look_soon(model::GuestId guest) {
   if (fresh) spawn("look " + to_text(guest), keep_looking(guest));
 }
 
+bool GuestAgent::is_suspended(model::GuestId guest) const {
+  const auto* known = own_record(guest);
+  return known && known->status && known->status->value.saved;
+}
+
 bool GuestAgent::is_unreadable(model::GuestId guest) const {
   const auto* known = own_record(guest);
   if (!known) return true;
@@ -329,6 +334,11 @@ Async<void> GuestAgent::look(model::GuestId guest) {
 Async<void> GuestAgent::look_at_machine(model::GuestId guest,
                                         std::shared_ptr<ports::Machine> machine) {
   const auto now = co_await machine->status();
+  // A start from saved memory that failed and could not be taken back: nothing of it has run.
+  if (is_suspended(guest) && now.state != MachineState::running) {
+    parts_.live.remove(guest);
+    co_return co_await parts_.hypervisor.clear(guest);
+  }
   if (now.state == MachineState::gone) {
     parts_.live.remove(guest);
     co_return co_await crashed(guest, now.last_words);
@@ -504,7 +514,8 @@ Async<void> GuestAgent::autostart() {
   for (const auto guest : own_guests()) {
     const auto& known = *own_record(guest);
     const auto state = known.status ? known.status->value.state : GuestState::provisioning;
-    const bool off = state == GuestState::stopped || state == GuestState::crashed;
+    const bool off = state == GuestState::stopped || state == GuestState::crashed ||
+                     state == GuestState::suspended;
     const auto& spec = known.spec->value;
     if (off && spec.spec.autostart && !spec.deleted_at && !is_busy(guest)) wanted.push_back(guest);
   }

@@ -78,6 +78,7 @@ class GuestAgent {
   // Nothing when it was accepted.
   Async<std::optional<Error>> start(model::GuestId guest, std::optional<std::uint32_t> crashes);
   const GuestRecord* own_record(model::GuestId guest) const;
+  bool is_suspended(model::GuestId guest) const;
   bool is_unreadable(model::GuestId guest) const;
   bool is_busy(model::GuestId guest) const;
   std::vector<model::GuestId> own_guests() const;

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "core/networks/addresses.hpp"
-#include "core/placement/admission.hpp"
+#include "core/placement/reservations.hpp"
 #include "core/storage/layers.hpp"
 #include "model/hardware_change.hpp"
 
@@ -18,9 +18,7 @@ bool is_known(Draft& draft, model::GuestId guest) {
 
 void give_back(Draft& draft, model::Placement& placement) {
   placement.wish = model::PowerWish::off;
-  if (placement.reserved == model::Reservation{}) return;
-  release(draft.ledger(placement.host), placement.reserved);
-  placement.reserved = {};
+  release_all(draft, placement);
 }
 
 // Forgets what only a process has.
@@ -36,6 +34,7 @@ model::GuestStatus& clear_process(Draft& draft, model::GuestId guest) {
   status.thaw_at.reset();
   status.running.reset();
   status.pause_cause.reset();
+  status.saved.reset();
   return status;
 }
 
@@ -54,16 +53,6 @@ std::ptrdiff_t uses(const model::VmSpec& spec, model::LayerId medium) {
 }
 
 }  // namespace
-
-void reserve_exactly(Draft& draft, model::GuestId guest, const model::Reservation& wanted) {
-  auto& placement = draft.placement(guest.value);
-  if (placement.reserved == model::Reservation{} || placement.reserved == wanted) return;
-  auto& ledger = draft.ledger(placement.host);
-  release(ledger, placement.reserved);
-  ledger.memory_reserved += wanted.memory;
-  ledger.cpus_reserved += wanted.cpus;
-  placement.reserved = wanted;
-}
 
 void free_what_left(Draft& draft, model::GuestId guest, const model::VmSpec& from,
                     const model::VmSpec& to) {
@@ -92,6 +81,23 @@ void settle_stopped(Draft& draft, model::GuestId guest, const std::string& last_
   auto& status = clear_process(draft, guest);
   status.state = model::GuestState::stopped;
   status.last_error = last_error;
+}
+
+void settle_suspended(Draft& draft, model::GuestId guest, const model::SavedMemory& saved) {
+  if (!is_known(draft, guest)) return;
+  give_back(draft, draft.placement(guest.value));
+  auto running = draft.guest_status(guest).running;
+  auto& status = clear_process(draft, guest);
+  status.state = model::GuestState::suspended;
+  status.running = std::move(running);
+  status.saved = saved;
+  status.last_error.clear();
+}
+
+void stay_suspended(Draft& draft, model::GuestId guest, const std::string& last_error) {
+  if (!is_known(draft, guest)) return;
+  give_back(draft, draft.placement(guest.value));
+  draft.guest_status(guest).last_error = last_error;
 }
 
 void settle_crashed(Draft& draft, model::GuestId guest, const std::string& last_words) {
@@ -131,17 +137,20 @@ void settle_alive(Draft& draft, model::GuestId guest, const ports::MachineStatus
   auto& status = draft.guest_status(guest);
   status.epoch = draft.placement(guest.value).epoch;
   const bool runs = machine.state == ports::MachineState::running;
-  status.state = runs ? model::GuestState::running : model::GuestState::paused;
   if (!status.started_at || status.pid != machine.pid) status.started_at = draft.now();
   // What the agent of this very process has said stays.
   if (status.pid != machine.pid) {
     status.agent.reset();
     status.thaw_at.reset();
   }
-  // What it runs with is what the specification says now: nobody changes that during a start.
-  if (status.pid != machine.pid || !status.running) {
+  // What it runs with is what the specification says now: nobody changes that during a start. One
+  // that was suspended has what it had.
+  const bool resumed = status.state == model::GuestState::suspended && status.running;
+  if (!resumed && (status.pid != machine.pid || !status.running)) {
     status.running = model::hardware_at_start(draft.guest(guest).spec);
   }
+  status.state = runs ? model::GuestState::running : model::GuestState::paused;
+  status.saved.reset();
   if (!status.agent) status.addresses = machine.addresses;
   status.pid = machine.pid;
   status.qemu_argv = machine.argv;
@@ -170,6 +179,7 @@ void forget_guest(Draft& draft, model::GuestId id) {
     if (guest.spec.boot.kernel) count_user(draft, *guest.spec.boot.kernel, -1);
     if (guest.spec.boot.initrd) count_user(draft, *guest.spec.boot.initrd, -1);
     if (guest.spec.boot.uefi_vars) remove_layer(draft, *guest.spec.boot.uefi_vars);
+    if (guest.spec.tpm) remove_layer(draft, guest.spec.tpm->state);
     if (!guest.deleted_at) draft.free_name("vm", guest.name);
     draft.free_name("uid", std::to_string(guest.uid));
     free_what_left(draft, guest.id, guest.spec, model::VmSpec{});

@@ -13,14 +13,16 @@ namespace ruche::core {
 // It has no process any more: reservation given back, wish off.
 void settle_stopped(Draft& draft, model::GuestId guest, const std::string& last_error);
 // Its process ended without being asked.
+// Its process has ended, and what it goes on from is in that layer.
+void settle_suspended(Draft& draft, model::GuestId guest, const model::SavedMemory& saved);
+// A suspended guest stays one: it could not be resumed.
+void stay_suspended(Draft& draft, model::GuestId guest, const std::string& last_error);
 void settle_crashed(Draft& draft, model::GuestId guest, const std::string& last_words);
 // It has a process: what the hypervisor says of it.
 void settle_alive(Draft& draft, model::GuestId guest, const ports::MachineStatus& machine);
 // What was read of it makes no sense. Its reservation stays: a process may be left.
 void settle_broken(Draft& draft, model::GuestId guest, const std::string& why);
 
-// Holds exactly this much of the owner's host, while it holds anything.
-void reserve_exactly(Draft& draft, model::GuestId guest, const model::Reservation& wanted);
 // Gives back what the first hardware has and the second has no more: hardware addresses, addresses
 // on networks, the use of CD images. Volumes are layers of their own.
 void free_what_left(Draft& draft, model::GuestId guest, const model::VmSpec& from,

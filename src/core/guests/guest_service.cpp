@@ -115,7 +115,15 @@ Async<Accepted> GuestService::pause(Caller caller, model::VmRef request) {
 }
 Async<Accepted> GuestService::resume(Caller caller, model::VmRef request) {
   co_return co_await accept(parts_.writer, std::move(caller),
-                            [&](Draft& draft) { return plans::resume(draft, request); });
+                            [&](Draft& draft) { return plans::resume(draft, site(), request); });
+}
+Async<Accepted> GuestService::suspend(Caller caller, model::VmRef request) {
+  co_return co_await accept(parts_.writer, std::move(caller),
+                            [&](Draft& draft) { return plans::suspend(draft, request); });
+}
+Async<Accepted> GuestService::discard(Caller caller, model::VmRef request) {
+  co_return co_await accept(parts_.writer, std::move(caller),
+                            [&](Draft& draft) { return plans::discard(draft, request); });
 }
 Async<Accepted> GuestService::freeze(Caller caller, model::FreezeVm request) {
   co_return co_await accept(parts_.writer, std::move(caller),

@@ -39,6 +39,8 @@ class GuestService {
   Async<Accepted> reset(Caller caller, model::VmRef request);
   Async<Accepted> pause(Caller caller, model::VmRef request);
   Async<Accepted> resume(Caller caller, model::VmRef request);
+  Async<Accepted> suspend(Caller caller, model::VmRef request);
+  Async<Accepted> discard(Caller caller, model::VmRef request);
   Async<Accepted> freeze(Caller caller, model::FreezeVm request);
   Async<Accepted> thaw(Caller caller, model::VmRef request);
   Async<Accepted> remove(Caller caller, model::DeleteVm request);
@@ -46,8 +48,8 @@ class GuestService {
   // One task for many guests, which makes a task for each (ADR 18).
   Async<Accepted> bulk(Caller caller, model::BulkVms request, plans::FindGuests find);
   Async<Accepted> move(Caller caller, model::MoveVm request);
-  // Changes the document; hardware of a running guest is refused until live changes exist. The
-  // callback edits (a merge patch in the API); it throws on a bad patch.
+  // Changes the document, and the process as far as it can follow (ADR 19). The callback edits (a
+  // merge patch in the API); it throws on a bad patch.
   Async<Accepted> edit(Caller caller, std::string vm, std::function<void(model::VmEdit&)> change);
 
   plans::Site site() const {

@@ -8,7 +8,9 @@
 #include "core/guests/found_guest.hpp"
 #include "core/guests/guest_documents.hpp"
 #include "core/guests/guest_edit.hpp"
+#include "core/guests/host_devices.hpp"
 #include "core/guests/machine_spec.hpp"
+#include "core/placement/reservations.hpp"
 
 namespace ruche::core {
 
@@ -42,7 +44,13 @@ bool GuestSteps::handles(const model::Step& step) const {
   return guest_of(step).has_value() && !is<model::ChangeHardware>(step) &&
          !is<model::GrowDisk>(step);
 }
-bool GuestSteps::is_pivot(const model::Step&) const { return false; }
+// From the first instruction on the disks change, and the memory that was saved agrees with them no
+// more. A process whose memory was saved and that is ended is not one that was stopped.
+bool GuestSteps::is_pivot(const model::Step& step) const {
+  if (const auto* resume = std::get_if<model::ResumeMachine>(&step)) return resume->from_memory;
+  if (const auto* stop = std::get_if<model::StopMachine>(&step)) return stop->memory.has_value();
+  return false;
+}
 
 bool GuestSteps::found_by_name(const model::Step& step) const {
   // A reset and a pressed power button leave nothing to be found by. A freeze does, but whoever
@@ -81,9 +89,11 @@ Async<Observation> GuestSteps::observe(const model::Step& step, const StepContex
   }
   // A stop is never taken for done: a guest that could not be adopted has a process all the same,
   // and one that has none may have left its record.
-  if (is<model::LaunchMachine>(step)) {
+  if (const auto* start = std::get_if<model::LaunchMachine>(&step)) {
     if (!parts_.live.find(id)) co_return Observation::absent;
     const auto state = co_await state_of(id);
+    // One that has not got all of its saved memory yet never will have.
+    if (start->memory && state == MachineState::prelaunch) co_return Observation::partial;
     co_return as(state != MachineState::gone);
   }
   if (const auto* freeze = std::get_if<model::FreezeGuest>(&step)) {
@@ -104,10 +114,12 @@ Async<void> GuestSteps::apply(const model::Step& step, const StepContext& contex
   } else if (const auto* admission = std::get_if<model::AdmitGuest>(&step)) {
     co_await verify_admission(parts_.writer.inventory(), parts_.pool, *admission);
     co_await export_configuration(id);
-  } else if (is<model::LaunchMachine>(step)) {
-    co_await launch(id);
-  } else if (is<model::ResumeMachine>(step)) {
-    co_await resume(id);
+  } else if (const auto* start = std::get_if<model::LaunchMachine>(&step)) {
+    co_await launch(*start);
+  } else if (const auto* save = std::get_if<model::SaveMemory>(&step)) {
+    co_await save_memory(*save, context);
+  } else if (const auto* go_on = std::get_if<model::ResumeMachine>(&step)) {
+    co_await resume(*go_on);
   } else if (is<model::PauseMachine>(step)) {
     const auto held = machine(id);
     co_await held->power(PowerAction::pause);
@@ -135,6 +147,7 @@ Async<void> GuestSteps::revert(const model::Step& step, const StepContext&) {
   const auto id = *guest_of(step);
   const auto hold = co_await parts_.live.hold(id);
   if (is<model::LaunchMachine>(step)) co_await end_process(id);
+  if (const auto* save = std::get_if<model::SaveMemory>(&step)) co_await go_on_after_save(*save);
   if (is<model::FreezeGuest>(step)) co_await thaw(id);
   if (is<model::ThawGuest>(step)) co_await note_thaw(id);
   // A process that was ended stays ended, also when the task was cancelled after that.
@@ -146,21 +159,52 @@ Async<void> GuestSteps::revert(const model::Step& step, const StepContext&) {
   }
 }
 
-Async<void> GuestSteps::launch(model::GuestId id) {
-  auto spec = machine_spec(parts_.writer.inventory(), parts_.pool, parts_.sealing, id);
+Async<void> GuestSteps::launch(const model::LaunchMachine& step) {
+  const auto id = step.guest;
+  auto spec = machine_spec(parts_.writer.inventory(), parts_.pool, parts_.sealing, step);
+  if (!spec.spec.usb.empty() || !spec.spec.pci.empty()) {
+    const auto facts = co_await parts_.host_info.inspect();
+    give_host_devices(spec, facts, parts_.log);
+  }
   spec.ports = co_await parts_.networks.plug(id);
   std::shared_ptr<ports::Machine> launched = co_await parts_.hypervisor.launch(std::move(spec));
   parts_.live.put(id, launched);
   fresh_.insert(id);
 }
 
-Async<void> GuestSteps::resume(model::GuestId id) {
+Async<void> GuestSteps::save_memory(const model::SaveMemory& step, const StepContext& context) {
+  const auto held = machine(step.guest);
+  auto* snapshots = held->snapshots();
+  if (snapshots == nullptr) throw Error(Reason::host_cannot, "this host cannot save memory");
+  const auto path = layer_path(parts_.writer.inventory(), parts_.pool, step.layer);
+  const auto report = [&context](Bytes done, Bytes total) {
+    context.progress(done, total, "saving the memory");
+  };
+  saved_sizes_[step.layer] = co_await snapshots->save(path, report);
+}
+
+// The guest goes on as if nothing had been; one that is gone by now has crashed.
+Async<void> GuestSteps::go_on_after_save(const model::SaveMemory& step) {
+  saved_sizes_.erase(step.layer);
+  const auto held = parts_.live.find(step.guest);
+  if (!held || held->snapshots() == nullptr) co_return;
+  const auto before = co_await state_of(step.guest);
+  if (before == MachineState::gone) co_return;
+  co_await held->snapshots()->cancel();
+  const auto state = co_await state_of(step.guest);
+  if (state != MachineState::paused) co_return;
+  if (!step.was_paused) co_await held->power(PowerAction::resume);
+}
+
+Async<void> GuestSteps::resume(const model::ResumeMachine& step) {
+  const auto id = step.guest;
   const auto held = machine(id);
   // One that an earlier daemon launched may have run and powered itself off already; that is
   // settled as what it is. On the way of an ordinary start there is nothing to ask.
   auto state = MachineState::prelaunch;
   if (fresh_.erase(id) == 0) state = co_await state_of(id);
   if (state != MachineState::shut_down) co_await held->power(PowerAction::resume);
+  if (step.from_memory) parts_.agents.set_clock(id);
   co_await remember(id, *held);
 }
 
@@ -373,7 +417,10 @@ void settle_edit(Draft& draft, const model::ExportConfiguration& step, bool done
   auto& guest = draft.guest(step.guest);
   const std::string changed = guest.name;
   const auto tried = configuration_of(guest);
-  if (!done) restore_configuration(guest, *step.before);
+  if (!done) {
+    restore_configuration(guest, *step.before);
+    guest.pool = return_to_pool(draft, draft.placement(guest.id.value), guest.pool);
+  }
   free_what_left(draft, guest.id, (done ? *step.before : tried).spec, guest.spec);
   if (changed != step.before->name) draft.free_name("vm", done ? step.before->name : changed);
 }
@@ -389,25 +436,65 @@ void move_placement(Draft& draft, model::GuestId id, model::HostId to) {
 
 }  // namespace
 
+// Of a task that failed before the CPUs ran the saved memory is as good as before; afterwards it is
+// used up, whatever became of the process.
+void GuestSteps::settle_power(const model::Step& step, model::GuestId id, bool done,
+                              const Error* why, Draft& draft) {
+  if (const auto* start = std::get_if<model::LaunchMachine>(&step)) {
+    if (start->memory && done) draft.guest_status(id).saved.reset();
+    if (start->memory && !done) stay_suspended(draft, id, why ? why->full_message() : "");
+    if (!start->memory && !done) settle_failed_start(draft, id, why);
+    return;
+  }
+  if (const auto* stop = std::get_if<model::StopMachine>(&step); stop && stop->memory) {
+    const auto* layer = draft.find_layer(*stop->memory);
+    if (!done || !layer) return;
+    const auto known = saved_sizes_.extract(*stop->memory);
+    const auto size = known.empty() ? layer->size : known.mapped();
+    return settle_suspended(draft, id, {*stop->memory, size, draft.now()});
+  }
+  if (is<model::DiscardMemory>(step)) {
+    if (done) settle_stopped(draft, id, "");
+    return;
+  }
+  if (is<model::StopMachine>(step) || is<model::ShutdownMachine>(step)) {
+    if (done || ended_.contains(id)) settle_stopped(draft, id, "");
+    return;
+  }
+  const auto* resume = std::get_if<model::ResumeMachine>(&step);
+  if (resume && resume->from_memory && !done) {
+    if (draft.guest_status(id).saved) return;
+    const std::string words = why ? why->full_message() : "";
+    if (parts_.live.find(id)) return settle_broken(draft, id, words);
+    return settle_crashed(draft, id, words);
+  }
+  const auto seen = seen_.find(id);
+  if (!done || seen == seen_.end()) return;
+  if (seen->second.state == MachineState::shut_down) return settle_stopped(draft, id, "");
+  settle_alive(draft, id, seen->second);
+}
+
+namespace {
+
+bool is_about_power(const model::Step& step) {
+  return is<model::LaunchMachine>(step) || is<model::ResumeMachine>(step) ||
+         is<model::PauseMachine>(step) || is<model::StopMachine>(step) ||
+         is<model::ShutdownMachine>(step) || is<model::DiscardMemory>(step);
+}
+
+}  // namespace
+
 void GuestSteps::settle(const model::Step& step, Outcome outcome, const Error* why, Draft& draft) {
   const auto id = *guest_of(step);
   const bool done = outcome == Outcome::done;
   if (!draft.inventory().guests().contains(id.value)) return;
+  if (is_about_power(step)) return settle_power(step, id, done, why, draft);
   if (is<model::RegisterGuest>(step)) {
     if (!done) return forget_guest(draft, id);
     auto& status = draft.guest_status(id);
     if (status.state == model::GuestState::provisioning) status.state = model::GuestState::stopped;
   } else if (const auto* admission = std::get_if<model::AdmitGuest>(&step)) {
     settle_admission(draft, *admission, done);
-  } else if (is<model::LaunchMachine>(step)) {
-    if (!done) settle_failed_start(draft, id, why);
-  } else if (is<model::ResumeMachine>(step) || is<model::PauseMachine>(step)) {
-    const auto seen = seen_.find(id);
-    if (!done || seen == seen_.end()) return;
-    if (seen->second.state == MachineState::shut_down) return settle_stopped(draft, id, "");
-    settle_alive(draft, id, seen->second);
-  } else if (is<model::StopMachine>(step) || is<model::ShutdownMachine>(step)) {
-    if (done || ended_.contains(id)) settle_stopped(draft, id, "");
   } else if (is<model::FreezeGuest>(step)) {
     if (!done) return;
     const auto hold = std::get<model::FreezeGuest>(step).hold;

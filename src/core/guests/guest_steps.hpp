@@ -10,6 +10,7 @@
 #include "core/networks/host_networks.hpp"
 #include "core/storage/datastore_pool.hpp"
 #include "core/tasks/engine.hpp"
+#include "ports/host_info.hpp"
 #include "ports/hypervisor.hpp"
 #include "ports/sealing.hpp"
 
@@ -25,7 +26,9 @@ class GuestSteps : public StepHandler {
     HostNetworks& networks;
     AgentWatch& agents;
     ports::Sealing& sealing;
+    ports::HostInfo& host_info;
     Clock& clock;
+    Log& log;
   };
   explicit GuestSteps(Parts parts) : parts_(std::move(parts)) {}
 
@@ -42,7 +45,11 @@ class GuestSteps : public StepHandler {
   std::shared_ptr<ports::Machine> machine(model::GuestId id) const;  // throws wrong_state
   Async<ports::MachineState> state_of(model::GuestId id);
   Async<void> export_configuration(model::GuestId id);
-  Async<void> launch(model::GuestId id);
+  Async<void> launch(const model::LaunchMachine& step);
+  Async<void> save_memory(const model::SaveMemory& step, const StepContext& context);
+  Async<void> go_on_after_save(const model::SaveMemory& step);
+  void settle_power(const model::Step& step, model::GuestId id, bool done, const Error* why,
+                    Draft& draft);
   Async<void> shut_down(const model::ShutdownMachine& step, const StepContext& context);
   Async<void> clear_if_ended(model::GuestId id);
   Async<bool> has_process(model::GuestId id);
@@ -54,7 +61,7 @@ class GuestSteps : public StepHandler {
   Async<void> note_thaw(model::GuestId id);
   Async<void> wait_for_power_off(model::GuestId id);
   Async<void> end_process(model::GuestId id);
-  Async<void> resume(model::GuestId id);
+  Async<void> resume(const model::ResumeMachine& step);
   Async<void> remember(model::GuestId id, ports::Machine& machine);
 
   Parts parts_;
@@ -63,6 +70,7 @@ class GuestSteps : public StepHandler {
   std::set<model::GuestId> fresh_;  // launched here and not resumed yet
   // Guests whose stop was taken back too late: their process had ended.
   std::set<model::GuestId> ended_;
+  std::map<model::LayerId, Bytes> saved_sizes_;
   std::set<model::GuestId> thawed_;  // the same of a thaw
 };
 

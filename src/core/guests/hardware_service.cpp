@@ -50,5 +50,29 @@ Async<Accepted> HardwareService::insert_medium(Caller caller, model::InsertMediu
 Async<Accepted> HardwareService::eject_medium(Caller caller, model::DriveRef request) {
   return run(std::move(caller), std::move(request), &plans::eject_medium);
 }
+Async<Accepted> HardwareService::add_share(Caller caller, model::AddShare request) {
+  return run(std::move(caller), std::move(request), &plans::add_share);
+}
+Async<Accepted> HardwareService::remove_share(Caller caller, model::ShareRef request) {
+  return run(std::move(caller), std::move(request), &plans::remove_share);
+}
+Async<Accepted> HardwareService::add_usb(Caller caller, model::AddUsb request) {
+  const auto facts = co_await parts_.host_info.inspect();
+  co_return co_await accept(parts_.writer, std::move(caller), [&](Draft& draft) {
+    return plans::add_usb(draft, site(), facts, request);
+  });
+}
+Async<Accepted> HardwareService::remove_usb(Caller caller, model::UsbRef request) {
+  return run(std::move(caller), std::move(request), &plans::remove_usb);
+}
+Async<Accepted> HardwareService::add_pci(Caller caller, model::AddPci request) {
+  const auto facts = co_await parts_.host_info.inspect();
+  co_return co_await accept(parts_.writer, std::move(caller), [&](Draft& draft) {
+    return plans::add_pci(draft, site(), facts, request);
+  });
+}
+Async<Accepted> HardwareService::remove_pci(Caller caller, model::PciRef request) {
+  return run(std::move(caller), std::move(request), &plans::remove_pci);
+}
 
 }  // namespace ruche::core

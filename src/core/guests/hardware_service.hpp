@@ -8,6 +8,7 @@
 #include "core/inventory/writer.hpp"
 #include "core/tasks/request.hpp"
 #include "model/device_requests.hpp"
+#include "ports/host_info.hpp"
 
 namespace ruche::core {
 
@@ -18,6 +19,7 @@ class HardwareService {
     model::HostId self;
     ports::EngineCapabilities capabilities;
     ports::NetworkDriver& networks;
+    ports::HostInfo& host_info;
   };
   explicit HardwareService(Parts parts) : parts_(std::move(parts)) {}
 
@@ -35,6 +37,13 @@ class HardwareService {
   Async<Accepted> remove_drive(Caller caller, model::DriveRef request);
   Async<Accepted> insert_medium(Caller caller, model::InsertMedium request);
   Async<Accepted> eject_medium(Caller caller, model::DriveRef request);
+  Async<Accepted> add_share(Caller caller, model::AddShare request);
+  Async<Accepted> remove_share(Caller caller, model::ShareRef request);
+  // Devices of this host: what it has is read first.
+  Async<Accepted> add_usb(Caller caller, model::AddUsb request);
+  Async<Accepted> remove_usb(Caller caller, model::UsbRef request);
+  Async<Accepted> add_pci(Caller caller, model::AddPci request);
+  Async<Accepted> remove_pci(Caller caller, model::PciRef request);
 
  private:
   plans::Site site() const {

@@ -7,8 +7,11 @@
 #include "core/guests/device_changes.hpp"
 #include "core/guests/guest_documents.hpp"
 #include "core/guests/machine_spec.hpp"
+#include "core/placement/reservations.hpp"
+#include "core/storage/layers.hpp"
 #include "model/guest_rules.hpp"
 #include "model/hardware_change.hpp"
+#include "model/passthrough.hpp"
 
 namespace ruche::core {
 
@@ -31,6 +34,7 @@ std::string describe(const ports::DeviceChange& change) {
       [](const auto& c) -> std::string {
         if constexpr (requires { c.disk.name; }) return "changing " + c.disk.name;
         if constexpr (requires { c.nic.name; }) return "changing " + c.nic.name;
+        if constexpr (requires { c.device.name; }) return "changing " + c.device.name;
         if constexpr (requires { c.drive.name; }) return "changing " + c.drive.name;
         if constexpr (requires { c.cpus; }) return fmt::format("waiting for {} CPUs", c.cpus);
         if constexpr (requires { c.target; }) {
@@ -39,6 +43,7 @@ std::string describe(const ports::DeviceChange& change) {
         if constexpr (requires { c.size; }) {
           return fmt::format("waiting for the guest to have {}", to_text(c.size));
         }
+        if constexpr (requires { c.pins; }) return "pinning its CPUs";
       },
       change);
 }
@@ -134,6 +139,10 @@ Async<void> HardwareSteps::take_back(model::GuestId guest, ports::Machine& machi
       co_await make(guest, machine, std::move(change), false, context);
       note_change(has, made);
     } catch (const Error& error) {
+      // A USB device that was pulled out meanwhile is left out, as at a start.
+      const bool pulled_out =
+          std::holds_alternative<ports::PlugUsb>(made) && error.reason() == Reason::no_such_object;
+      if (pulled_out) continue;
       if (error.reason() != Reason::guest_did_not_follow) throw;
       refused = error;
     }
@@ -165,7 +174,7 @@ Async<void> HardwareSteps::make(model::GuestId guest, ports::Machine& machine,
   }
 }
 
-// Fills in what only this host knows: files and ports.
+// Fills in what only this host knows: files, ports and nodes.
 Async<void> HardwareSteps::complete(model::GuestId guest, ports::DeviceChange& change) {
   const auto& inventory = parts_.writer.inventory();
   if (auto* plug = std::get_if<ports::PlugDisk>(&change)) {
@@ -174,6 +183,11 @@ Async<void> HardwareSteps::complete(model::GuestId guest, ports::DeviceChange& c
     if (medium->drive.layer) {
       medium->path = layer_path(inventory, parts_.pool, *medium->drive.layer);
     }
+  } else if (auto* usb = std::get_if<ports::PlugUsb>(&change)) {
+    const auto facts = co_await parts_.host_info.inspect();
+    auto node = model::node_of(facts, usb->device);
+    if (!node) throw std::move(node.error());
+    usb->path = std::move(*node);
   } else if (auto* nic = std::get_if<ports::PlugNic>(&change)) {
     if (!nic->nic.network) co_return;
     const auto wanted = nic->nic;
@@ -252,7 +266,7 @@ void HardwareSteps::settle_growth(Draft& draft, const model::GrowDisk& step, boo
     if (disk != disks.end()) disk->size = size;
   };
   resize(draft.guest(step.guest).spec.disks);
-  if (draft.find_layer(step.layer)) draft.layer(step.layer).size = size;
+  if (draft.find_layer(step.layer)) resize_layer(draft, step.layer, size);
   const auto* known = draft.find_guest_status(step.guest);
   if (known && known->running) resize(draft.guest_status(step.guest).running->spec.disks);
 }

@@ -9,6 +9,7 @@
 #include "core/networks/host_networks.hpp"
 #include "core/storage/datastore_pool.hpp"
 #include "core/tasks/engine.hpp"
+#include "ports/host_info.hpp"
 
 namespace ruche::core {
 
@@ -20,6 +21,7 @@ class HardwareSteps : public StepHandler {
     ports::HypervisorEngine& hypervisor;
     LiveGuests& live;
     HostNetworks& networks;
+    ports::HostInfo& host_info;
     Bytes overhead;  // of a guest's process
   };
   explicit HardwareSteps(Parts parts) : parts_(std::move(parts)) {}

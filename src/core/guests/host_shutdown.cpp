@@ -50,6 +50,31 @@ Async<void> HostShutdown::ask(std::string guest, bool paused, Duration patience)
   }
 }
 
+// One that cannot be suspended is shut down with the patience that is left.
+Async<void> HostShutdown::suspend_or_ask(model::GuestId guest, Instant end) {
+  const auto name = to_text(guest);
+  std::optional<model::TaskId> task;
+  try {
+    const auto accepted = co_await parts_.guests.suspend(the_host(), {name});
+    task = accepted.task.id;
+  } catch (const Error& error) {
+    parts_.log.warning("core", "a guest could not be suspended",
+                       {{"guest", name}, {"why", error.full_message()}});
+  }
+  const auto is_open = [&] {
+    const auto& tasks = parts_.inventory.tasks();
+    const auto found = tasks.find(task->value);
+    return found != tasks.end() && model::is_open(found->second->value.state);
+  };
+  while (task && is_open() && parts_.clock.now() < end) co_await sleep_for(parts_.clock, kLook);
+  for (const auto* record : alive()) {
+    if (record->spec->value.id != guest) continue;
+    const bool paused = record->status->value.state == model::GuestState::paused;
+    const auto left = std::chrono::duration_cast<Duration>(end - parts_.clock.now());
+    co_return co_await ask(name, paused, std::max(left, kLeastPatience));
+  }
+}
+
 Async<void> HostShutdown::cut_off(std::string guest) {
   try {
     co_await parts_.guests.stop(the_host(), {guest, true});
@@ -86,6 +111,10 @@ Async<void> HostShutdown::shut_down_next(std::vector<const GuestRecord*> guests,
   for (const auto* record : guests) {
     const auto id = record->spec->value.id;
     going.insert(id);
+    if (record->spec->value.spec.on_host_shutdown == model::HostShutdownAction::suspend) {
+      asked.push_back(suspend_or_ask(id, end));
+      continue;
+    }
     const bool paused = record->status->value.state == model::GuestState::paused;
     asked.push_back(ask(to_text(id), paused, patience));
   }

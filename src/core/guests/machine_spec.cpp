@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "core/guests/cloud_init.hpp"
+#include "core/guests/share_place.hpp"
+#include "core/placement/pools.hpp"
 
 namespace ruche::core {
 
@@ -22,8 +24,31 @@ ports::MachineDisk machine_disk(const Inventory& inventory, DatastorePool& pool,
   return files;
 }
 
+namespace {
+
+// The process gets what the one that was saved had.
+void go_on_from(ports::MachineSpec& spec, const GuestRecord& record, std::string memory_path) {
+  if (!record.status || !record.status->value.running) {
+    throw Error(Reason::memory_unusable, fmt::format("what {} ran with is not known", spec.name))
+        .remedy(fmt::format("give its memory up: ruche vm discard {}", spec.name));
+  }
+  const auto& running = *record.status->value.running;
+  spec.spec = running.spec;
+  spec.saved = {std::move(memory_path), running.base_memory, running.ports};
+}
+
+std::uint32_t shares_of(const Inventory& inventory, const model::Guest& guest) {
+  if (!guest.pool) return model::kUsualShares;
+  const auto pool = inventory.pools().find(guest.pool->value);
+  const bool known = pool != inventory.pools().end() && pool->second->spec;
+  return known ? pool->second->spec->value.shares : model::kUsualShares;
+}
+
+}  // namespace
+
 ports::MachineSpec machine_spec(const Inventory& inventory, DatastorePool& pool,
-                                ports::Sealing& sealing, model::GuestId id) {
+                                ports::Sealing& sealing, const model::LaunchMachine& step) {
+  const auto id = step.guest;
   const auto found = inventory.guests().find(id.value);
   if (found == inventory.guests().end() || !found->second->complete()) {
     throw Error(Reason::no_such_object, fmt::format("guest {} is gone", to_text(id)));
@@ -36,16 +61,19 @@ ports::MachineSpec machine_spec(const Inventory& inventory, DatastorePool& pool,
   spec.epoch = found->second->placement->value.epoch;
   spec.uid = guest.uid;
   spec.spec = guest.spec;
-  for (const auto& disk : guest.spec.disks) {
+  if (step.memory) go_on_from(spec, *found->second, layer_path(inventory, pool, *step.memory));
+  const auto& hardware = spec.spec;
+  require_apart(inventory, found->second->placement->value.host, hardware);
+  spec.cpu_weight = cpu_weight(shares_of(inventory, guest), hardware.cpus);
+  for (const auto& disk : hardware.disks) {
     spec.disks.push_back(machine_disk(inventory, pool, disk));
   }
-  if (guest.spec.boot.kernel)
-    spec.kernel_path = layer_path(inventory, pool, *guest.spec.boot.kernel);
-  if (guest.spec.boot.initrd)
-    spec.initrd_path = layer_path(inventory, pool, *guest.spec.boot.initrd);
-  if (guest.spec.boot.uefi_vars)
-    spec.uefi_vars_path = layer_path(inventory, pool, *guest.spec.boot.uefi_vars);
-  for (const auto& cdrom : guest.spec.cdroms) {
+  const auto& boot = hardware.boot;
+  if (boot.kernel) spec.kernel_path = layer_path(inventory, pool, *boot.kernel);
+  if (boot.initrd) spec.initrd_path = layer_path(inventory, pool, *boot.initrd);
+  if (boot.uefi_vars) spec.uefi_vars_path = layer_path(inventory, pool, *boot.uefi_vars);
+  if (hardware.tpm) spec.tpm_state_path = layer_path(inventory, pool, hardware.tpm->state);
+  for (const auto& cdrom : hardware.cdroms) {
     spec.cdroms.push_back(
         {cdrom.name, cdrom.layer ? layer_path(inventory, pool, *cdrom.layer) : std::string()});
   }

@@ -4,14 +4,16 @@
 #include <string>
 
 #include "core/storage/datastore_pool.hpp"
+#include "model/step.hpp"
 #include "ports/hypervisor.hpp"
 #include "ports/sealing.hpp"
 
 namespace ruche::core {
 
-// Everything that a launch needs.
+// Everything that a launch needs. Throws memory_unusable for a suspended guest of which nobody
+// knows what it had.
 ports::MachineSpec machine_spec(const Inventory& inventory, DatastorePool& pool,
-                                ports::Sealing& sealing, model::GuestId id);
+                                ports::Sealing& sealing, const model::LaunchMachine& step);
 // The files of a disk, top first.
 ports::MachineDisk machine_disk(const Inventory& inventory, DatastorePool& pool,
                                 const model::DiskSpec& disk);

@@ -28,6 +28,8 @@ std::string_view verb_of(const BulkVms& order) {
       return "Pause";
     case BulkAction::resume:
       return "Resume";
+    case BulkAction::suspend:
+      return "Suspend";
     case BulkAction::freeze:
       return "Freeze";
     case BulkAction::thaw:
@@ -125,7 +127,9 @@ Proposal propose_for(Draft& draft, const Site& site, const BulkVms& order, model
     case BulkAction::pause:
       return pause(draft, {vm});
     case BulkAction::resume:
-      return resume(draft, {vm});
+      return resume(draft, site, {vm});
+    case BulkAction::suspend:
+      return suspend(draft, {vm});
     case BulkAction::freeze:
       return freeze(draft, {vm, order.hold.value_or(model::FreezeVm{}.hold)});
     case BulkAction::thaw:

@@ -18,6 +18,8 @@ using model::Facet;
 using model::ObjectKind;
 
 constexpr Bytes kDefaultDisk = gib(8);
+// More than a TPM ever keeps; its file becomes as large as what is in it.
+constexpr Bytes kTpmState = kib(64);
 
 struct PlannedDisk {
   model::NewDisk disk;
@@ -79,16 +81,49 @@ void add_disks(Draft& draft, const model::CreateVm& request, const model::Image*
 void set_boot(Draft& draft, const model::Image* image, model::Guest& guest) {
   if (!image) return;
   guest.image = image->id;
+  auto order = std::move(guest.spec.boot.order);
   guest.spec.boot = image->boot;
+  guest.spec.boot.order = std::move(order);
   if (image->boot.kernel) count_user(draft, *image->boot.kernel, 1);
   if (image->boot.initrd) count_user(draft, *image->boot.initrd, 1);
+}
+
+// A file of the guest's own beside its disks.
+model::LayerId add_own_file(Draft& draft, const model::Guest& guest, model::LayerContent content,
+                            Bytes size) {
+  model::Layer layer;
+  layer.id = draft.new_id<model::LayerId>();
+  layer.owner_kind = ObjectKind::guest;
+  layer.owner = guest.id.value;
+  layer.datastore = guest.datastore;
+  layer.content = content;
+  layer.format = model::DiskFormat::raw;
+  layer.size = size;
+  const auto id = layer.id;
+  add_layer(draft, std::move(layer));
+  return id;
+}
+
+// Secure Boot is UEFI's: it brings it along, unless something else was asked for.
+void choose_boot(const model::CreateVm& request, model::BootSpec& boot) {
+  if (request.boot) boot.kind = *request.boot;
+  boot.secure = request.secure_boot;
+  if (boot.secure && !request.boot && boot.kind == model::BootKind::bios) {
+    boot.kind = model::BootKind::uefi;
+  }
+  if (boot.secure && boot.kind != model::BootKind::uefi) {
+    throw Error(Reason::bad_spec,
+                fmt::format("Secure Boot needs UEFI; this boots by {}", enum_name(boot.kind)))
+        .at("/secure_boot")
+        .remedy("boot it with uefi, or without Secure Boot");
+  }
 }
 
 // UEFI instead of what the image says, with variables of the guest's own.
 void set_firmware(Draft& draft, const Site& site, const model::CreateVm& request,
                   model::Guest& guest, std::vector<model::Step>& plan) {
   auto& boot = guest.spec.boot;
-  if (request.boot) boot.kind = *request.boot;
+  choose_boot(request, boot);
   if (boot.kind == model::BootKind::bios) boot.command_line.clear();
   if (boot.kind != model::BootKind::uefi) {
     boot.uefi_vars.reset();
@@ -100,17 +135,26 @@ void set_firmware(Draft& draft, const Site& site, const model::CreateVm& request
         .remedy("install the package ovmf and restart ruched, or boot with bios");
   }
   const auto& firmware = *site.capabilities.uefi;
-  model::Layer layer;
-  layer.id = draft.new_id<model::LayerId>();
-  layer.owner_kind = ObjectKind::guest;
-  layer.owner = guest.id.value;
-  layer.datastore = guest.datastore;
-  layer.content = model::LayerContent::uefi_vars;
-  layer.format = model::DiskFormat::raw;
-  layer.size = firmware.variables_size;
-  boot.uefi_vars = layer.id;
-  plan.push_back(model::CreateUefiVariables{layer.id, firmware.variables_path});
-  add_layer(draft, std::move(layer));
+  if (boot.secure && firmware.secure_code_path.empty()) {
+    throw Error(Reason::host_cannot, "this host's UEFI firmware has no Secure Boot")
+        .at("/secure_boot")
+        .remedy("install Debian's package ovmf and restart ruched, or leave Secure Boot out");
+  }
+  boot.uefi_vars =
+      add_own_file(draft, guest, model::LayerContent::uefi_vars, firmware.variables_size);
+  plan.push_back(model::CreateUefiVariables{
+      *boot.uefi_vars, boot.secure ? firmware.secure_variables_path : firmware.variables_path});
+}
+
+void add_tpm(Draft& draft, const Site& site, model::Guest& guest, std::vector<model::Step>& plan) {
+  if (!site.capabilities.no_tpm.empty()) {
+    throw Error(Reason::host_cannot, "this host has no TPM for guests: " + site.capabilities.no_tpm)
+        .at("/tpm")
+        .remedy("install the package swtpm and restart ruched, or leave the TPM out");
+  }
+  const auto state = add_own_file(draft, guest, model::LayerContent::tpm_state, kTpmState);
+  guest.spec.tpm = model::TpmSpec{state};
+  plan.push_back(model::CreateTpmState{state});
 }
 
 void add_cdroms(Draft& draft, const model::CreateVm& request, model::Guest& guest) {
@@ -166,13 +210,21 @@ model::Guest make_guest(Draft& draft, const Site& site, const model::CreateVm& r
   guest.spec.memory_min = request.memory_min;
   guest.spec.memory_kind = request.memory_kind;
   guest.spec.machine_type = site.capabilities.machine_type;
+  guest.spec.boot.order = request.boot_order;
+  guest.spec.serial_ports = request.serial_ports;
   guest.spec.display = request.display;
+  guest.spec.sound = request.sound;
+  guest.spec.smbios = request.smbios;
+  guest.spec.numa = request.numa;
+  guest.spec.huge_pages = request.huge_pages;
+  guest.spec.cpu_pins = request.cpu_pins;
   guest.spec.generation_id = to_text(draft.new_id<model::GuestId>());
   guest.spec.watchdog = request.watchdog;
   guest.spec.autostart = request.autostart;
   guest.spec.start_order = request.start_order;
   guest.spec.start_delay = request.start_delay;
   guest.spec.restart_policy = request.restart_policy;
+  guest.spec.on_host_shutdown = request.on_host_shutdown;
   return guest;
 }
 
@@ -204,10 +256,18 @@ Proposal create(Draft& draft, const Site& site, ports::Sealing& sealing,
   draft.take_name("vm", guest.name, guest.id.value);
   guest.uid = take_uid(draft, guest.id);
 
+  guest.pool = pool_named(draft, request.pool, site.self);
+  // Before its disks, which are counted in its pool.
+  auto& placement = draft.create(keys::placement(site.self, guest.id.value),
+                                 model::Placement{.kind = ObjectKind::guest,
+                                                  .object = guest.id.value,
+                                                  .host = site.self,
+                                                  .pool = guest.pool});
   std::vector<model::Step> plan;
   set_boot(draft, image, guest);
   add_disks(draft, request, image, guest, plan);
   set_firmware(draft, site, request, guest, plan);
+  if (request.tpm) add_tpm(draft, site, guest, plan);
   add_cdroms(draft, request, guest);
   if (seeding) {
     guest.spec.cloud_init = std::move(seeding->shown);
@@ -219,9 +279,6 @@ Proposal create(Draft& draft, const Site& site, ports::Sealing& sealing,
 
   const model::GuestId id = guest.id;
   plan.push_back(model::RegisterGuest{id});
-  auto& placement = draft.create(
-      keys::placement(site.self, id.value),
-      model::Placement{.kind = ObjectKind::guest, .object = id.value, .host = site.self});
   draft.create(keys::guest_status(id), model::GuestStatus{});
   if (request.start) {
     reserve_for_start(draft, site, guest, placement);

@@ -4,12 +4,16 @@
 
 #include <algorithm>
 
+#include "core/guests/host_devices.hpp"
 #include "core/guests/plan_hardware.hpp"
 #include "core/guests/plan_parts.hpp"
+#include "core/guests/share_place.hpp"
 #include "core/storage/datastore_pool.hpp"
 #include "core/storage/layers.hpp"
 #include "model/device_abilities.hpp"
 #include "model/hardware.hpp"
+#include "model/passthrough.hpp"
+#include "model/share_rules.hpp"
 
 namespace ruche::core::plans {
 
@@ -35,7 +39,8 @@ std::string choose_name(const model::VmSpec& spec, const std::string& wished,
                         std::string_view kind) {
   const auto taken = [&](const std::string& name) {
     return has_named(spec.disks, name) || has_named(spec.nics, name) ||
-           has_named(spec.cdroms, name);
+           has_named(spec.cdroms, name) || has_named(spec.shares, name) ||
+           has_named(spec.usb, name) || has_named(spec.pci, name);
   };
   if (!wished.empty() && taken(wished)) {
     throw Error(Reason::duplicate_device, fmt::format("a device is called {} already", wished))
@@ -117,6 +122,7 @@ Proposal grow_disk(Draft& draft, const Site&, const model::GrowDiskRequest& requ
   if (state_of(record) == model::GuestState::provisioning) {
     throw Error(Reason::wrong_state, fmt::format("{} is still being provisioned", guest.name));
   }
+  refuse_suspended(record);
   if (request.size <= disk.size || request.size.count % 512 != 0) {
     throw Error(Reason::out_of_range,
                 fmt::format("{} has {}; it can only become larger, by whole sectors of 512 bytes",
@@ -131,7 +137,7 @@ Proposal grow_disk(Draft& draft, const Site&, const model::GrowDiskRequest& requ
         .remedy(fmt::format("stop it first: ruche vm shutdown {}", guest.name));
   }
   draft.guest(guest.id).spec.disks[index].size = request.size;
-  draft.layer(disk.layer).size = request.size;
+  resize_layer(draft, disk.layer, request.size);
   const auto what =
       fmt::format("Grow {} of {} to {}", disk.name, guest.name, to_text(request.size));
   auto proposal = propose_change(record, "vm.disk.grow", what, {});
@@ -284,6 +290,135 @@ Proposal eject_medium(Draft& draft, const Site& site, const model::DriveRef& req
   const auto what = fmt::format("Eject {} of {}", drive.name, guest.name);
   const auto edit = change_hardware(draft, site, record, std::move(guest));
   return propose_change(record, "vm.cdrom.eject", summary_of(what, edit), edit);
+}
+
+// --- folders of the host -------------------------------------------------------------------------
+
+Proposal add_share(Draft& draft, const Site& site, const model::AddShare& request) {
+  const auto& record = find_editable(draft, request.vm);
+  auto guest = record.spec->value;
+  const auto host = record.placement->value.host;
+  // Of another host its own daemon tells, at the start.
+  if (host == site.self && !site.capabilities.no_shares.empty()) {
+    throw Error(Reason::host_cannot,
+                "no folder of this host can be mounted: " + site.capabilities.no_shares)
+        .at("/shares")
+        .remedy(model::kShareRemedy);
+  }
+  model::ShareSpec share;
+  share.name = choose_name(guest.spec, request.name, "share");
+  share.path = request.path;
+  share.read_only = request.read_only;
+  unwrap(model::check_share(share));
+  auto what = fmt::format("Let {} mount {} as {}{}", guest.name, share.path, share.name,
+                          share.read_only ? ", read-only" : "");
+  what += fmt::format(" ({})", model::warning_of(model::DeviceKind::share));
+  guest.spec.shares.push_back(std::move(share));
+  require_apart(draft.inventory(), host, guest.spec);
+  const auto edit = change_hardware(draft, site, record, std::move(guest));
+  return propose_change(record, "vm.share.add", summary_of(what, edit), edit);
+}
+
+Proposal remove_share(Draft& draft, const Site& site, const model::ShareRef& request) {
+  const auto& record = find_editable(draft, request.vm);
+  auto guest = record.spec->value;
+  const auto index = find_device(guest.spec.shares, request.share, "folder", guest, "/share");
+  guest.spec.shares.erase(guest.spec.shares.begin() + static_cast<std::ptrdiff_t>(index));
+  const auto what = fmt::format("Take {} from {}", request.share, guest.name);
+  const auto edit = change_hardware(draft, site, record, std::move(guest));
+  return propose_change(record, "vm.share.remove", summary_of(what, edit), edit);
+}
+
+// --- devices of the host -------------------------------------------------------------------------
+
+namespace {
+
+// Only a host itself knows what it has.
+void require_here(const Draft& draft, const Site& site, const GuestRecord& record) {
+  const auto host = record.placement->value.host;
+  if (host == site.self) return;
+  const auto found = draft.inventory().hosts().find(host.value);
+  const bool known = found != draft.inventory().hosts().end() && found->second->spec;
+  const auto name = known ? found->second->spec->value.name : to_text(host);
+  throw Error(Reason::host_unavailable, fmt::format("{} is on {}, not on the host that answers",
+                                                    record.spec->value.name, name))
+      .at("/vm")
+      .remedy(fmt::format("ask that host: run the command on {}", name));
+}
+
+template <class Device>
+void require_usable(const model::HostFacts& facts, const Device& device, const char* field) {
+  auto node = model::node_of(facts, device);
+  if (!node) throw std::move(node.error()).at(field);
+}
+
+std::string what_is_added(const std::string& device, const std::string& name,
+                          const std::string& guest, model::DeviceKind kind) {
+  return fmt::format("Add {} to {} as {} ({})", device, guest, name, model::warning_of(kind));
+}
+
+}  // namespace
+
+Proposal add_usb(Draft& draft, const Site& site, const model::HostFacts& facts,
+                 const model::AddUsb& request) {
+  const auto& record = find_editable(draft, request.vm);
+  require_here(draft, site, record);
+  auto guest = record.spec->value;
+  auto device = model::parse_usb(request.device);
+  if (!device) {
+    throw Error(Reason::bad_format, "a USB device is its vendor and product, as in 046d:c52b")
+        .at("/device")
+        .remedy("see what there is: ruche host devices");
+  }
+  device->serial = request.serial;
+  if (auto held = why_held(draft.inventory(), site.self, *device)) throw std::move(*held);
+  require_usable(facts, *device, "/device");
+  device->name = choose_name(guest.spec, {}, "usb");
+  const auto what = what_is_added(request.device, device->name, guest.name, model::DeviceKind::usb);
+  guest.spec.usb.push_back(std::move(*device));
+  const auto edit = change_hardware(draft, site, record, std::move(guest));
+  return propose_change(record, "vm.usb.add", summary_of(what, edit), edit);
+}
+
+Proposal remove_usb(Draft& draft, const Site& site, const model::UsbRef& request) {
+  const auto& record = find_editable(draft, request.vm);
+  auto guest = record.spec->value;
+  const auto index = find_device(guest.spec.usb, request.usb, "USB device", guest, "/usb");
+  guest.spec.usb.erase(guest.spec.usb.begin() + static_cast<std::ptrdiff_t>(index));
+  const auto what = fmt::format("Remove {} from {}", request.usb, guest.name);
+  const auto edit = change_hardware(draft, site, record, std::move(guest));
+  return propose_change(record, "vm.usb.remove", summary_of(what, edit), edit);
+}
+
+Proposal add_pci(Draft& draft, const Site& site, const model::HostFacts& facts,
+                 const model::AddPci& request) {
+  const auto& record = find_editable(draft, request.vm);
+  require_here(draft, site, record);
+  auto guest = record.spec->value;
+  if (!model::is_pci_address(request.address)) {
+    throw Error(Reason::bad_format, "this is no address of a PCI device")
+        .at("/address")
+        .remedy("write it as in 0000:3b:00.0; see what there is: ruche host devices");
+  }
+  model::PciSpec device{.address = request.address, .mediated = request.mediated};
+  auto held = why_held(draft.inventory(), facts, site.self, guest.id, device);
+  if (held) throw std::move(*held);
+  require_usable(facts, device, device.mediated.empty() ? "/address" : "/mediated");
+  device.name = choose_name(guest.spec, {}, "pci");
+  const auto what = what_is_added(request.address, device.name, guest.name, model::DeviceKind::pci);
+  guest.spec.pci.push_back(std::move(device));
+  const auto edit = change_hardware(draft, site, record, std::move(guest));
+  return propose_change(record, "vm.pci.add", summary_of(what, edit), edit);
+}
+
+Proposal remove_pci(Draft& draft, const Site& site, const model::PciRef& request) {
+  const auto& record = find_editable(draft, request.vm);
+  auto guest = record.spec->value;
+  const auto index = find_device(guest.spec.pci, request.pci, "PCI device", guest, "/pci");
+  guest.spec.pci.erase(guest.spec.pci.begin() + static_cast<std::ptrdiff_t>(index));
+  const auto what = fmt::format("Remove {} from {}", request.pci, guest.name);
+  const auto edit = change_hardware(draft, site, record, std::move(guest));
+  return propose_change(record, "vm.pci.remove", summary_of(what, edit), edit);
 }
 
 }  // namespace ruche::core::plans

@@ -6,6 +6,7 @@
 
 #include "core/guests/plans.hpp"
 #include "model/device_requests.hpp"
+#include "model/host_facts.hpp"
 
 namespace ruche::core::plans {
 
@@ -25,5 +26,15 @@ Proposal add_drive(Draft& draft, const Site& site, const model::AddDrive& reques
 Proposal remove_drive(Draft& draft, const Site& site, const model::DriveRef& request);
 Proposal insert_medium(Draft& draft, const Site& site, const model::InsertMedium& request);
 Proposal eject_medium(Draft& draft, const Site& site, const model::DriveRef& request);
+
+Proposal add_share(Draft& draft, const Site& site, const model::AddShare& request);
+Proposal remove_share(Draft& draft, const Site& site, const model::ShareRef& request);
+// Devices of the host that plans; `facts` are what was just read of it.
+Proposal add_usb(Draft& draft, const Site& site, const model::HostFacts& facts,
+                 const model::AddUsb& request);
+Proposal remove_usb(Draft& draft, const Site& site, const model::UsbRef& request);
+Proposal add_pci(Draft& draft, const Site& site, const model::HostFacts& facts,
+                 const model::AddPci& request);
+Proposal remove_pci(Draft& draft, const Site& site, const model::PciRef& request);
 
 }  // namespace ruche::core::plans

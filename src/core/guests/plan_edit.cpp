@@ -2,7 +2,9 @@
 
 #include "core/guests/guest_edit.hpp"
 #include "core/guests/plan_hardware.hpp"
+#include "core/guests/plan_parts.hpp"
 #include "core/guests/plans.hpp"
+#include "core/placement/reservations.hpp"
 #include "model/guest_rules.hpp"
 
 namespace ruche::core::plans {
@@ -14,6 +16,7 @@ bool changes_hardware(const model::VmSpec& before, model::VmSpec after) {
   after.start_order = before.start_order;
   after.start_delay = before.start_delay;
   after.restart_policy = before.restart_policy;
+  after.on_host_shutdown = before.on_host_shutdown;
   return json::encode(before) != json::encode(after);
 }
 
@@ -42,6 +45,11 @@ Proposal edit(Draft& draft, const Site& site, const Caller& caller, const std::s
   unwrap(model::check_tags(wanted.tags));
   model::Guest after = before;
   apply_edit(after, wanted);
+  // Before the hardware, so that what it grows by is counted where it will be.
+  if (wanted.pool != old.pool) {
+    after.pool = pool_named(draft, wanted.pool, record.placement->value.host);
+    enter_pool(draft, draft.placement(before.id.value), after.pool);
+  }
 
   // The old name stays reserved until the task ends, so that a failed one can go back to it.
   if (wanted.name != old.name) draft.take_name("vm", wanted.name, before.id.value);

@@ -7,6 +7,7 @@
 #include "core/guests/device_changes.hpp"
 #include "core/guests/guest_edit.hpp"
 #include "core/placement/admission.hpp"
+#include "core/placement/reservations.hpp"
 #include "model/guest_rules.hpp"
 #include "model/hardware.hpp"
 
@@ -14,18 +15,24 @@ namespace ruche::core::plans {
 
 namespace {
 
-constexpr std::size_t kMostDisks = 16;
-constexpr std::size_t kMostNics = 8;
-constexpr std::size_t kMostDrives = 4;
-
 void check_counts(const model::VmSpec& spec) {
   const auto check = [](std::size_t count, std::size_t most, const char* what, const char* field) {
     if (count <= most) return;
     throw Error(Reason::out_of_range, fmt::format("a VM has at most {} {}", most, what)).at(field);
   };
-  check(spec.disks.size(), kMostDisks, "disks", "/disks");
-  check(spec.nics.size(), kMostNics, "network adapters", "/nics");
-  check(spec.cdroms.size(), kMostDrives, "CD-ROM drives", "/cdroms");
+  check(spec.disks.size(), model::kMostDisks, "disks", "/disks");
+  check(spec.nics.size(), model::kMostNics, "network adapters", "/nics");
+  check(spec.cdroms.size(), model::kMostDrives, "CD-ROM drives", "/cdroms");
+  check(spec.shares.size(), model::kMostFolders, "folders of its host", "/shares");
+  check(spec.usb.size(), model::kMostUsb, "USB devices of the host", "/usb");
+  check(spec.pci.size(), model::kMostPci, "PCI devices of the host", "/pci");
+}
+
+// A device that is taken away is nothing to boot from.
+void forget_what_leaves(const model::VmSpec& before, model::VmSpec& after) {
+  std::erase_if(after.boot.order, [&](const std::string& name) {
+    return model::has_device(before, name) && !model::has_device(after, name);
+  });
 }
 
 void check_host_of(const Draft& draft, const Site& site, const GuestRecord& record,
@@ -38,6 +45,7 @@ void check_host_of(const Draft& draft, const Site& site, const GuestRecord& reco
   }
   if (host->second->status) {
     unwrap(can_run_baseline(host->second->status->value, spec.cpu_baseline));
+    unwrap(can_place(host->second->status->value, site.capabilities.numa_nodes, spec));
   }
 }
 
@@ -52,10 +60,8 @@ void reserve_growth(Draft& draft, const Site& site, model::GuestId guest,
   const model::Reservation most{std::max(held.memory, wanted.memory),
                                 std::max(held.cpus, wanted.cpus)};
   if (most == held) return;
-  auto& ledger = draft.ledger(placement.host);
-  unwrap(could_ever_run(ledger, most));
-  unwrap(reserve(ledger, {most.memory - held.memory, most.cpus - held.cpus}));
-  placement.reserved = most;
+  unwrap(could_ever_run(draft.ledger(placement.host), most));
+  reserve_more(draft, placement, {most.memory - held.memory, most.cpus - held.cpus});
 }
 
 void check_paused(const GuestRecord& record, const model::VmSpec& from, const model::VmSpec& to) {
@@ -83,8 +89,18 @@ const GuestRecord& find_editable(const Draft& draft, const std::string& referenc
   return record;
 }
 
+void refuse_suspended(const GuestRecord& record) {
+  if (state_of(record) != model::GuestState::suspended) return;
+  const auto& name = record.spec->value.name;
+  throw Error(Reason::wrong_state,
+              fmt::format("{} is suspended, and its memory knows its hardware as it is", name))
+      .remedy(fmt::format("resume it first: ruche vm resume {}", name));
+}
+
 HardwareEdit change_hardware(Draft& draft, const Site& site, const GuestRecord& record,
                              model::Guest after) {
+  refuse_suspended(record);
+  forget_what_leaves(record.spec->value.spec, after.spec);
   check_counts(after.spec);
   unwrap(model::assign_slots(after.spec));
   unwrap(model::check_spec(after.spec));

@@ -12,6 +12,8 @@ namespace ruche::core::plans {
 
 // A guest whose configuration may be changed: complete, not deleted, not broken.
 const GuestRecord& find_editable(const Draft& draft, const std::string& reference);
+// Saved memory and what it knows stay alike: nothing of the hardware changes meanwhile.
+void refuse_suspended(const GuestRecord& record);
 
 struct HardwareEdit {
   std::vector<model::HardwareChange> changes;  // of a guest that has a process

@@ -79,6 +79,24 @@ const model::Image& find_medium(Draft& draft, model::DatastoreId datastore,
   return image;
 }
 
+std::optional<model::PoolId> pool_named(const Draft& draft, const std::string& reference,
+                                        model::HostId host) {
+  if (reference.empty()) return std::nullopt;
+  const auto record = draft.inventory().find_pool(reference);
+  if (!record) {
+    throw Error(Reason::no_such_object, fmt::format("no resource pool {}", reference))
+        .at("/pool")
+        .remedy("see them: ruche pool list");
+  }
+  const auto& pool = record->spec->value;
+  if (pool.host != host) {
+    throw Error(Reason::bad_spec, fmt::format("the resource pool {} is another host's", pool.name))
+        .at("/pool")
+        .remedy("choose a pool of the VM's own host: ruche pool list");
+  }
+  return pool.id;
+}
+
 std::uint32_t take_uid(Draft& draft, model::GuestId guest) {
   while (true) {
     const auto uid = kFirstUid + static_cast<std::uint32_t>(draft.random().below(kUidCount));
@@ -124,6 +142,7 @@ void check_forwards(const Draft& draft, const std::vector<model::PortForward>& f
 void check_host(const Draft& draft, const Site& site, const model::Guest& guest) {
   const auto& host = host_status(draft, site.self);
   unwrap(can_run_baseline(host, guest.spec.cpu_baseline));
+  unwrap(can_place(host, site.capabilities.numa_nodes, guest.spec));
   const auto wanted = model::reservation_of(guest.spec, site.capabilities.overhead);
   const auto record = draft.inventory().hosts().find(site.self.value)->second;
   if (record->ledger) unwrap(could_ever_run(record->ledger->value, wanted));

@@ -1,6 +1,7 @@
 // What every plan that makes a guest does: allocations in the planning commit, and checks.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,9 @@ const model::Image& find_image(Draft& draft, const std::string& reference,
 // One of kind iso on this datastore.
 const model::Image& find_medium(Draft& draft, model::DatastoreId datastore,
                                 const std::string& reference, const std::string& field);
+// The resource pool that is meant, which must be of this host; empty: none.
+std::optional<model::PoolId> pool_named(const Draft& draft, const std::string& reference,
+                                        model::HostId host);
 std::uint32_t take_uid(Draft& draft, model::GuestId guest);
 std::string take_mac(Draft& draft, model::GuestId guest);
 // What the new guest stands on must not be on its way out, now or by the time of the commit.

@@ -171,6 +171,7 @@ Proposal admit(Draft& draft, const Site& site, const model::RegisterVm& request,
   model::Guest guest = found.guest;
   require_unknown(draft, guest);
   if (!request.name.empty()) guest.name = request.name;
+  guest.pool.reset();  // it belonged to the host that the guest was on
   const auto record = draft.inventory().datastores().at(guest.datastore.value);
   stand_on(draft, record->placement, "the datastore " + record->spec->value.name);
   check_host(draft, site, guest);

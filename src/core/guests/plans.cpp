@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/placement/admission.hpp"
+#include "core/placement/reservations.hpp"
 #include "core/storage/datastore_pool.hpp"
 #include "model/guest_rules.hpp"
 
@@ -12,8 +13,6 @@ using model::Facet;
 using model::GuestState;
 using model::ObjectKind;
 using model::PowerRequest;
-
-namespace {
 
 void check_power(PowerRequest request, const GuestRecord& record) {
   const auto& guest = record.spec->value;
@@ -35,6 +34,8 @@ Proposal propose(const GuestRecord& record, std::string method, std::string_view
                   record.placement->value.host,
                   std::move(plan)};
 }
+
+namespace {
 
 bool has_process(GuestState state) {
   return state == GuestState::running || state == GuestState::paused || state == GuestState::broken;
@@ -65,23 +66,50 @@ GuestState state_of(const GuestRecord& record) {
 void reserve_for_start(Draft& draft, const Site& site, const model::Guest& guest,
                        model::Placement& placement) {
   const auto wanted = model::reservation_of(guest.spec, site.capabilities.overhead);
-  unwrap(reserve(draft.ledger(placement.host), wanted));
-  placement.reserved = wanted;
+  reserve_more(draft, placement, wanted);
   placement.wish = model::PowerWish::on;
 }
+
+std::vector<model::Step> start_steps(const GuestRecord& record) {
+  const auto id = record.spec->value.id;
+  if (state_of(record) != GuestState::suspended || !record.status->value.saved) {
+    return {model::LaunchMachine{id, std::nullopt}, model::ResumeMachine{id}};
+  }
+  const auto memory = record.status->value.saved->layer;
+  return {model::LaunchMachine{id, memory}, model::ResumeMachine{id, true},
+          model::DeleteVolume{memory}};
+}
+
+namespace {
+
+// What a suspended guest goes on with is what its process had; nothing of it changes meanwhile.
+model::Guest as_it_starts(const GuestRecord& record) {
+  auto guest = record.spec->value;
+  if (state_of(record) == GuestState::suspended && record.status->value.running) {
+    guest.spec = record.status->value.running->spec;
+  }
+  return guest;
+}
+
+Proposal propose_start(Draft& draft, const Site& site, const GuestRecord& record,
+                       std::string method, std::string_view verb) {
+  const auto guest = as_it_starts(record);
+  const auto host = draft.inventory().hosts().find(record.placement->value.host.value);
+  if (host != draft.inventory().hosts().end() && host->second->status) {
+    unwrap(can_run_baseline(host->second->status->value, guest.spec.cpu_baseline));
+    unwrap(can_place(host->second->status->value, site.capabilities.numa_nodes, guest.spec));
+  }
+  reserve_for_start(draft, site, guest, draft.placement(guest.id.value));
+  draft.guest_status(guest.id).crashes = 0;  // the restart policy counts from a wished start
+  return propose(record, std::move(method), verb, {Facet::power}, start_steps(record));
+}
+
+}  // namespace
 
 Proposal start(Draft& draft, const Site& site, const model::VmRef& request) {
   const auto& record = find_guest(draft, request.vm, true);
   check_power(PowerRequest::start, record);
-  const auto& guest = record.spec->value;
-  const auto host = draft.inventory().hosts().find(record.placement->value.host.value);
-  if (host != draft.inventory().hosts().end() && host->second->status) {
-    unwrap(can_run_baseline(host->second->status->value, guest.spec.cpu_baseline));
-  }
-  reserve_for_start(draft, site, guest, draft.placement(guest.id.value));
-  draft.guest_status(guest.id).crashes = 0;  // the restart policy counts from a wished start
-  return propose(record, "vm.start", "Start", {Facet::power},
-                 {model::LaunchMachine{guest.id}, model::ResumeMachine{guest.id}});
+  return propose_start(draft, site, record, "vm.start", "Start");
 }
 
 Proposal shutdown(Draft& draft, const model::ShutdownVm& request) {
@@ -117,9 +145,12 @@ Proposal pause(Draft& draft, const model::VmRef& request) {
                  {model::PauseMachine{record.spec->value.id}});
 }
 
-Proposal resume(Draft& draft, const model::VmRef& request) {
+Proposal resume(Draft& draft, const Site& site, const model::VmRef& request) {
   const auto& record = find_guest(draft, request.vm, true);
   check_power(PowerRequest::resume, record);
+  if (state_of(record) == GuestState::suspended) {
+    return propose_start(draft, site, record, "vm.resume", "Resume");
+  }
   return propose(record, "vm.resume", "Resume", {Facet::power},
                  {model::ResumeMachine{record.spec->value.id}});
 }
@@ -233,6 +264,41 @@ Proposal undelete(Draft& draft, const model::UndeleteVm& request) {
       {model::RestoreGuest{guest.id, name}, model::ExportConfiguration{guest.id, std::nullopt}});
 }
 
+namespace {
+
+// What ties a guest to its host.
+void check_not_bound(const GuestRecord& record) {
+  const auto& guest = record.spec->value;
+  if (state_of(record) == GuestState::suspended) {
+    throw Error(
+        Reason::wrong_state,
+        fmt::format("{} is suspended, and its memory goes on on this host only", guest.name))
+        .remedy(fmt::format("give its memory up first: ruche vm discard {}", guest.name));
+  }
+  if (guest.pool) {
+    throw Error(Reason::wrong_state,
+                fmt::format("{} is in a resource pool, which belongs to its host", guest.name))
+        .remedy(fmt::format("take it out first: ruche vm set {} --pool ''", guest.name));
+  }
+  if (!guest.spec.usb.empty() || !guest.spec.pci.empty()) {
+    const bool usb = !guest.spec.usb.empty();
+    const auto& device = usb ? guest.spec.usb.front().name : guest.spec.pci.front().name;
+    throw Error(Reason::device_forbids,
+                fmt::format("{} has {}, a device of its host", guest.name, device))
+        .remedy(fmt::format("take it out first: ruche vm {} remove {} {}", usb ? "usb" : "pci",
+                            guest.name, device));
+  }
+  // The folder of that name on another host is another's, and was not meant.
+  if (!guest.spec.shares.empty()) {
+    const auto& share = guest.spec.shares.front();
+    throw Error(Reason::device_forbids,
+                fmt::format("{} mounts {}, a folder of its host", guest.name, share.path))
+        .remedy(fmt::format("take it first: ruche vm share remove {} {}", guest.name, share.name));
+  }
+}
+
+}  // namespace
+
 Proposal move(Draft& draft, const model::MoveVm& request) {
   const auto& record = find_guest(draft, request.vm);
   const auto& guest = record.spec->value;
@@ -245,6 +311,7 @@ Proposal move(Draft& draft, const model::MoveVm& request) {
                 fmt::format("{} is {}", guest.name, enum_name(state_of(record))))
         .remedy("a cold move needs a stopped VM");
   }
+  check_not_bound(record);
   const auto target = draft.inventory().find_host(request.host);
   if (!target) {
     throw Error(Reason::no_such_object, fmt::format("no host {}", request.host))

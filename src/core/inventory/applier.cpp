@@ -29,6 +29,7 @@ bool exists(const GuestRecord& r) { return r.spec || r.status || r.placement; }
 bool exists(const DatastoreRecord& r) { return r.spec || r.status || r.placement; }
 bool exists(const NetworkRecord& r) { return r.spec || r.status || r.placement; }
 bool exists(const ImageRecord& r) { return r.spec || r.placement; }
+bool exists(const PoolRecord& r) { return r.spec || r.ledger; }
 bool exists(const HostRecord& r) { return r.spec || r.status || r.ledger; }
 
 }  // namespace
@@ -136,6 +137,7 @@ void Applier::put_placement(const keys::Parsed& parsed, const std::string& key,
     case ObjectKind::task:
     case ObjectKind::user:
     case ObjectKind::token:
+    case ObjectKind::pool:
       inventory_.broken_[key] = "a placement of something that has none";
       inventory_.broken_revisions_[key] = revision;
   }
@@ -220,6 +222,19 @@ void Applier::put_network(const keys::Parsed& parsed, const std::string& key,
   changed(ObjectKind::network, parsed.id, existed, true);
 }
 
+void Applier::put_pool(const keys::Parsed& parsed, const std::string& key, const std::string& value,
+                       ports::Revision revision) {
+  const bool existed = inventory_.pools_.contains(parsed.id);
+  auto record = copy_of(inventory_.pools_, parsed.id);
+  if (parsed.kind == DocumentKind::pool_spec) {
+    put_record_part(key, parsed.kind, value, record->spec, revision);
+  } else {
+    put_record_part(key, parsed.kind, value, record->ledger, revision);
+  }
+  inventory_.pools_[parsed.id] = std::move(record);
+  changed(ObjectKind::pool, parsed.id, existed, true);
+}
+
 void Applier::put_host(const keys::Parsed& parsed, const std::string& key, const std::string& value,
                        ports::Revision revision) {
   const bool existed = inventory_.hosts_.contains(parsed.id);
@@ -264,6 +279,9 @@ void Applier::put_other(const keys::Parsed& parsed, const std::string& key,
     case DocumentKind::network_spec:
     case DocumentKind::network_status:
       return put_network(parsed, key, value, revision);
+    case DocumentKind::pool_spec:
+    case DocumentKind::pool_ledger:
+      return put_pool(parsed, key, value, revision);
     case DocumentKind::host_spec:
     case DocumentKind::host_status:
     case DocumentKind::host_ledger:
@@ -367,6 +385,10 @@ void Applier::erase(const std::string& key, ports::Revision) {
       return drop(inventory_.networks_, ObjectKind::network, [](auto& r) { r.spec.reset(); });
     case DocumentKind::network_status:
       return drop(inventory_.networks_, ObjectKind::network, [](auto& r) { r.status.reset(); });
+    case DocumentKind::pool_spec:
+      return drop(inventory_.pools_, ObjectKind::pool, [](auto& r) { r.spec.reset(); });
+    case DocumentKind::pool_ledger:
+      return drop(inventory_.pools_, ObjectKind::pool, [](auto& r) { r.ledger.reset(); });
     case DocumentKind::host_spec:
       return drop(inventory_.hosts_, ObjectKind::host, [](auto& r) { r.spec.reset(); });
     case DocumentKind::host_status:

@@ -39,6 +39,8 @@ class Applier {
                  ports::Revision revision);
   void put_network(const keys::Parsed& parsed, const std::string& key, const std::string& value,
                    ports::Revision revision);
+  void put_pool(const keys::Parsed& parsed, const std::string& key, const std::string& value,
+                ports::Revision revision);
   void put_host(const keys::Parsed& parsed, const std::string& key, const std::string& value,
                 ports::Revision revision);
   void put_other(const keys::Parsed& parsed, const std::string& key, const std::string& value,

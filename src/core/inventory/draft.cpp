@@ -115,6 +115,14 @@ model::Ledger& Draft::ledger(model::HostId host) {
   return edit(keys::host_ledger(host), at(inventory_.hosts(), host.value)->ledger);
 }
 
+model::ResourcePool& Draft::pool(model::PoolId id) {
+  return edit(keys::pool_spec(id), at(inventory_.pools(), id.value)->spec);
+}
+
+model::PoolLedger& Draft::pool_ledger(model::PoolId id) {
+  return edit(keys::pool_ledger(id), at(inventory_.pools(), id.value)->ledger);
+}
+
 model::User& Draft::user(model::UserId id) {
   const auto found = inventory_.users().find(id.value);
   return edit(keys::user(id),
@@ -148,6 +156,15 @@ const model::GuestStatus* Draft::find_guest_status(model::GuestId id) const {
   const auto seen = inventory_.guests().find(id.value);
   const bool known = seen != inventory_.guests().end() && seen->second->status;
   return known ? &seen->second->status->value : nullptr;
+}
+
+const model::ResourcePool* Draft::find_pool(model::PoolId id) const {
+  if (const auto slot = slots_.find(keys::pool_spec(id)); slot != slots_.end()) {
+    return static_cast<const model::ResourcePool*>(slot->second.value.get());
+  }
+  const auto seen = inventory_.pools().find(id.value);
+  const bool known = seen != inventory_.pools().end() && seen->second->spec;
+  return known ? &seen->second->spec->value : nullptr;
 }
 
 void Draft::erase(const std::string& key) {
@@ -186,6 +203,7 @@ bool is_worth_telling(keys::DocumentKind kind) {
     case DocumentKind::image:
     case DocumentKind::datastore_spec:
     case DocumentKind::settings:
+    case DocumentKind::pool_spec:
     case DocumentKind::user:
     case DocumentKind::token:
       return true;

@@ -38,12 +38,15 @@ class Draft {
   model::Task& task(model::TaskId id);
   model::Upload& upload(model::UploadId id);
   model::Ledger& ledger(model::HostId host);
+  model::ResourcePool& pool(model::PoolId id);
+  model::PoolLedger& pool_ledger(model::PoolId id);
   model::User& user(model::UserId id);
 
   // The same without the intention to change: what this draft or the inventory has, or null.
   const model::Placement* find_placement(Uuid object) const;
   const model::Layer* find_layer(model::LayerId id) const;
   const model::GuestStatus* find_guest_status(model::GuestId id) const;
+  const model::ResourcePool* find_pool(model::PoolId id) const;
 
   // New documents; the commit fails when the key exists meanwhile.
   template <class T>

@@ -70,6 +70,7 @@ Async<void> Inventory::rebuild() {
   images_.clear();
   datastores_.clear();
   networks_.clear();
+  pools_.clear();
   hosts_.clear();
   layers_.clear();
   tasks_.clear();
@@ -187,6 +188,10 @@ std::shared_ptr<const NetworkRecord> Inventory::find_network(std::string_view re
   return found && found->complete() ? found : nullptr;
 }
 
+std::shared_ptr<const PoolRecord> Inventory::find_pool(std::string_view reference) const {
+  auto found = find_in(pools_, names_, "pool", reference);
+  return found && found->complete() ? found : nullptr;
+}
 std::shared_ptr<const HostRecord> Inventory::find_host(std::string_view reference) const {
   auto found = find_in(hosts_, names_, "host", reference);
   return found && found->spec ? found : nullptr;
@@ -289,6 +294,10 @@ ports::Revision Inventory::key_revision(const std::string& key) const {
       return in(networks_, &NetworkRecord::spec);
     case DocumentKind::network_status:
       return in(networks_, &NetworkRecord::status);
+    case DocumentKind::pool_spec:
+      return in(pools_, &PoolRecord::spec);
+    case DocumentKind::pool_ledger:
+      return in(pools_, &PoolRecord::ledger);
     case DocumentKind::host_spec:
       return in(hosts_, &HostRecord::spec);
     case DocumentKind::host_status:

@@ -16,6 +16,7 @@
 #include "model/identity.hpp"
 #include "model/network.hpp"
 #include "model/placement.hpp"
+#include "model/pool.hpp"
 #include "model/storage.hpp"
 #include "model/task.hpp"
 #include "model/views.hpp"
@@ -50,6 +51,11 @@ struct NetworkRecord {
 struct ImageRecord {
   std::optional<Stored<model::Image>> spec;
   std::optional<Stored<model::Placement>> placement;
+};
+struct PoolRecord {
+  std::optional<Stored<model::ResourcePool>> spec;
+  std::optional<Stored<model::PoolLedger>> ledger;
+  bool complete() const { return spec && ledger; }
 };
 struct HostRecord {
   std::optional<Stored<model::Host>> spec;
@@ -107,6 +113,7 @@ class Inventory {
   const Records<ImageRecord>& images() const { return images_; }
   const Records<DatastoreRecord>& datastores() const { return datastores_; }
   const Records<NetworkRecord>& networks() const { return networks_; }
+  const Records<PoolRecord>& pools() const { return pools_; }
   const Records<HostRecord>& hosts() const { return hosts_; }
   const std::map<Uuid, std::shared_ptr<const Stored<model::Layer>>>& layers() const {
     return layers_;
@@ -130,6 +137,7 @@ class Inventory {
   std::shared_ptr<const ImageRecord> find_image(std::string_view reference) const;
   std::shared_ptr<const DatastoreRecord> find_datastore(std::string_view reference) const;
   std::shared_ptr<const NetworkRecord> find_network(std::string_view reference) const;
+  std::shared_ptr<const PoolRecord> find_pool(std::string_view reference) const;
   std::shared_ptr<const HostRecord> find_host(std::string_view reference) const;
   std::shared_ptr<const Stored<model::Task>> find_task(std::string_view id) const;
   std::shared_ptr<const Stored<model::User>> find_user(std::string_view reference) const;
@@ -158,6 +166,7 @@ class Inventory {
   Records<ImageRecord> images_;
   Records<DatastoreRecord> datastores_;
   Records<NetworkRecord> networks_;
+  Records<PoolRecord> pools_;
   Records<HostRecord> hosts_;
   std::map<Uuid, std::shared_ptr<const Stored<model::Layer>>> layers_;
   std::map<Uuid, std::shared_ptr<const Stored<model::Task>>> tasks_;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "model/cpu_list.hpp"
+
 namespace ruche::core {
 
 model::Ledger make_ledger(const model::HostStatus& host, const model::Settings& settings) {
@@ -83,6 +85,28 @@ std::expected<void, Error> can_run_baseline(const model::HostStatus& host,
                         enum_name(baseline), needed, has, enum_name(host.accelerator)))
           .at("/cpu_baseline")
           .remedy("choose a lower CPU baseline"));
+}
+
+std::expected<void, Error> can_place(const model::HostStatus& host, std::uint32_t numa_nodes,
+                                     const model::VmSpec& spec) {
+  if (spec.numa.bind && spec.numa.nodes > numa_nodes) {
+    return std::unexpected(
+        Error(Reason::host_cannot,
+              fmt::format("its memory is bound to {} NUMA nodes; this host has {}", spec.numa.nodes,
+                          numa_nodes))
+            .at("/numa/nodes")
+            .remedy("use fewer nodes, or do not bind them"));
+  }
+  for (std::size_t i = 0; i < spec.cpu_pins.size(); ++i) {
+    const auto threads = model::parse_cpu_list(spec.cpu_pins[i]);
+    if (!threads || threads->empty() || *threads->rbegin() < host.threads) continue;
+    return std::unexpected(Error(Reason::host_cannot,
+                                 fmt::format("this host has no hardware thread {}; it has 0 to {}",
+                                             *threads->rbegin(), host.threads - 1))
+                               .at(fmt::format("/cpu_pins/{}", i))
+                               .remedy("pin its CPUs to threads that are there"));
+  }
+  return {};
 }
 
 }  // namespace ruche::core

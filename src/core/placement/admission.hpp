@@ -25,5 +25,9 @@ void release(model::Ledger& ledger, const model::Reservation& held);
 // Whether the processor level suits the baseline; host_cannot says what this one has.
 std::expected<void, Error> can_run_baseline(const model::HostStatus& host,
                                             model::CpuBaseline baseline);
+// Whether the host has the hardware threads that its CPUs are pinned to and the NUMA nodes that its
+// memory is bound to.
+std::expected<void, Error> can_place(const model::HostStatus& host, std::uint32_t numa_nodes,
+                                     const model::VmSpec& spec);
 
 }  // namespace ruche::core

@@ -7,6 +7,7 @@
 namespace ruche::core {
 
 using model::AttachDatastore;
+using model::CreateTpmState;
 using model::CreateUefiVariables;
 using model::CreateVolume;
 using model::DeleteVolume;
@@ -34,13 +35,14 @@ bool is_any(const model::Step& step) {
 std::optional<model::LayerId> made_by(const model::Step& step) {
   if (const auto* volume = std::get_if<CreateVolume>(&step)) return volume->layer;
   if (const auto* variables = std::get_if<CreateUefiVariables>(&step)) return variables->layer;
+  if (const auto* state = std::get_if<CreateTpmState>(&step)) return state->layer;
   return std::nullopt;
 }
 }  // namespace
 
 bool StorageSteps::handles(const model::Step& step) const {
-  return is_any<CreateVolume, CreateUefiVariables, DeleteVolume, AttachDatastore, DetachDatastore>(
-      step);
+  return is_any<CreateVolume, CreateUefiVariables, CreateTpmState, DeleteVolume, AttachDatastore,
+                DetachDatastore>(step);
 }
 bool StorageSteps::is_pivot(const model::Step& step) const { return is_any<DeleteVolume>(step); }
 bool StorageSteps::found_by_name(const model::Step&) const { return true; }
@@ -88,6 +90,12 @@ Async<void> StorageSteps::apply(const model::Step& step, const StepContext&) {
     const auto ref = volume_ref(*layer);
     const auto driver = pool_.driver(layer->datastore);
     co_await driver->import(ref, std::move(source), {});
+  } else if (const auto* state = std::get_if<CreateTpmState>(&step)) {
+    const auto* layer = find(state->layer);
+    if (!layer) throw Error(Reason::no_such_object, "the layer's document is gone");
+    ports::CreateVolume request{volume_ref(*layer), layer->size, std::nullopt};
+    const auto driver = pool_.driver(layer->datastore);
+    co_await driver->create(std::move(request));
   } else if (const auto* remove = std::get_if<DeleteVolume>(&step)) {
     const auto* layer = find(remove->layer);
     if (!layer) co_return;

@@ -51,6 +51,16 @@ struct Describe {
   std::string operator()(const model::CreateUefiVariables& s) const {
     return fmt::format("copy the firmware's variables (layer {})", to_text(s.layer));
   }
+  std::string operator()(const model::CreateTpmState& s) const {
+    return fmt::format("make a TPM that knows nothing yet (layer {})", to_text(s.layer));
+  }
+  std::string operator()(const model::SaveMemory& s) const {
+    return fmt::format("stop the CPUs of {} and save its memory (layer {})", guest(s.guest),
+                       to_text(s.layer));
+  }
+  std::string operator()(const model::DiscardMemory& s) const {
+    return fmt::format("give up the saved memory of {}", guest(s.guest));
+  }
   std::string operator()(const model::FreezeGuest& s) const {
     return fmt::format("freeze the file systems of {} for at most {}", guest(s.guest),
                        to_text(s.hold));
@@ -77,7 +87,8 @@ struct Describe {
     return fmt::format("grow {} of {} to {}", s.disk, guest(s.guest), to_text(s.size));
   }
   std::string operator()(const model::LaunchMachine& s) const {
-    return fmt::format("launch the process of {}", guest(s.guest));
+    return fmt::format("launch the process of {}{}", guest(s.guest),
+                       s.memory ? ", with its saved memory" : "");
   }
   std::string operator()(const model::ResumeMachine& s) const {
     return fmt::format("let the CPUs of {} run", guest(s.guest));

@@ -14,6 +14,7 @@
 #include "core/tasks/task_service.hpp"
 #include "golden.hpp"
 #include "sim/fake_sealing.hpp"
+#include "simulation/pool_requests.hpp"
 #include "simulation/sim_client.hpp"
 
 namespace ruche::core {
@@ -21,8 +22,14 @@ namespace ruche::core {
 // An input.json. The world has the hosts alpha and beta, each with a datastore of its own, a shared
 // one, the image "demo" there, and what is said here.
 struct PlanCase {
-  std::string guest;  // state of a guest "web1": empty (none), stopped, running, paused, deleted
+  std::string guest;  // state of a guest "web1": empty (none), stopped, running, paused, suspended,
+                      // deleted
   bool local = false;  // the guest's disk is on alpha's own datastore
+  std::optional<model::CreatePool> pool;  // one of alpha's that is there
+  bool in_pool = false;  // the guest is in it
+  bool bare = false;  // the host has no Secure Boot, TPM or folders for guests
+  std::string folder;  // what the guest mounts already, as "data"
+  model::HostFacts host;  // what alpha says of itself, for devices of it
   std::string plan;  // create, start, …
   RawJson request;
 };
@@ -30,6 +37,11 @@ constexpr auto describe(Type<PlanCase>) {
   return structure<PlanCase>("PlanCase", "A golden case.",
                              field<&PlanCase::guest>("guest", "The guest that is there."),
                              field<&PlanCase::local>("local", "On alpha's own datastore."),
+                             field<&PlanCase::pool>("pool", "A pool of alpha's."),
+                             field<&PlanCase::in_pool>("in_pool", "The guest is in it."),
+                             field<&PlanCase::bare>("bare", "No Secure Boot, TPM or folders here."),
+                             field<&PlanCase::folder>("folder", "A folder that it mounts."),
+                             field<&PlanCase::host>("host", "What alpha says of itself."),
                              field<&PlanCase::plan>("plan", "What is asked for."),
                              field<&PlanCase::request>("request", "The request."));
 }
@@ -44,15 +56,25 @@ class World {
     sim::start_all(cluster_);
     sim::add_shared_datastore(cluster_, alpha);
     sim::import_demo(cluster_, alpha, "shared");
+    if (wanted.pool) sim::change_and_wait(cluster_, alpha, sim::create_pool(*wanted.pool));
     if (wanted.guest.empty()) return;
     model::CreateVm create;
     create.name = "web1";
-    create.start = wanted.guest == "running" || wanted.guest == "paused";
+    if (wanted.in_pool) create.pool = wanted.pool->name;
+    create.start =
+        wanted.guest == "running" || wanted.guest == "paused" || wanted.guest == "suspended";
     create.image = wanted.local ? "" : "demo";
     create.datastore = wanted.local ? "local" : "";
     sim::ask_and_wait(cluster_, alpha, sim::requests::create(create));
+    if (!wanted.folder.empty()) {
+      sim::ask_and_wait(cluster_, alpha,
+                        sim::requests::add_share({"web1", wanted.folder, "data", false}));
+    }
     if (wanted.guest == "paused") {
       sim::ask_and_wait(cluster_, alpha, sim::requests::pause("web1"));
+    }
+    if (wanted.guest == "suspended") {
+      sim::ask_and_wait(cluster_, alpha, sim::requests::suspend("web1"));
     }
     if (wanted.guest == "deleted") {
       sim::ask_and_wait(cluster_, alpha, sim::requests::remove("web1"));
@@ -116,7 +138,13 @@ Proposal bulk(const PlanCase& wanted, const plans::Site& site, Draft& draft) {
 }
 
 Proposal propose(const PlanCase& wanted, World& world, Draft& draft) {
-  const plans::Site site{world.alpha().self(), world.machines().capabilities, {}};
+  plans::Site site{world.alpha().self(), world.machines().capabilities, {}};
+  if (wanted.bare) {
+    site.capabilities.no_tpm = "swtpm is not installed";
+    site.capabilities.no_shares = "virtiofsd is not installed";
+    site.capabilities.uefi->secure_code_path.clear();
+    site.capabilities.uefi->secure_variables_path.clear();
+  }
   if (wanted.plan == "create")
     return plans::create(draft, site, world.sealing, as<model::CreateVm>(wanted));
   if (wanted.plan == "register" || wanted.plan == "register-unknown-image") {
@@ -128,7 +156,9 @@ Proposal propose(const PlanCase& wanted, World& world, Draft& draft) {
   if (wanted.plan == "shutdown") return plans::shutdown(draft, as<model::ShutdownVm>(wanted));
   if (wanted.plan == "reset") return plans::reset(draft, as<model::VmRef>(wanted));
   if (wanted.plan == "pause") return plans::pause(draft, as<model::VmRef>(wanted));
-  if (wanted.plan == "resume") return plans::resume(draft, as<model::VmRef>(wanted));
+  if (wanted.plan == "resume") return plans::resume(draft, site, as<model::VmRef>(wanted));
+  if (wanted.plan == "suspend") return plans::suspend(draft, as<model::VmRef>(wanted));
+  if (wanted.plan == "discard") return plans::discard(draft, as<model::VmRef>(wanted));
   if (wanted.plan == "freeze") return plans::freeze(draft, as<model::FreezeVm>(wanted));
   if (wanted.plan == "thaw") return plans::thaw(draft, as<model::VmRef>(wanted));
   if (wanted.plan == "delete") return plans::remove(draft, as<model::DeleteVm>(wanted));
@@ -142,6 +172,19 @@ Proposal propose(const PlanCase& wanted, World& world, Draft& draft) {
     return plans::grow_disk(draft, site, as<model::GrowDiskRequest>(wanted));
   }
   if (wanted.plan == "nic-add") return plans::add_nic(draft, site, as<model::AddNic>(wanted));
+  if (wanted.plan == "share-add") return plans::add_share(draft, site, as<model::AddShare>(wanted));
+  if (wanted.plan == "share-remove") {
+    return plans::remove_share(draft, site, as<model::ShareRef>(wanted));
+  }
+  if (wanted.plan == "usb-add") {
+    return plans::add_usb(draft, site, wanted.host, as<model::AddUsb>(wanted));
+  }
+  if (wanted.plan == "usb-remove") {
+    return plans::remove_usb(draft, site, as<model::UsbRef>(wanted));
+  }
+  if (wanted.plan == "pci-add") {
+    return plans::add_pci(draft, site, wanted.host, as<model::AddPci>(wanted));
+  }
   if (wanted.plan == "bulk") return bulk(wanted, site, draft);
   if (wanted.plan == "edit") {
     const auto change = [&](model::VmEdit& edit) {
@@ -161,6 +204,7 @@ std::map<std::string, std::string> labels_of(const Proposal& proposal, const Inv
     labels.emplace(to_text(id), "<" + label + ">");
   };
   for (const auto& [id, host] : inventory.hosts()) name(id, host->spec->value.name);
+  for (const auto& [id, pool] : inventory.pools()) name(id, pool->spec->value.name);
   for (const auto& [id, datastore] : inventory.datastores()) name(id, datastore->spec->value.name);
   for (const auto& [id, image] : inventory.images()) {
     name(id, image->spec->value.name);
@@ -171,6 +215,9 @@ std::map<std::string, std::string> labels_of(const Proposal& proposal, const Inv
     for (const auto& disk : guest->spec->value.spec.disks) {
       name(disk.layer.value, guest->spec->value.name + "-" + disk.name);
     }
+    if (guest->status && guest->status->value.saved) {
+      name(guest->status->value.saved->layer.value, guest->spec->value.name + "-memory");
+    }
   }
   name(proposal.object.id, proposal.object.name);
   int volumes = 0;
@@ -179,6 +226,8 @@ std::map<std::string, std::string> labels_of(const Proposal& proposal, const Inv
     if (create) name(create->layer.value, fmt::format("new-volume-{}", volumes++));
     const auto* variables = std::get_if<model::CreateUefiVariables>(&step);
     if (variables) name(variables->layer.value, "new-variables");
+    const auto* state = std::get_if<model::CreateTpmState>(&step);
+    if (state) name(state->layer.value, "new-tpm");
   }
   return labels;
 }
