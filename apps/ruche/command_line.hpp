@@ -50,6 +50,7 @@ struct MethodCommand {
 };
 struct ConsoleCommand {
   std::string vm;
+  std::uint32_t port = 0;
   bool no_input = false;
   std::string until;                // extended regular expression on one line of output
   std::optional<Duration> timeout;

@@ -22,6 +22,7 @@ const std::map<std::string_view, std::string_view>& group_texts() {
       {"image", "What virtual machines start from"},
       {"upload", "Files on their way in"},
       {"datastore", "Storage pools"},
+      {"pool", "What groups of virtual machines may use together"},
       {"task", "Long operations"},
       {"host", "Machines that run ruched"},
       {"host certificate", "What a host shows over HTTPS"},
@@ -135,8 +136,8 @@ void add_task_options(BoundMethod& bound) {
       ->group(kGroup);
   const methods::Method& method = *bound.method;
   const auto many = bulk_action(method);
-  const bool loses_data =
-      method.request().find_field("purge") != nullptr || method.id == "vm.disk.remove";
+  const bool loses_data = method.request().find_field("purge") != nullptr ||
+                          method.id == "vm.disk.remove" || method.id == "vm.discard";
   if (loses_data || (many && is_destructive(*many))) {
     app.add_flag("-y,--yes", task.yes, "Do not ask.")->group(kGroup);
   }

@@ -10,7 +10,7 @@ namespace ruche::cli {
 namespace {
 
 // Kinds of object whose names the daemon knows.
-constexpr std::array kKinds = {"vm", "image", "datastore", "host", "task", "context"};
+constexpr std::array kKinds = {"vm", "image", "datastore", "pool", "host", "task", "context"};
 
 std::string long_name(const OptionDoc& option) {
   const auto at = option.name.find("--");

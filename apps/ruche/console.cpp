@@ -142,7 +142,7 @@ struct ConsoleState {
 
 // One connection, from its opening to its end.
 Async<Ending> watch_once(ConsoleState& state, bool again) {
-  const auto console = co_await state.client.open_console(state.command.vm);
+  const auto console = co_await state.client.open_console(state.command.vm, state.command.port);
   Scope scope(co_await current_executor(), "console");
   Watch watch{*console, state.matcher, state.shown, scope, state.terminal, again};
   scope.spawn("output", show_output(watch));
@@ -241,7 +241,10 @@ Async<int> run_console(client::ApiClient& client, ConsoleCommand command, bool i
   const std::string vm = command.vm;
   const std::string until = command.until;
   ConsoleState state{client, std::move(command), raw, output_is_terminal, LineMatcher(until), {}};
-  if (raw) fmt::print(stderr, "Connected to {}; Ctrl-] leaves.\n", vm);
+  if (raw && state.command.port == 0) fmt::print(stderr, "Connected to {}; Ctrl-] leaves.\n", vm);
+  if (raw && state.command.port > 0) {
+    fmt::print(stderr, "Connected to port {} of {}; Ctrl-] leaves.\n", state.command.port, vm);
+  }
   Ending ending = Ending::disconnected;
   {
     const RawTerminal terminal(raw);

@@ -308,12 +308,16 @@ bool Session::confirmed(const MethodCommand& command) const {
     return parameter.first == "purge" && parameter.second == "true";
   });
   const bool disk = command.method->id == "vm.disk.remove";
-  if (!(purge || disk) || command.task.yes || command.task.dry_run) return true;
+  const bool memory = command.method->id == "vm.discard";
+  if (!(purge || disk || memory) || command.task.yes || command.task.dry_run) return true;
   if (!can_ask()) return true;
   const auto& path = command.arguments.path;
   if (disk) {
     return agreed(fmt::format("Remove {} of {} and what is on it for good?", path.back().second,
                               path.front().second));
+  }
+  if (memory) {
+    return agreed(fmt::format("Give up the saved memory of {} for good?", path.front().second));
   }
   return agreed(fmt::format("Delete {} and its disks for good?", path.front().second));
 }

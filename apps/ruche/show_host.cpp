@@ -115,6 +115,14 @@ void add_devices(Sheet& sheet, const model::HostFacts& facts) {
   }
 }
 
+void add_usb(Sheet& sheet, const model::HostFacts& facts) {
+  for (const auto& device : facts.usb) {
+    if (device.hub) continue;
+    const auto id = device.vendor_id + ":" + device.product_id;
+    sheet.row("USB", joined_words({id, device.manufacturer, device.product, device.serial}, "  "));
+  }
+}
+
 void add_promises(Sheet& sheet, const model::HostView& host) {
   const auto& ledger = host.ledger;
   const auto load = host.facts ? host.facts->load : "";
@@ -151,7 +159,10 @@ std::string host_text(const model::HostView& host,
                                         to_text(datastore.status.available),
                                         to_text(datastore.status.capacity), datastore.path));
   }
-  if (host.facts) add_devices(sheet, *host.facts);
+  if (host.facts) {
+    add_devices(sheet, *host.facts);
+    add_usb(sheet, *host.facts);
+  }
   sheet.row("Kernel", fmt::format("{}, cgroup {}", host.status.kernel, host.status.cgroup_version));
   sheet.row("QEMU",
             fmt::format("{}, guests run by {}: {}", host.status.qemu_version,

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "model/serial_ports.hpp"
+
 namespace ruche::cli {
 
 namespace {
@@ -52,6 +54,43 @@ std::string memory_of(const model::VmView& vm) {
   return text;
 }
 
+std::string pins_of(const model::VmSpec& spec) {
+  if (spec.cpu_pins.size() < 2) return fmt::format("{}", fmt::join(spec.cpu_pins, ""));
+  std::string text;
+  for (std::size_t cpu = 0; cpu < spec.cpu_pins.size(); ++cpu) {
+    text += fmt::format("{}{} to {}", cpu == 0 ? "" : "; ", cpu, spec.cpu_pins[cpu]);
+  }
+  return text;
+}
+
+std::string numa_of(const model::NumaSpec& numa) {
+  if (numa == model::NumaSpec{}) return {};
+  return fmt::format("{} {}{}", numa.nodes, numa.nodes == 1 ? "node" : "nodes",
+                     numa.bind ? ", each in the host's of that number" : "");
+}
+
+std::string boot_of(const model::BootSpec& boot) {
+  std::string text(enum_name(boot.kind));
+  if (boot.secure) text += ", Secure Boot";
+  if (!boot.order.empty()) text += fmt::format(", tries {}", fmt::join(boot.order, ", "));
+  return text;
+}
+
+std::string board_of(const model::SmbiosSpec& board) {
+  std::string text;
+  const auto add = [&](std::string_view name, const std::string& value) {
+    if (!value.empty()) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, value);
+  };
+  add("manufacturer", board.manufacturer);
+  add("product", board.product);
+  add("version", board.version);
+  add("serial", board.serial);
+  add("sku", board.sku);
+  add("family", board.family);
+  add("asset tag", board.asset_tag);
+  return text;
+}
+
 std::string limits_of(const model::DiskLimits& limits) {
   std::string text;
   if (limits.iops > 0) text += fmt::format("  {} operations/s", limits.iops);
@@ -97,10 +136,36 @@ void add_nics(Sheet& sheet, const model::VmView& vm) {
   }
 }
 
+void add_host_devices(Sheet& sheet, const model::VmView& vm) {
+  std::string_view title = "USB";
+  for (const auto& device : vm.spec.usb) {
+    auto line = fmt::format("{}  {}:{}", device.name, device.vendor_id, device.product_id);
+    if (!device.serial.empty()) line += "  " + device.serial;
+    title.empty() ? sheet.more(line) : sheet.row(title, line);
+    title = {};
+  }
+  title = "PCI";
+  for (const auto& device : vm.spec.pci) {
+    auto line = fmt::format("{}  {}", device.name, device.address);
+    if (!device.mediated.empty()) line += "  part " + device.mediated;
+    title.empty() ? sheet.more(line) : sheet.row(title, line);
+    title = {};
+  }
+}
+
 std::string autostart_of(const model::VmSpec& spec) {
   std::string text = spec.autostart ? "yes" : "no";
   if (spec.start_order > 0) text += fmt::format(" (order {})", spec.start_order);
   if (spec.start_delay.count() > 0) text += fmt::format(", then {}", to_text(spec.start_delay));
+  return text;
+}
+
+std::string policy_of(const model::VmSpec& spec) {
+  auto text = fmt::format("autostart {}, after a crash: {}", autostart_of(spec),
+                          enum_name(spec.restart_policy));
+  if (spec.on_host_shutdown != model::HostShutdownAction::shut_down) {
+    text += fmt::format(", when its host goes down: {}", enum_name(spec.on_host_shutdown));
+  }
   return text;
 }
 
@@ -133,10 +198,7 @@ std::string cloud_init_of(const model::VmView& vm) {
   return text;
 }
 
-}  // namespace
-
-std::string vm_text(const model::VmView& vm, const Look& look) {
-  Sheet sheet;
+std::string headline_of(const model::VmView& vm, const Look& look) {
   auto headline = fmt::format("{}  {}", vm.name, coloured_state(enum_name(vm.status.state), look));
   const bool asked =
       vm.status.pause_cause.value_or(model::PauseCause::asked) == model::PauseCause::asked;
@@ -144,9 +206,17 @@ std::string vm_text(const model::VmView& vm, const Look& look) {
   if (vm.status.started_at && vm.status.state == model::GuestState::running) {
     headline += fmt::format(" for {}", age_text(*vm.status.started_at, look.now));
   }
+  if (vm.status.saved) headline += fmt::format(" for {}", age_text(vm.status.saved->at, look.now));
   if (vm.deleted_at)
     headline += fmt::format(", in the recycle bin for {}", age_text(*vm.deleted_at, look.now));
-  sheet.text() = headline + '\n';
+  return headline;
+}
+
+}  // namespace
+
+std::string vm_text(const model::VmView& vm, const Look& look) {
+  Sheet sheet;
+  sheet.text() = headline_of(vm, look) + '\n';
   sheet.row("Last error", vm.status.last_error);
   sheet.row("Display name", vm.display_name);
   sheet.row("Description", vm.description);
@@ -155,12 +225,24 @@ std::string vm_text(const model::VmView& vm, const Look& look) {
   sheet.row("Host", fmt::format("{} (epoch {})", vm.placement.host, vm.placement.epoch));
   sheet.row("Image", vm.image);
   sheet.row("Datastore", vm.datastore);
+  if (!vm.pool.empty()) sheet.row("Pool", vm.pool);
   sheet.row("CPUs", cpus_of(vm.spec));
   sheet.row("Memory", memory_of(vm));
-  sheet.row("Boot", enum_name(vm.spec.boot.kind));
+  if (vm.status.saved) sheet.row("Saved memory", to_text(vm.status.saved->size));
+  if (vm.spec.huge_pages != model::HugePageSize::none) {
+    sheet.row("Huge pages", enum_name(vm.spec.huge_pages));
+  }
+  sheet.row("NUMA", numa_of(vm.spec.numa));
+  sheet.row("CPU pins", pins_of(vm.spec));
+  sheet.row("Boot", boot_of(vm.spec.boot));
+  if (vm.spec.tpm) sheet.row("TPM", "2.0");
+  sheet.row("Board", board_of(vm.spec.smbios));
   if (vm.spec.display != model::DisplayKind::none) {
     sheet.row("Display", enum_name(vm.spec.display));
   }
+  if (vm.spec.sound != model::SoundKind::none) sheet.row("Sound", enum_name(vm.spec.sound));
+  const auto ports = model::serial_port_count(vm.spec);
+  if (ports > 1) sheet.row("Serial ports", fmt::format("{}", ports));
   sheet.row("First boot", cloud_init_of(vm));
   add_disks(sheet, vm);
   for (const auto& cdrom : vm.spec.cdroms) {
@@ -168,6 +250,11 @@ std::string vm_text(const model::VmView& vm, const Look& look) {
     sheet.row("CD-ROM", fmt::format("{}  {}", cdrom.name, medium));
   }
   add_nics(sheet, vm);
+  for (const auto& share : vm.spec.shares) {
+    sheet.row("Folder", fmt::format("{}  {}{}", share.name, share.path,
+                                    share.read_only ? "  read-only" : ""));
+  }
+  add_host_devices(sheet, vm);
   add_pending(sheet, vm);
   sheet.row("Addresses", fmt::format("{}", fmt::join(vm.status.addresses, ", ")));
   sheet.row("Agent", agent_of(vm));
@@ -177,8 +264,7 @@ std::string vm_text(const model::VmView& vm, const Look& look) {
             fmt::format("{}, hardware version {}", vm.spec.machine_type, vm.spec.hardware_version));
   sheet.row("Accelerator", vm.status.accelerator);
   if (vm.status.pid) sheet.row("Process", fmt::format("{}  {}", *vm.status.pid, vm.status.cgroup));
-  sheet.row("Policy", fmt::format("autostart {}, after a crash: {}", autostart_of(vm.spec),
-                                  enum_name(vm.spec.restart_policy)));
+  sheet.row("Policy", policy_of(vm.spec));
   if (vm.spec.watchdog) sheet.row("Watchdog", enum_name(*vm.spec.watchdog));
   std::string_view title = "Tasks";
   for (const auto& claim : vm.claims) {

@@ -9,16 +9,19 @@ namespace {
 void add_console(Tree& tree) {
   CLI::App* app = subcommand(group_app(tree, "vm"), "console", "Open the serial console");
   app->add_option("VM", tree.console.vm, "Name or id.")->required()->type_name("");
+  app->add_option("--port", tree.console.port, "Another of its serial ports; 0 is the console.")
+      ->type_name("PORT")
+      ->check(CLI::Range(0U, model::kMostSerialPorts - 1));
   app->add_flag("--no-input", tree.console.no_input, "Only watch.");
   app->add_option("--until", tree.console.until,
                   "End with success when a line matches this extended regular expression.")
       ->type_name("REGEX");
   app->add_option("--timeout", tree.console_timeout, "End with a failure after this time.")
       ->type_name("DURATION");
-  app->footer(
-      examples_footer({{"Talk to it; Ctrl-] leaves", "ruche vm console web1"},
-                       {"Wait in a script until it has booted",
-                        "ruche vm console web1 --no-input --until 'login:' --timeout 60s"}}));
+  app->footer(examples_footer({{"Talk to it; Ctrl-] leaves", "ruche vm console web1"},
+                               {"Wait in a script until it has booted",
+                                "ruche vm console web1 --no-input --until 'login:' --timeout 60s"},
+                               {"Its second serial port", "ruche vm console web1 --port 1"}}));
   tree.console_app = app;
 }
 

@@ -94,6 +94,7 @@ Async<void> serve_api(const DaemonOptions& options, core::HostControl::Ports& po
                       control.networks(),
                       control.tasks(),
                       control.settings(),
+                      control.pools(),
                       control.identity(),
                       control.audit(),
                       control.hosts(),

@@ -163,9 +163,11 @@ Async<void> serve_real(const DaemonOptions& options, Loop& loop, Log& log) {
   Scope beside(loop.executor(), "beside machines");
   std::exception_ptr failure;
   try {
-    const auto hypervisor = co_await drivers::qemu::open_qemu(
-        {.run_directory = places.run(), .pump_path = options.pump},
-        {*processes, loop.clock(), log, beside, files});
+    const auto hypervisor =
+        co_await drivers::qemu::open_qemu({.run_directory = places.run(),
+                                           .pump_path = options.pump,
+                                           .kept_folders = {options.data_dir}},
+                                          {*processes, loop.clock(), log, beside, files});
     networks = co_await drivers::bridge::open_bridge(
         {instance.label(), kNetworkDirectory + instance.label(), !options.networks},
         {*processes, loop.clock(), log, beside, links});

@@ -109,14 +109,18 @@ ApiTest::ApiTest()
               network_driver,
               pool,
               sealing}),
-      hardware(
-          {writer, host, {.machine_type = "pc-q35-10.0", .overhead = mib(64)}, network_driver}),
+      hardware({writer,
+                host,
+                {.machine_type = "pc-q35-10.0", .overhead = mib(64)},
+                network_driver,
+                host_info}),
       images({writer, host, {{"demo", true}}}),
       uploads({writer, pool, log, host}),
       datastores({writer, host}),
       networks({writer, network_driver, host}),
       tasks(writer),
       settings(writer, host),
+      pools(writer, host),
       identity({writer, passwords, host}),
       audit({writer, history.audit(), log, host}),
       hosts(host_info, {.accelerator_reason = "a test", .version = "10.0.2"}),
@@ -171,9 +175,9 @@ void ApiTest::restart_server() {
   }
   server_scope = std::make_unique<Scope>(world.executor(), "server");
   server = std::make_unique<ApiServer>(
-      Parts{*store,   inventory, guests,   hardware,      images, uploads, datastores,
-            networks, tasks,     settings, identity,      audit,  hosts,   live,
-            progress, history,   log,      world.clock(), *asked, host,    "0.1"});
+      Parts{*store,  inventory, guests,        hardware, images, uploads, datastores, networks,
+            tasks,   settings,  pools,         identity, audit,  hosts,   live,       progress,
+            history, log,       world.clock(), *asked,   host,   "0.1"});
   server_scope->spawn("server", server->run());
   world.loop().run_ready();
 }

@@ -129,6 +129,7 @@ class ApiTest : public ::testing::Test {
   core::DatastorePool pool;
   sim::FakeSealing sealing{"host1"};
   core::GuestService guests;
+  FakeHostInfo host_info;
   core::HardwareService hardware;
   core::ImageService images;
   core::UploadService uploads;
@@ -136,11 +137,11 @@ class ApiTest : public ::testing::Test {
   core::NetworkService networks;
   core::TaskService tasks;
   core::SettingsService settings;
+  core::PoolService pools;
   sim::FakePasswords passwords;
   FakeHistory history;
   core::IdentityService identity;
   core::AuditKeeper audit;
-  FakeHostInfo host_info;
   core::HostService hosts;
   core::LiveGuests live;
   core::ProgressBoard progress;

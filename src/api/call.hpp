@@ -103,6 +103,7 @@ void add_image_handlers(Registry& registry, Context& context);
 void add_upload_handlers(Registry& registry, Context& context);
 void add_datastore_handlers(Registry& registry, Context& context);
 void add_network_handlers(Registry& registry, Context& context);
+void add_pool_handlers(Registry& registry, Context& context);
 void add_task_handlers(Registry& registry, Context& context);
 void add_host_handlers(Registry& registry, Context& context);
 void add_certificate_handlers(Registry& registry, Context& context);

@@ -1,4 +1,4 @@
-// /v1/vms/{vm}/console: the serial line over a WebSocket. Binary frames are its bytes, text frames
+// /v1/vms/{vm}/console: a serial line over a WebSocket. Binary frames are its bytes, text frames
 // are control messages.
 #include <fmt/format.h>
 
@@ -59,7 +59,7 @@ Async<void> from_client(net::WebSocket& socket, ports::ConsoleSession& session, 
 }
 
 Async<void> console(Call& call, Context& context) {
-  const auto request = call.decode<model::VmRef>();
+  const auto request = call.decode<model::ConsoleVm>();
   const auto record = find_vm(context, request.vm);
   const auto& guest = record->spec->value;
   const auto machine = live_machine(context, *record, "console");
@@ -72,7 +72,7 @@ Async<void> console(Call& call, Context& context) {
     throw Error(Reason::bad_request, "the console is a WebSocket")
         .remedy("ask with an upgrade to websocket, or use `ruche vm console`");
   }
-  const auto session = co_await consoles->open();
+  const auto session = co_await consoles->open(request.port);
   net::WebSocket* socket = co_await call.exchange().accept_websocket({}, call.stream_headers());
   Scope scope(co_await current_executor(), "console");
   scope.spawn("to-client", to_client(*socket, *session));

@@ -68,6 +68,9 @@ std::optional<model::ObjectKind> kind_of(const core::Inventory& inventory,
     case DocumentKind::network_spec:
     case DocumentKind::network_status:
       return model::ObjectKind::network;
+    case DocumentKind::pool_spec:
+    case DocumentKind::pool_ledger:
+      return model::ObjectKind::pool;
     case DocumentKind::host_spec:
     case DocumentKind::host_status:
     case DocumentKind::host_ledger:
@@ -154,6 +157,7 @@ void EventHub::remember_names() {
   remember(model::ObjectKind::image, inventory.images());
   remember(model::ObjectKind::datastore, inventory.datastores());
   remember(model::ObjectKind::network, inventory.networks());
+  remember(model::ObjectKind::pool, inventory.pools());
   remember(model::ObjectKind::host, inventory.hosts());
   for (const auto& [id, record] : inventory.tasks()) {
     names_[{model::ObjectKind::task, id}] = record->value.summary;
@@ -276,6 +280,8 @@ bool EventHub::fill(model::Event& event, const Subject& subject) const {
     case model::ObjectKind::network:
       return put(inventory.networks(), resource.network,
                  [&](const auto& r) { return renderer.network(r); });
+    case model::ObjectKind::pool:
+      return put(inventory.pools(), resource.pool, [&](const auto& r) { return renderer.pool(r); });
     case model::ObjectKind::host:
       return put(inventory.hosts(), resource.host, [&](const auto& r) { return renderer.host(r); });
     case model::ObjectKind::task: {

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "api/list_answer.hpp"
+#include "core/guests/host_devices.hpp"
 #include "methods/tables.hpp"
 #include "model/host_check.hpp"
 
@@ -72,15 +73,30 @@ Async<void> show(Call& call, Context& context) {
 }
 
 // Only the host itself can look at itself.
+std::shared_ptr<const Record> find_self(Context& context, const std::string& reference,
+                                        std::string_view command) {
+  auto record = find(context, reference);
+  const auto& host = record->spec->value;
+  if (host.id == context.parts.self) return record;
+  throw Error(Reason::host_unavailable, fmt::format("{} is not the host that answers", host.name))
+      .at("/host")
+      .remedy(fmt::format("ask it itself: run `ruche {}` on {}", command, host.name));
+}
+
+Async<void> devices(Call& call, Context& context) {
+  const auto request = call.decode<model::HostRef>();
+  find_self(context, request.host, "host devices");
+  const auto facts = co_await context.parts.hosts.inspect();
+  const auto& parts = context.parts;
+  const methods::Page<model::HostDeviceView> page{
+      core::devices_for_guests(parts.inventory, facts, parts.self), {}};
+  co_await respond_value(call, page);
+}
+
 Async<void> check(Call& call, Context& context) {
   const auto request = call.decode<model::HostRef>();
-  const auto record = find(context, request.host);
+  const auto record = find_self(context, request.host, "host check");
   const auto& host = record->spec->value;
-  if (host.id != context.parts.self) {
-    throw Error(Reason::host_unavailable, fmt::format("{} is not the host that answers", host.name))
-        .at("/host")
-        .remedy(fmt::format("ask it itself: run `ruche host check` on {}", host.name));
-  }
   const auto facts = co_await context.parts.hosts.inspect();
   model::HostCheck answer{host.id, host.name};
   answer.findings = model::judge_host(facts);
@@ -96,6 +112,7 @@ void add_host_handlers(Registry& registry, Context& context) {
                [&context, known = fields()](Call& call) { return list(call, context, known); });
   registry.add("host.show", [&context](Call& call) { return show(call, context); });
   registry.add("host.check", [&context](Call& call) { return check(call, context); });
+  registry.add("host.devices", [&context](Call& call) { return devices(call, context); });
 }
 
 }  // namespace ruche::api

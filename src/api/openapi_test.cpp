@@ -44,6 +44,7 @@ TEST_F(ApiTest, LeavesAnswersForTheValidator) {
       {"host.list", "/v1/hosts", ""},
       {"host.show", "/v1/hosts/self", ""},
       {"host.check", "/v1/hosts/self/check", ""},
+      {"host.devices", "/v1/hosts/self/devices", ""},
       {"task.list", "/v1/tasks", ""},
       {"task.show", "/v1/tasks/" + task, ""},
       {"task.cancel", "/v1/tasks/" + task + "/cancel", ""},

@@ -17,6 +17,7 @@
 #include "core/inventory/inventory.hpp"
 #include "core/networks/network_service.hpp"
 #include "core/placement/host_service.hpp"
+#include "core/placement/pool_service.hpp"
 #include "core/placement/settings_service.hpp"
 #include "core/storage/datastore_service.hpp"
 #include "core/tasks/progress.hpp"
@@ -36,6 +37,7 @@ struct Parts {
   core::NetworkService& networks;
   core::TaskService& tasks;
   core::SettingsService& settings;
+  core::PoolService& pools;
   core::IdentityService& identity;
   core::AuditKeeper& audit;
   core::HostService& hosts;

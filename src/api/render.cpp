@@ -27,11 +27,18 @@ std::string Renderer::image_name(model::ImageId id) const {
   return found->second->spec->value.name;
 }
 
+std::string Renderer::pool_name(model::PoolId id) const {
+  const auto found = parts_.inventory.pools().find(id.value);
+  if (found == parts_.inventory.pools().end() || !found->second->spec) return to_text(id);
+  return found->second->spec->value.name;
+}
+
 const Renderer::Counts& Renderer::counts() const {
   if (counts_) return *counts_;
   Counts& counts = counts_.emplace();
   for (const auto& [id, record] : parts_.inventory.guests()) {
     if (!record->complete()) continue;
+    if (record->spec->value.pool) ++counts.guests_of_pool[*record->spec->value.pool];
     if (record->spec->value.image) ++counts.guests_of_image[*record->spec->value.image];
     for (const auto& nic : record->spec->value.spec.nics) {
       if (nic.network) ++counts.guests_of_network[*nic.network];
@@ -56,6 +63,8 @@ model::VmView Renderer::vm(const core::GuestRecord& record, Detail detail) const
   view.tags = guest.tags;
   if (guest.image) view.image = image_name(*guest.image);
   view.datastore = datastore_name(guest.datastore);
+  if (guest.pool) view.pool = pool_name(*guest.pool);
+  view.uid = guest.uid;
   view.spec = guest.spec;
   if (record.status) {
     view.status = record.status->value;
@@ -154,6 +163,24 @@ model::ForwardView Renderer::forward_view(const model::Network& network,
   for (const auto& nic : found->second->spec->value.spec.nics) {
     if (nic.network == network.id) view.address = nic.address;
   }
+  return view;
+}
+
+model::PoolView Renderer::pool(const core::PoolRecord& record) const {
+  const model::ResourcePool& pool = record.spec->value;
+  const auto guests = counts().guests_of_pool.find(pool.id);
+  model::PoolView view;
+  view.id = pool.id;
+  view.name = pool.name;
+  view.description = pool.description;
+  view.host = host_name(pool.host);
+  view.limits = pool.limits;
+  view.reservation = pool.reservation;
+  view.shares = pool.shares;
+  if (record.ledger) view.used = record.ledger->value;
+  view.vms = guests == counts().guests_of_pool.end() ? 0 : guests->second;
+  view.etag = etag_of(parts_.inventory, record.spec->revision);
+  view.created_at = pool.created_at;
   return view;
 }
 

@@ -38,6 +38,7 @@ class Renderer {
   model::ImageView image(const core::ImageRecord& record) const;
   model::DatastoreView datastore(const core::DatastoreRecord& record) const;
   model::NetworkView network(const core::NetworkRecord& record) const;
+  model::PoolView pool(const core::PoolRecord& record) const;
   model::HostView host(const core::HostRecord& record) const;
   model::TaskView task(const model::Task& task, Detail detail = Detail::full) const;
   model::PlanView plan(const core::Accepted& accepted) const;
@@ -48,12 +49,14 @@ class Renderer {
   std::string host_name(model::HostId id) const;  // the id when it is unknown
   std::string datastore_name(model::DatastoreId id) const;
   std::string image_name(model::ImageId id) const;
+  std::string pool_name(model::PoolId id) const;
 
  private:
   struct Counts {
     std::map<model::ImageId, std::uint32_t> guests_of_image;
     std::map<model::DatastoreId, std::uint32_t> layers_of_datastore;
     std::map<model::NetworkId, std::uint32_t> guests_of_network;
+    std::map<model::PoolId, std::uint32_t> guests_of_pool;
     std::map<model::HostId, std::pair<std::uint32_t, std::uint32_t>>
         guests_of_host;  // all, running
   };

@@ -27,6 +27,7 @@ struct ApiServer::State {
     add_upload_handlers(registry, context);
     add_datastore_handlers(registry, context);
     add_network_handlers(registry, context);
+    add_pool_handlers(registry, context);
     add_task_handlers(registry, context);
     add_host_handlers(registry, context);
     add_certificate_handlers(registry, context);

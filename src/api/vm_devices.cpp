@@ -72,6 +72,12 @@ void add_vm_device_handlers(Registry& registry, Context& context) {
   add("vm.cdrom.remove", &core::HardwareService::remove_drive);
   add("vm.cdrom.insert", &core::HardwareService::insert_medium);
   add("vm.cdrom.eject", &core::HardwareService::eject_medium);
+  add("vm.share.add", &core::HardwareService::add_share);
+  add("vm.share.remove", &core::HardwareService::remove_share);
+  add("vm.usb.add", &core::HardwareService::add_usb);
+  add("vm.usb.remove", &core::HardwareService::remove_usb);
+  add("vm.pci.add", &core::HardwareService::add_pci);
+  add("vm.pci.remove", &core::HardwareService::remove_pci);
 }
 
 }  // namespace ruche::api

@@ -46,6 +46,10 @@ std::vector<ListField<Record>> fields(const Context& context) {
   all.push_back({"datastore", FieldKind::text, [shared](const Record& r) {
                    return shared->renderer().datastore_name(r.spec->value.datastore);
                  }});
+  all.push_back({"pool", FieldKind::text, [shared](const Record& r) -> FieldValue {
+                   if (!r.spec->value.pool) return std::monostate();
+                   return shared->renderer().pool_name(*r.spec->value.pool);
+                 }});
   all.push_back({"host", FieldKind::text, [shared](const Record& r) {
                    return shared->renderer().host_name(r.placement->value.host);
                  }});
@@ -160,6 +164,8 @@ void add_vm_handlers(Registry& registry, Context& context) {
   add("vm.reset", &core::GuestService::reset);
   add("vm.pause", &core::GuestService::pause);
   add("vm.resume", &core::GuestService::resume);
+  add("vm.suspend", &core::GuestService::suspend);
+  add("vm.discard", &core::GuestService::discard);
   add("vm.freeze", &core::GuestService::freeze);
   add("vm.thaw", &core::GuestService::thaw);
   add("vm.delete", &core::GuestService::remove);

@@ -1,6 +1,9 @@
 // The console and the event stream over a real HTTP server and socket pairs.
+#include <gmock/gmock.h>
+
 #include "api/api_fixture_test.hpp"
 #include "model/event.hpp"
+#include "model/serial_ports.hpp"
 #include "net/http_client.hpp"
 #include "net/http_test_server.hpp"
 
@@ -12,6 +15,7 @@ struct Line {
   Channel<ports::ConsoleOutput> output;
   std::string input;
   int open = 0;
+  std::uint32_t port = 0;  // through which it was opened last
 };
 
 class LineSession : public ports::ConsoleSession {
@@ -35,7 +39,9 @@ class TalkingMachine : public ports::Machine, public ports::Consoles {
   Async<void> power(ports::PowerAction action) override { co_return; }
   Async<ports::MachineEvent> next_event() override { co_return ports::MachineEvent{}; }
   ports::Consoles* consoles() override { return this; }
-  Async<std::unique_ptr<ports::ConsoleSession>> open() override {
+  Async<std::unique_ptr<ports::ConsoleSession>> open(std::uint32_t port) override {
+    if (port > 1) throw model::no_serial_port(port, 2);
+    line_.port = port;
     co_return std::make_unique<LineSession>(line_);
   }
 
@@ -103,6 +109,35 @@ TEST_F(WebSocketTest, AConsoleCarriesBothDirectionsAndSaysGaps) {
     world.run(socket->socket().close());
   }
   world.run_until([&] { return line.open == 0; }, std::chrono::seconds(5));
+  EXPECT_EQ(line.open, 0);
+}
+
+TEST_F(WebSocketTest, AConsoleIsOfThePortThatIsAskedFor) {
+  const auto id = add_vm("web1");
+  Line line;
+  live.put(id, std::make_shared<TalkingMachine>(line));
+  const auto problem_of = [&](const std::string& target) {
+    std::string text;
+    try {
+      connect(target);
+    } catch (const Error& error) {
+      text = fmt::format("{} {} {}", error.reason_name(), error.field(), error.message());
+    }
+    return text;
+  };
+  line.output.push({"hello\r\n", 0});
+  {
+    const auto socket = connect("/v1/vms/web1/console?port=1");
+    EXPECT_EQ(receive(*socket)->data, "hello\r\n");
+    EXPECT_EQ(line.port, 1u);
+    world.run(socket->socket().close());
+  }
+  world.run_until([&] { return line.open == 0; }, std::chrono::seconds(5));
+  EXPECT_EQ(problem_of("/v1/vms/web1/console?port=3"),
+            "no-such-object /port the guest was started without a serial port 3; it has ports 0 "
+            "to 1");
+  EXPECT_THAT(problem_of("/v1/vms/web1/console?port=4"), testing::StartsWith("out-of-range /port"));
+  EXPECT_THAT(problem_of("/v1/vms/web1/console?port=x"), testing::HasSubstr("/port"));
   EXPECT_EQ(line.open, 0);
 }
 

@@ -270,21 +270,25 @@ Async<void> ApiClient::follow_events(Follow follow) {
 }
 
 Async<std::unique_ptr<net::ClientWebSocket>> ApiClient::open_socket(std::string_view method,
-                                                                    std::string vm) {
-  Arguments arguments;
-  arguments.path = {{"vm", std::move(vm)}};
+                                                                    Arguments arguments) {
   net::HttpRequest request;
   request.target = target_of(method_named(method), arguments);
   co_return co_await state_->http.websocket(std::move(request), {}, state_->options.deadline);
 }
 
-Async<std::unique_ptr<Console>> ApiClient::open_console(std::string vm) {
-  auto connection = co_await open_socket("vm.console", std::move(vm));
+Async<std::unique_ptr<Console>> ApiClient::open_console(std::string vm, std::uint32_t port) {
+  Arguments arguments;
+  arguments.path = {{"vm", std::move(vm)}};
+  // The console is the port of whoever names none, also with a daemon that knows no other.
+  if (port > 0) arguments.query = {{"port", std::to_string(port)}};
+  auto connection = co_await open_socket("vm.console", std::move(arguments));
   co_return std::make_unique<WebSocketConsole>(std::move(connection));
 }
 
 Async<std::unique_ptr<ScreenConnection>> ApiClient::open_screen(std::string vm) {
-  auto connection = co_await open_socket("vm.vnc", std::move(vm));
+  Arguments arguments;
+  arguments.path = {{"vm", std::move(vm)}};
+  auto connection = co_await open_socket("vm.vnc", std::move(arguments));
   co_return std::make_unique<WebSocketScreen>(std::move(connection));
 }
 

@@ -103,13 +103,14 @@ class ApiClient {
   };
   Async<void> follow_events(Follow follow);
 
-  Async<std::unique_ptr<Console>> open_console(std::string vm);
+  Async<std::unique_ptr<Console>> open_console(std::string vm, std::uint32_t port);
   Async<std::unique_ptr<ScreenConnection>> open_screen(std::string vm);
 
   Clock& clock();
 
  private:
-  Async<std::unique_ptr<net::ClientWebSocket>> open_socket(std::string_view method, std::string vm);
+  Async<std::unique_ptr<net::ClientWebSocket>> open_socket(std::string_view method,
+                                                           Arguments arguments);
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -1,5 +1,6 @@
 #include "methods/tables.hpp"
 #include "model/host_facts.hpp"
+#include "model/passthrough.hpp"
 
 namespace ruche::methods {
 
@@ -27,6 +28,28 @@ std::vector<Method> host_methods() {
       .default_argument = "self",
       .examples = {{"The one you talk to", "ruche host check"}},
   });
+  Method devices = list_of<model::HostDeviceView>({
+      .id = "host.devices",
+      .path = "/v1/hosts/{host}/devices",
+      .request = &type_of<model::HostRef>,
+      .summary = "List the devices of a host that a VM could be given",
+      .description =
+          "USB and PCI devices, with the IOMMU group of what is passed through together, whether a "
+          "VM could be given them, and if not why and what to do about it. Nothing is remembered: "
+          "it is read when asked.",
+      .command = "host devices",
+      .default_argument = "self",
+      .examples = {{"Of the one you talk to", "ruche host devices"}},
+      .columns = {{"KIND", "kind"},
+                  {"DEVICE", "device"},
+                  {"SERIAL", "serial"},
+                  {"MEDIATED", "mediated"},
+                  {"WHAT", "what"},
+                  {"DRIVER", "driver"},
+                  {"GROUP", "iommu_group"},
+                  {"USABLE", "usable"},
+                  {"NEXT", "remedy"}},
+  });
   return {
       list_of<model::HostView>({
           .id = "host.list",
@@ -48,6 +71,7 @@ std::vector<Method> host_methods() {
       }),
       std::move(show),
       std::move(check),
+      std::move(devices),
   };
 }
 

@@ -14,6 +14,7 @@ std::vector<Method> image_methods();
 std::vector<Method> upload_methods();
 std::vector<Method> datastore_methods();
 std::vector<Method> network_methods();
+std::vector<Method> pool_methods();
 std::vector<Method> task_methods();
 std::vector<Method> host_methods();
 std::vector<Method> certificate_methods();

@@ -195,11 +195,102 @@ std::vector<Method> drives() {
   };
 }
 
+// They open files of the host to a guest.
+std::vector<Method> folders() {
+  return {
+      task_of<model::AddShare>({
+          .id = "vm.share.add",
+          .verb = Verb::post,
+          .path = "/v1/vms/{vm}/shares",
+          .role = Role::administrator,
+          .summary = "Let a virtual machine mount a folder of its host",
+          .description =
+              "From the next start on, with virtiofs: `mount -t virtiofs NAME /mnt`. On the host "
+              "the VM is its own user (`uid` of `vm show`), who must be let into the folder.",
+          .command = "vm share add",
+          .examples = {{"For reading", "ruche vm share add web1 /srv/data --name data --read-only",
+                        R"({"path": "/srv/data", "name": "data", "read_only": true})"}},
+      }),
+      task_of<model::ShareRef>({
+          .id = "vm.share.remove",
+          .verb = Verb::delete_,
+          .path = "/v1/vms/{vm}/shares/{share}",
+          .role = Role::administrator,
+          .summary = "Take a folder of its host from a virtual machine",
+          .description = "What is in the folder stays. A VM that runs keeps it until its next "
+                         "start.",
+          .command = "vm share remove",
+          .examples = {{"Take it away", "ruche vm share remove web1 data"}},
+      }),
+  };
+}
+
+std::vector<Method> devices_of_the_host() {
+  return {
+      task_of<model::AddUsb>({
+          .id = "vm.usb.add",
+          .verb = Verb::post,
+          .path = "/v1/vms/{vm}/usb",
+          .role = Role::administrator,
+          .summary = "Give a virtual machine a USB device of its host",
+          .description =
+              "By what it is, wherever it is plugged in. A VM that runs follows at once, "
+              "unless it was started without a USB controller. One that is not plugged "
+              "in when the VM starts is left out; remove it and add it again then.",
+          .command = "vm usb add",
+          .examples = {{"By vendor and product", "ruche vm usb add web1 046d:c52b",
+                        R"({"device": "046d:c52b"})"},
+                       {"Where several are alike",
+                        "ruche vm usb add web1 0403:6001 --serial A50285BI",
+                        R"({"device": "0403:6001", "serial": "A50285BI"})"}},
+      }),
+      task_of<model::UsbRef>({
+          .id = "vm.usb.remove",
+          .verb = Verb::delete_,
+          .path = "/v1/vms/{vm}/usb/{usb}",
+          .role = Role::administrator,
+          .summary = "Take a USB device of the host away from a virtual machine",
+          .description = "Also while the VM runs, as if it was pulled out.",
+          .command = "vm usb remove",
+          .examples = {{"The first one", "ruche vm usb remove web1 usb0"}},
+      }),
+      task_of<model::AddPci>({
+          .id = "vm.pci.add",
+          .verb = Verb::post,
+          .path = "/v1/vms/{vm}/pci",
+          .role = Role::administrator,
+          .summary = "Give a virtual machine a PCI device of its host",
+          .description =
+              "The VM drives it itself, behind the host's IOMMU, so it keeps all of its memory in "
+              "place. Of a VM that runs it waits for the next start. `host devices` says which can "
+              "be given, and what stands in the way of the others.",
+          .command = "vm pci add",
+          .examples = {{"A whole device", "ruche vm pci add web1 0000:3b:00.0",
+                        R"({"address": "0000:3b:00.0"})"},
+                       {"A part that its driver made",
+                        "ruche vm pci add web1 0000:3b:00.0 --mediated "
+                        "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001",
+                        R"({"address": "0000:3b:00.0", )"
+                        R"("mediated": "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"})"}},
+      }),
+      task_of<model::PciRef>({
+          .id = "vm.pci.remove",
+          .verb = Verb::delete_,
+          .path = "/v1/vms/{vm}/pci/{pci}",
+          .role = Role::administrator,
+          .summary = "Take a PCI device of the host away from a virtual machine",
+          .description = "Of a VM that runs it waits for the next start.",
+          .command = "vm pci remove",
+          .examples = {{"The first one", "ruche vm pci remove web1 pci0"}},
+      }),
+  };
+}
+
 }  // namespace
 
 std::vector<Method> vm_device_methods() {
   auto methods = reading();
-  for (const auto& part : {disks(), adapters(), drives()}) {
+  for (const auto& part : {disks(), adapters(), drives(), folders(), devices_of_the_host()}) {
     methods.insert(methods.end(), part.begin(), part.end());
   }
   return methods;

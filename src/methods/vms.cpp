@@ -23,9 +23,10 @@ std::vector<Method> reading() {
                       {"MEMORY", "spec.memory_bytes"},
                       {"HOST", "placement.host"},
                       {"IMAGE", "image"},
+                      {"POOL", "pool"},
                       {"AGE", "created_at"}},
           .list_fields = {"id", "name", "display_name", "description", "tag", "image", "datastore",
-                          "host", "state", "cpus", "memory_bytes", "autostart", "address",
+                          "pool", "host", "state", "cpus", "memory_bytes", "autostart", "address",
                           "created_at", "deleted_at"},
       }),
       value_of<model::VmRef, model::VmView>({
@@ -43,16 +44,15 @@ std::vector<Method> reading() {
           .path = "/v1/vms/{vm}/console",
           .role = Role::operator_,
           .answer = Answer::websocket,
-          .request = &type_of<model::VmRef>,
+          .request = &type_of<model::ConsoleVm>,
           .recorded_first = true,
           .summary = "Open the serial console",
           .description =
               "A WebSocket. Binary frames are the serial line's bytes in both directions, the "
-              "first "
-              "ones being the last 64 KiB from before. Text frames are control messages: the "
-              "server "
-              "says {\"gap_bytes\": n} where output was lost because the reader was slow, a client "
-              "may say {\"resize\": {\"columns\": c, \"rows\": r}}.",
+              "first ones being the last 64 KiB from before. Text frames are control messages: the "
+              "server says {\"gap_bytes\": n} where output was lost because the reader was slow, a "
+              "client may say {\"resize\": {\"columns\": c, \"rows\": r}}. Another of its serial "
+              "ports is chosen by `port`; one that it was started without is refused.",
           .command = {},
           .examples = {},
       },
@@ -299,16 +299,50 @@ std::vector<Method> power() {
           .command = "vm pause",
           .examples = {{"Freeze it, or several", "ruche vm pause web1 web2"}},
       }),
+  };
+}
+
+std::vector<Method> suspension() {
+  return {
       task_of<model::VmRef>({
           .id = "vm.resume",
           .verb = Verb::post,
           .path = "/v1/vms/{vm}/resume",
           .role = Role::operator_,
           .urgent = true,
-          .summary = "Resume a paused virtual machine",
-          .description = "Its CPUs go on where they stood.",
+          .summary = "Resume a paused or suspended virtual machine",
+          .description = "Its CPUs go on where they stood. One that was suspended gets a process "
+                         "again, with the memory that was saved; `start` does the same to it.",
           .command = "vm resume",
-          .examples = {{"All that are paused", "ruche vm resume --filter state=paused"}},
+          .examples = {{"Go on", "ruche vm resume web1"},
+                       {"All that are paused", "ruche vm resume --filter state=paused"}},
+      }),
+      task_of<model::VmRef>({
+          .id = "vm.suspend",
+          .verb = Verb::post,
+          .path = "/v1/vms/{vm}/suspend",
+          .role = Role::operator_,
+          .summary = "Suspend a virtual machine to disk",
+          .description =
+              "Saves its memory and the state of its devices beside its disks and ends its "
+              "process: "
+              "it uses no memory and no CPU any more, also after a restart of the host, until "
+              "`resume` lets it go on where it stood. Its hardware cannot change meanwhile. A "
+              "device that cannot be saved is named in the refusal (`vm devices`).",
+          .command = "vm suspend",
+          .examples = {{"Save it, go on later", "ruche vm suspend web1 && ruche vm resume web1"},
+                       {"All that a filter finds", "ruche vm suspend --filter tag=lab"}},
+      }),
+      task_of<model::VmRef>({
+          .id = "vm.discard",
+          .verb = Verb::post,
+          .path = "/v1/vms/{vm}/discard",
+          .role = Role::operator_,
+          .summary = "Give up the memory of a suspended virtual machine",
+          .description = "It is stopped then, and its next start is like one after a power cut: "
+                         "what was in its memory only is lost.",
+          .command = "vm discard",
+          .examples = {{"Forget what it did", "ruche vm discard web1"}},
       }),
   };
 }
@@ -363,7 +397,7 @@ std::vector<Method> vm_methods() {
   std::vector<Method> methods = reading();
   methods.push_back(registering());
   methods.push_back(bulk());
-  for (const auto& part : {screens(), life(), ending_and_moving(), power(), agent()})
+  for (const auto& part : {screens(), life(), ending_and_moving(), power(), suspension(), agent()})
     methods.insert(methods.end(), part.begin(), part.end());
   return methods;
 }

@@ -8,6 +8,7 @@
 #include "docs.hpp"
 #include "golden.hpp"
 #include "methods/tables.hpp"
+#include "model/passthrough.hpp"
 #include "output.hpp"
 #include "session.hpp"
 #include "show_host.hpp"
@@ -45,7 +46,8 @@ std::string invocation_text(const std::string& input) {
   if (const auto* method = std::get_if<MethodCommand>(&invocation.command))
     return text + request_text(*method);
   if (const auto* console = std::get_if<ConsoleCommand>(&invocation.command)) {
-    return text + fmt::format("console {} input={} until={} timeout={}\n", console->vm,
+    const auto port = console->port > 0 ? fmt::format(" port={}", console->port) : "";
+    return text + fmt::format("console {}{} input={} until={} timeout={}\n", console->vm, port,
                               !console->no_input, console->until,
                               console->timeout ? to_text(*console->timeout) : "none");
   }
@@ -83,8 +85,8 @@ std::string invocation_text(const std::string& input) {
 
 TEST(CliGolden, Arguments) { golden::check_area("cli_arguments", invocation_text); }
 
-std::string table_of(const std::string& input) {
-  const auto& method = *methods::find("vm.list");
+std::string table_of(std::string_view id, const std::string& input) {
+  const auto& method = *methods::find(id);
   AnyObject page(method.page());
   auto ok = json::decode_into(page.type(), page.get(), input,
                               {.unknown_fields = json::UnknownFields::ignore});
@@ -92,7 +94,19 @@ std::string table_of(const std::string& input) {
   return table_text(method, page, kLook);
 }
 
-TEST(CliGolden, VmTable) { golden::check_area("cli_vm_table", table_of); }
+TEST(CliGolden, VmTable) {
+  golden::check_area("cli_vm_table",
+                     [](const std::string& input) { return table_of("vm.list", input); });
+}
+
+// What a made-up host has, judged.
+TEST(CliGolden, HostDevices) {
+  golden::check_area("cli_host_devices", [](const std::string& input) {
+    const auto facts = json::decode<model::HostFacts>(input);
+    const methods::Page<model::HostDeviceView> page{model::host_devices(facts), {}};
+    return table_of("host.devices", json::encode(page));
+  });
+}
 
 TEST(CliGolden, VmDetails) {
   golden::check_area("cli_vm_show", [](const std::string& input) {
