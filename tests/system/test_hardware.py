@@ -205,6 +205,82 @@ class Hardware(SystemTest):
         self.assertEqual(len(set(sums)), 1, sums)
         self.daemon.ruche("vm", "delete", "full1", "--stop", "--purge", "--yes")
 
+    def pinned_to(self, threads, name):
+        """How many threads of its QEMU may run on exactly these hardware threads."""
+        pid = self.daemon.vm(name)["status"]["pid"]
+        count = 0
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/status") as file:
+                count += f"Cpus_allowed_list:\t{threads}\n" in file.read()
+        return count
+
+    def test_11_the_board_is_as_it_was_asked_for(self):
+        self.daemon.ruche("vm", "create", "board1", "--image", "demo", "--cpus", "2",
+                          "--cpus-max", "4", "--memory", "256MiB", "--numa", "nodes=2",
+                          "--smbios", "serial=4711,asset_tag=rack-7", "--sound", "hda",
+                          "--display", "virtio", "--boot-order", "disk0", "--cpu-pin", "0",
+                          "--start", "--wait", "running")
+        self.tick("board1")
+        nodes = self.in_guest("cat /sys/devices/system/node/node[01]/cpulist", name="board1")
+        self.assertEqual(nodes.split()[-2:], ["0", "1"])
+        board = self.in_guest("cat /sys/class/dmi/id/product_serial "
+                              "/sys/class/dmi/id/chassis_asset_tag", name="board1")
+        self.assertEqual(board.split()[-2:], ["4711", "rack-7"])
+        sound = self.in_guest("cat /sys/bus/pci/devices/0000:00:19.0/class", name="board1")
+        self.assertIn("0x040300", sound)
+        self.assertEqual(self.pinned_to("0", "board1"), 2)
+        self.daemon.ruche("vm", "set", "board1", "--cpus", "3")
+        self.assertEqual(self.pinned_to("0", "board1"), 3)
+        self.daemon.ruche("vm", "set", "board1", "--cpu-pin", "")
+        if os.cpu_count() > 1:
+            self.assertEqual(self.pinned_to("0", "board1"), 0)
+        self.daemon.ruche("vm", "delete", "board1", "--stop", "--purge", "--yes")
+
+    def test_12_huge_pages_that_are_not_there_are_counted(self):
+        with open("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages") as file:
+            if int(file.read()) > 64:
+                self.skipTest("this host has huge pages to spare")
+        self.daemon.ruche("vm", "create", "huge1", "--image", "demo", "--memory", "256MiB",
+                          "--huge-pages", "2m")
+        refused = self.daemon.ruche("vm", "start", "huge1", expect=None)
+        self.assertIn("128 huge pages of 2 MiB", refused.stderr)
+        self.daemon.ruche("vm", "delete", "huge1", "--purge", "--yes")
+
+    def on_second_port(self, until, *more, **how):
+        return self.daemon.ruche("vm", "console", "lines1", "--port", "1", "--until", until,
+                                 "--timeout", "60s", *more, **how).stdout.replace("\r", "")
+
+    def test_13_a_second_serial_port_talks_both_ways(self):
+        self.create("lines1", "--serial-ports", "2")
+        self.tick("lines1")
+        self.in_guest("echo hello > /dev/ttyS1", name="lines1")
+        self.assertNotIn("tick", self.on_second_port("hello", "--no-input"))
+        self.in_guest("{ (exec 3<>/dev/ttyS1; echo listening >&3; read -r line <&3; "
+                      "echo heard $line >&3) & }", name="lines1")
+        self.on_second_port("listening", "--no-input")
+        self.on_second_port("heard bees", stdin="bees\n")
+        self.assertNotIn("bees", self.in_guest("true", name="lines1"))
+        self.daemon.kill()
+        self.daemon.start()
+        self.daemon.wait_state("lines1", "running")
+        kept = self.on_second_port("heard bees", "--no-input")
+        self.assertEqual(kept.splitlines()[:4], ["hello", "listening", "bees", "heard bees"])
+        refused = self.daemon.ruche("vm", "console", "lines1", "--port", "2", "--no-input",
+                                    expect=None)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("it has ports 0 to 1", refused.stderr)
+        self.daemon.ruche("vm", "set", "lines1", "--serial-ports", "4")
+        self.assertEqual([change["device"] for change in self.pending("lines1")], ["serial_ports"])
+        self.daemon.ruche("vm", "stop", "lines1")
+        self.daemon.ruche("vm", "start", "lines1", "--wait", "running")
+        self.tick("lines1")
+        self.assertEqual(self.pending("lines1"), [])
+        self.in_guest("for port in 1 2 3; do echo on $port > /dev/ttyS$port; done", name="lines1")
+        for port in ("1", "2", "3"):
+            self.daemon.ruche("vm", "console", "lines1", "--port", port, "--no-input", "--until",
+                              f"^on {port}", "--timeout", "60s")
+        self.daemon.ruche("vm", "delete", "lines1", "--stop", "--purge", "--yes")
+
     @staticmethod
     def daemon_bin(name):
         from harness import BIN
