@@ -84,29 +84,13 @@ Async<void> serve_api(const DaemonOptions& options, core::HostControl::Ports& po
   co_await control.started();
   api::PeerAuthenticator peers({::getuid(), ""});
   api::BearerAuthenticator authenticator(control.identity(), peers);
-  api::ApiServer api({ports.store,
-                      control.inventory(),
-                      control.guests(),
-                      control.hardware(),
-                      control.images(),
-                      control.uploads(),
-                      control.datastores(),
-                      control.networks(),
-                      control.tasks(),
-                      control.settings(),
-                      control.pools(),
-                      control.identity(),
-                      control.audit(),
-                      control.hosts(),
-                      control.live(),
-                      control.progress(),
-                      ports.history,
-                      ports.log,
-                      ports.clock,
-                      authenticator,
-                      control.self(),
-                      RUCHE_VERSION,
-                      https});
+  api::ApiServer api(
+      {ports.store,         control.inventory(), control.guests(),   control.hardware(),
+       control.snapshots(), control.images(),    control.uploads(),  control.datastores(),
+       control.networks(),  control.tasks(),     control.settings(), control.pools(),
+       control.identity(),  control.audit(),     control.hosts(),    control.live(),
+       control.progress(),  ports.history,       ports.log,          ports.clock,
+       authenticator,       control.self(),      RUCHE_VERSION,      https});
   net::HttpServer server(ports.executor, ports.clock, ports.random, ports.log, api, {});
   // A server of its own: whatever happens on the network, the socket has its connections left.
   net::HttpServer remote(ports.executor, ports.clock, ports.random, ports.log, api,

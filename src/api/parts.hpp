@@ -19,6 +19,7 @@
 #include "core/placement/host_service.hpp"
 #include "core/placement/pool_service.hpp"
 #include "core/placement/settings_service.hpp"
+#include "core/snapshots/snapshot_service.hpp"
 #include "core/storage/datastore_service.hpp"
 #include "core/tasks/progress.hpp"
 #include "core/tasks/task_service.hpp"
@@ -31,6 +32,7 @@ struct Parts {
   core::Inventory& inventory;
   core::GuestService& guests;
   core::HardwareService& hardware;
+  core::SnapshotService& snapshots;
   core::ImageService& images;
   core::UploadService& uploads;
   core::DatastoreService& datastores;

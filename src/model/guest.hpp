@@ -45,17 +45,40 @@ struct GuestConfiguration {
   std::string description;
   std::vector<std::string> tags;
   std::optional<PoolId> pool;
+  std::optional<SnapshotId> snapshot;
   VmSpec spec;
 };
 constexpr auto describe(Type<GuestConfiguration>) {
   using G = GuestConfiguration;
-  return structure<G>(
-      "GuestConfiguration", "What can be changed of a guest.",
-      field<&G::name>("name", "Unique name."),
-      field<&G::display_name>("display_name", "Name for people."),
-      field<&G::description>("description", "Notes."), field<&G::tags>("tags", "Tags."),
-      field<&G::pool>("pool", "Its resource pool."), field<&G::spec>("spec", "Hardware."));
+  return structure<G>("GuestConfiguration", "What can be changed of a guest.",
+                      field<&G::name>("name", "Unique name."),
+                      field<&G::display_name>("display_name", "Name for people."),
+                      field<&G::description>("description", "Notes."),
+                      field<&G::tags>("tags", "Tags."),
+                      field<&G::pool>("pool", "Its resource pool."),
+                      field<&G::snapshot>("snapshot", "The snapshot that it goes on from."),
+                      field<&G::spec>("spec", "Hardware."));
 }
+
+// Snapshots that are taken by themselves, and how many of them are kept.
+struct SnapshotSchedule {
+  std::string name;  // its snapshots are called <name>-<time>
+  Duration every{3'600'000};
+  std::uint32_t keep = 24;
+  bool memory = false;
+  bool quiesce = false;
+  friend bool operator==(const SnapshotSchedule&, const SnapshotSchedule&) = default;
+};
+constexpr auto describe(Type<SnapshotSchedule>) {
+  using S = SnapshotSchedule;
+  return structure<S>("SnapshotSchedule", "Snapshots that are taken by themselves.",
+                      field<&S::name>("name", "Name of the schedule.", {.format = "name"}),
+                      field<&S::every>("every_ms", "Time between two of them.", {.min = 60'000}),
+                      field<&S::keep>("keep", "How many of them are kept.", {.min = 1, .max = 500}),
+                      field<&S::memory>("memory", "With memory, while it runs."),
+                      field<&S::quiesce>("quiesce", "Its agent freezes the file systems for it."));
+}
+inline constexpr std::size_t kMostSchedules = 8;
 
 // The stored wish: guests/<id>/spec. Its revision is the ETag.
 struct Guest {
@@ -71,6 +94,9 @@ struct Guest {
   std::optional<PoolId> pool;  // whose limits and shares it is under
   VmSpec spec;
   std::optional<GuestSeed> seed;
+  bool is_template = false;  // others are made from it; it never starts, and its disks never change
+  std::optional<SnapshotId> snapshot;  // that its disks go on from
+  std::vector<SnapshotSchedule> schedules;
   Timestamp created_at;
   std::optional<Timestamp> deleted_at;  // in the recycle bin since
 };
@@ -88,6 +114,10 @@ constexpr auto describe(Type<Guest>) {
       field<&Guest::pool>("pool", "The resource pool it belongs to."),
       field<&Guest::spec>("spec", "Hardware."),
       field<&Guest::seed>("seed", "What is secret of its seed."),
+      field<&Guest::is_template>("template", "Others are made from it; it never starts."),
+      field<&Guest::snapshot>("snapshot", "The snapshot that it goes on from."),
+      field<&Guest::schedules>("schedules", "Snapshots that are taken by themselves.",
+                               {.max_length = kMostSchedules}),
       field<&Guest::created_at>("created_at", "When it was created."),
       field<&Guest::deleted_at>("deleted_at", "In the recycle bin since."));
 }
@@ -152,14 +182,15 @@ constexpr auto describe(Type<AgentStatus>) {
       field<&AgentStatus::ssh_host_keys>("ssh_host_keys", "Public keys of its SSH server."));
 }
 
-// The memory and the devices' state of a guest that is suspended. Disks have not changed since.
+// The memory and the devices' state of a guest that is suspended, or of a snapshot. It agrees with
+// the disks as they were then.
 struct SavedMemory {
   LayerId layer;
   Bytes size;  // of the file
   Timestamp at;
 };
 constexpr auto describe(Type<SavedMemory>) {
-  return structure<SavedMemory>("SavedMemory", "The memory of a suspended guest.",
+  return structure<SavedMemory>("SavedMemory", "The memory of a suspended guest, or of a snapshot.",
                                 field<&SavedMemory::layer>("layer", "Layer that holds it."),
                                 field<&SavedMemory::size>("size_bytes", "Its size."),
                                 field<&SavedMemory::at>("at", "When it was saved."));

@@ -17,5 +17,6 @@ using UserId = Id<struct UserTag>;
 using TokenId = Id<struct TokenTag>;
 using SessionId = Id<struct SessionTag>;
 using PoolId = Id<struct PoolTag>;
+using SnapshotId = Id<struct SnapshotTag>;
 
 }  // namespace ruche::model

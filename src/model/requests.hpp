@@ -31,6 +31,8 @@ struct CreateVm {
   std::string description;
   std::vector<std::string> tags;
   std::string image;      // name or id; empty: disks start blank
+  std::string from_template;  // name or id; then most of the hardware is what that has
+  std::uint32_t count = 1;    // of copies of the template, called <name>-1 and so on
   std::string datastore;  // name or id; empty: the only or default one
   GuestSystem system = GuestSystem::linux_;
   std::uint32_t cpus = 1;
@@ -85,6 +87,13 @@ constexpr auto hardware_of(Type<CreateVm>) {
       field<&CreateVm::tags>("tags", "Tags.", {.max_length = 64, .flag = "tag"}),
       field<&CreateVm::image>("image", "Image to start from: name or id.",
                               {.format = "reference", .example = "demo"}),
+      field<&CreateVm::from_template>("from_template",
+                                      "Template to copy in place of an image: name or id. The copy "
+                                      "has its hardware, and an identity of its own.",
+                                      {.format = "reference"}),
+      field<&CreateVm::count>("count",
+                              "How many copies of the template; they are called NAME-1, NAME-2 …",
+                              {.min = 1, .max = 1000}),
       field<&CreateVm::datastore>("datastore", "Datastore: name or id.", {.format = "reference"}),
       field<&CreateVm::system>("system", "What will run in it; it chooses the defaults below."),
       field<&CreateVm::cpus>("cpus", "Virtual CPUs.", {.min = 1, .max = 512}),

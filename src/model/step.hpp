@@ -12,6 +12,7 @@
 #include "model/ids.hpp"
 #include "model/network.hpp"
 #include "model/requests.hpp"
+#include "model/snapshot_requests.hpp"
 #include "model/storage.hpp"
 
 namespace ruche::model {
@@ -26,6 +27,19 @@ constexpr auto describe(Type<CreateVolume>) {
                                  field<&CreateVolume::layer>("layer", "The new layer."),
                                  field<&CreateVolume::size>("size_bytes", "Capacity."),
                                  field<&CreateVolume::parent>("parent", "The layer below."));
+}
+
+// A copy of all that a volume shows, standing on a layer of its chain or on nothing.
+struct CopyVolume {
+  LayerId layer;
+  LayerId source;
+  std::optional<LayerId> parent;
+};
+constexpr auto describe(Type<CopyVolume>) {
+  return structure<CopyVolume>("CopyVolume", "Copies a volume.",
+                               field<&CopyVolume::layer>("layer", "The new layer."),
+                               field<&CopyVolume::source>("source", "What is copied."),
+                               field<&CopyVolume::parent>("parent", "The layer below."));
 }
 
 struct DeleteVolume {
@@ -119,13 +133,15 @@ constexpr auto describe(Type<GrowDisk>) {
 
 struct LaunchMachine {
   GuestId guest;
-  std::optional<LayerId> memory;  // of a suspended guest: what it goes on from
+  std::optional<LayerId> memory;  // what it goes on from
+  std::optional<SnapshotId> snapshot;  // whose memory that is; absent: of the suspended guest
 };
 constexpr auto describe(Type<LaunchMachine>) {
   return structure<LaunchMachine>(
       "LaunchMachine", "Starts the guest's process, CPUs standing still.",
       field<&LaunchMachine::guest>("guest", "The guest."),
-      field<&LaunchMachine::memory>("memory", "Saved memory to go on from."));
+      field<&LaunchMachine::memory>("memory", "Saved memory to go on from."),
+      field<&LaunchMachine::snapshot>("snapshot", "The snapshot that it is of."));
 }
 
 // From then on saved memory is of no use: it no longer agrees with the disks.
@@ -180,6 +196,88 @@ constexpr auto describe(Type<SaveMemory>) {
                                field<&SaveMemory::guest>("guest", "The guest."),
                                field<&SaveMemory::layer>("layer", "What it is saved to."),
                                field<&SaveMemory::was_paused>("was_paused", "It was paused."));
+}
+
+// A disk that goes on in another layer from the instant of a snapshot on.
+struct Overlay {
+  std::string disk;
+  LayerId below;  // what it wrote to, and what is kept
+  LayerId layer;  // what it writes to from then on
+};
+constexpr auto describe(Type<Overlay>) {
+  return structure<Overlay>("Overlay", "A disk that goes on in another layer.",
+                            field<&Overlay::disk>("disk", "The guest's disk."),
+                            field<&Overlay::below>("below", "The layer that is kept."),
+                            field<&Overlay::layer>("layer", "The layer that it goes on in."));
+}
+// A small file of the guest's own (firmware variables, TPM state) of which a copy is kept.
+struct KeptFile {
+  LayerId source;
+  LayerId layer;
+};
+constexpr auto describe(Type<KeptFile>) {
+  return structure<KeptFile>("KeptFile", "A file of which a copy is kept.",
+                             field<&KeptFile::source>("source", "The guest's file."),
+                             field<&KeptFile::layer>("layer", "The copy."));
+}
+
+// One instant for everything. Without a snapshot only the disks are cut there, for copies to stand
+// on. Once it has begun, the guest goes on in the new layers whatever becomes of the rest: what
+// they show is right whether the cut was made or not.
+struct TakeSnapshot {
+  GuestId guest;
+  std::optional<SnapshotId> snapshot;
+  std::vector<Overlay> disks;
+  std::vector<KeptFile> files;
+  std::optional<LayerId> memory;
+  bool thaw = false;  // it was frozen for this
+  bool was_paused = false;  // then it stays so
+};
+constexpr auto describe(Type<TakeSnapshot>) {
+  using T = TakeSnapshot;
+  return structure<T>("TakeSnapshot", "Cuts the disks, and saves the memory, at one instant.",
+                      field<&T::guest>("guest", "The guest."),
+                      field<&T::snapshot>("snapshot", "The new snapshot."),
+                      field<&T::disks>("disks", "Disks and the layers they go on in."),
+                      field<&T::files>("files", "Files that are copied."),
+                      field<&T::memory>("memory", "Layer for the memory."),
+                      field<&T::thaw>("thaw", "Its file systems were frozen for this."),
+                      field<&T::was_paused>("was_paused", "It was paused."));
+}
+
+// What is in the layer below moves up into this one, which then stands on what the other stood on.
+// What either shows stays the same at every moment.
+struct MergeLayer {
+  GuestId guest;  // whose process may have them open
+  LayerId layer;
+  LayerId below;
+};
+constexpr auto describe(Type<MergeLayer>) {
+  return structure<MergeLayer>("MergeLayer", "Takes the layer below into a layer.",
+                               field<&MergeLayer::guest>("guest", "The guest."),
+                               field<&MergeLayer::layer>("layer", "The layer that stays."),
+                               field<&MergeLayer::below>("below", "The layer that is taken in."));
+}
+
+struct ForgetSnapshot {
+  GuestId guest;
+  SnapshotId snapshot;
+};
+constexpr auto describe(Type<ForgetSnapshot>) {
+  return structure<ForgetSnapshot>("ForgetSnapshot", "Removes a snapshot; its children stay.",
+                                   field<&ForgetSnapshot::guest>("guest", "The guest."),
+                                   field<&ForgetSnapshot::snapshot>("snapshot", "The snapshot."));
+}
+
+// The guest's document says what it was reverted to already; this is for people and for the task.
+struct RevertGuest {
+  GuestId guest;
+  SnapshotId snapshot;
+};
+constexpr auto describe(Type<RevertGuest>) {
+  return structure<RevertGuest>("RevertGuest", "Goes back to a snapshot.",
+                                field<&RevertGuest::guest>("guest", "The guest."),
+                                field<&RevertGuest::snapshot>("snapshot", "The snapshot."));
 }
 
 // A suspended guest becomes a stopped one.
@@ -338,23 +436,35 @@ constexpr auto describe(Type<RemoveNetwork>) {
                                   field<&RemoveNetwork::network>("network", "The network."));
 }
 
-// One task for each of several guests; see docs/adr/0018.
+// A copy that is to be made: its id is chosen with the order.
+struct NewCopy {
+  GuestId guest;
+  std::string name;
+};
+
+// One task for each of several guests; see docs/adr/0018. With `copy` they are made from another.
 struct RunForEach {
   BulkVms order;  // what was asked; `vms` is empty
   std::vector<GuestId> guests;
+  std::optional<CloneVm> copy;
+  std::vector<std::string> names;  // of copies, as `guests`
 };
 constexpr auto describe(Type<RunForEach>) {
-  return structure<RunForEach>("RunForEach", "Makes a task for each guest and waits for them.",
-                               field<&RunForEach::order>("order", "What shall happen to each."),
-                               field<&RunForEach::guests>("guests", "The guests."));
+  return structure<RunForEach>(
+      "RunForEach", "Makes a task for each guest and waits for them.",
+      field<&RunForEach::order>("order", "What shall happen to each."),
+      field<&RunForEach::guests>("guests", "The guests."),
+      field<&RunForEach::copy>("copy", "They are made from another."),
+      field<&RunForEach::names>("names", "What the copies are called.", {.max_length = 1000}));
 }
 
 using Step =
-    std::variant<CreateVolume, DeleteVolume, CreateUefiVariables, CreateTpmState, SaveMemory,
-                 DiscardMemory, RegisterGuest, AdmitGuest, ExportConfiguration, ChangeHardware,
-                 GrowDisk, LaunchMachine, ResumeMachine, PauseMachine, ResetMachine,
-                 ShutdownMachine, StopMachine, FreezeGuest, ThawGuest, RecycleGuest, RestoreGuest,
-                 ForgetGuest, MoveGuest, ImportImage, BuildImage, ForgetImage, DownloadImage,
-                 AttachDatastore, DetachDatastore, ApplyNetwork, RemoveNetwork, RunForEach>;
+    std::variant<CreateVolume, CopyVolume, DeleteVolume, CreateUefiVariables, CreateTpmState,
+                 SaveMemory, DiscardMemory, TakeSnapshot, MergeLayer, ForgetSnapshot, RevertGuest,
+                 RegisterGuest, AdmitGuest, ExportConfiguration, ChangeHardware, GrowDisk,
+                 LaunchMachine, ResumeMachine, PauseMachine, ResetMachine, ShutdownMachine,
+                 StopMachine, FreezeGuest, ThawGuest, RecycleGuest, RestoreGuest, ForgetGuest,
+                 MoveGuest, ImportImage, BuildImage, ForgetImage, DownloadImage, AttachDatastore,
+                 DetachDatastore, ApplyNetwork, RemoveNetwork, RunForEach>;
 
 }  // namespace ruche::model

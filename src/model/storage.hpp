@@ -76,7 +76,7 @@ constexpr auto describe(Type<LayerContent>) {
       value(LayerContent::initrd, "initrd", "An initramfs."),
       value(LayerContent::uefi_vars, "uefi-vars", "The variables of a guest's firmware."),
       value(LayerContent::tpm_state, "tpm-state", "What a guest's TPM keeps."),
-      value(LayerContent::memory, "memory", "The memory of a suspended guest."));
+      value(LayerContent::memory, "memory", "The memory of a suspended guest, or of a snapshot."));
 }
 
 enum class LayerState { creating, ready };
@@ -86,7 +86,8 @@ constexpr auto describe(Type<LayerState>) {
                                  value(LayerState::ready, "ready", "Complete."));
 }
 
-// layers/<id>. Immutable once it has a child; `references` counts children and other users.
+// layers/<id>. What it shows never changes once something needs it; `references` counts its
+// children, the snapshots that hold it and the guests that boot from it.
 struct Layer {
   LayerId id;
   ObjectKind owner_kind = ObjectKind::guest;  // guest or image
@@ -109,7 +110,7 @@ constexpr auto describe(Type<Layer>) {
       field<&Layer::content>("content", "What it holds."),
       field<&Layer::format>("format", "How it is stored."),
       field<&Layer::size>("size_bytes", "Virtual size."), field<&Layer::state>("state", "State."),
-      field<&Layer::references>("references", "Layers and guests that stand on it."));
+      field<&Layer::references>("references", "Layers, guests and snapshots that need it."));
 }
 
 // What an image file may be when it comes from outside.

@@ -43,6 +43,9 @@ struct VmView {
   std::string image;      // name or id
   std::string datastore;  // name
   std::string pool;       // name or id; empty: none
+  bool is_template = false;
+  std::string snapshot;  // name of the one that it goes on from; empty: none
+  std::uint32_t snapshots = 0;
   std::uint32_t uid = 0;
   VmSpec spec;
   GuestStatus status;
@@ -54,25 +57,28 @@ struct VmView {
   std::optional<Timestamp> deleted_at;
 };
 constexpr auto describe(Type<VmView>) {
-  return structure<VmView>("Vm", "A virtual machine.", field<&VmView::id>("id", "Immutable id."),
-                           field<&VmView::name>("name", "Unique name."),
-                           field<&VmView::display_name>("display_name", "Name for people."),
-                           field<&VmView::description>("description", "Notes."),
-                           field<&VmView::tags>("tags", "Tags."),
-                           field<&VmView::image>("image", "Image it came from."),
-                           field<&VmView::datastore>("datastore", "Datastore."),
-                           field<&VmView::pool>("pool", "Resource pool."),
-                           field<&VmView::uid>("uid", "User of its process on the host."),
-                           field<&VmView::spec>("spec", "Hardware and policies."),
-                           field<&VmView::status>("status", "What the owner observed."),
-                           field<&VmView::placement>("placement", "Where it is."),
-                           field<&VmView::claims>("claims", "Open tasks on it."),
-                           field<&VmView::pending>("pending",
-                                                   "Changes of hardware that wait for the next "
-                                                   "start."),
-                           field<&VmView::etag>("etag", "For If-Match."),
-                           field<&VmView::created_at>("created_at", "When it was created."),
-                           field<&VmView::deleted_at>("deleted_at", "In the recycle bin since."));
+  return structure<VmView>(
+      "Vm", "A virtual machine.", field<&VmView::id>("id", "Immutable id."),
+      field<&VmView::name>("name", "Unique name."),
+      field<&VmView::display_name>("display_name", "Name for people."),
+      field<&VmView::description>("description", "Notes."), field<&VmView::tags>("tags", "Tags."),
+      field<&VmView::image>("image", "Image it came from."),
+      field<&VmView::datastore>("datastore", "Datastore."),
+      field<&VmView::pool>("pool", "Resource pool."),
+      field<&VmView::is_template>("template", "Others are made from it; it never starts."),
+      field<&VmView::snapshot>("snapshot", "The snapshot that it goes on from."),
+      field<&VmView::snapshots>("snapshots", "How many snapshots it has."),
+      field<&VmView::uid>("uid", "User of its process on the host."),
+      field<&VmView::spec>("spec", "Hardware and policies."),
+      field<&VmView::status>("status", "What the owner observed."),
+      field<&VmView::placement>("placement", "Where it is."),
+      field<&VmView::claims>("claims", "Open tasks on it."),
+      field<&VmView::pending>("pending",
+                              "Changes of hardware that wait for the next "
+                              "start."),
+      field<&VmView::etag>("etag", "For If-Match."),
+      field<&VmView::created_at>("created_at", "When it was created."),
+      field<&VmView::deleted_at>("deleted_at", "In the recycle bin since."));
 }
 
 // A guest whose files lie on a datastore and that the store does not know. What its files say is

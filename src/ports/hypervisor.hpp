@@ -36,6 +36,8 @@ struct EngineCapabilities {
   std::optional<UefiFirmware> uefi;  // absent: no guest boots through UEFI here
   std::string no_tpm;  // why guests have no TPM here; empty: they may
   std::string no_shares;  // the same of folders of the host
+  std::string no_write_tracking;  // why a guest stands still while its memory is saved for a
+                                  // snapshot; empty: it goes on meanwhile
   std::uint32_t numa_nodes = 1;  // of this host
 };
 
@@ -195,7 +197,7 @@ struct AgentFacts {
   bool initialized = false;  // cloud-init has done all of its work
 };
 struct AgentCommand {
-  std::vector<std::string> argv;         // looked up in the guest's PATH
+  std::vector<std::string> argv;  // looked up in the guest's PATH
   std::vector<std::string> environment;  // NAME=value, beside the agent's own
   std::string input;
   Duration limit{60'000};
@@ -285,7 +287,7 @@ using DeviceChange =
 
 // A guest's memory as QEMU and the balloon's driver in the guest see it.
 struct MemoryFacts {
-  Bytes plugged;    // what it has
+  Bytes plugged;  // what it has
   Bytes available;  // what the balloon leaves to it
   std::optional<Bytes> total;  // the rest: as the guest says, where it has a balloon and a driver
   std::optional<Bytes> free;
@@ -305,6 +307,37 @@ class Devices {
   virtual Async<MemoryFacts> memory() = 0;
 };
 
+// A disk and the file that its writes go to from an instant on: an empty qcow2 that stands on the
+// first of its files.
+struct DiskOverlay {
+  model::DiskSpec disk;
+  MachineDisk files;
+  ImageFile overlay;
+};
+// A small file of the machine's own besides its disks. Where it is copied to is there, as large.
+struct FileCopy {
+  std::string from;
+  std::string to;
+};
+struct SnapshotOrder {
+  std::vector<DiskOverlay> disks;
+  std::vector<FileCopy> copies;
+  std::string memory_path;  // empty: without memory; else the file is there
+  bool was_paused = false;  // before an earlier attempt
+};
+struct TakenSnapshot {
+  Bytes memory_size;  // of the file
+  std::chrono::microseconds pause{0};  // how long the CPUs stood still
+};
+// `layer` is in the disk's files, and `below` follows it there, and `base` that if anything does.
+struct DiskMerge {
+  model::DiskSpec disk;
+  MachineDisk files;
+  ImageFile layer;
+  ImageFile below;
+  std::optional<ImageFile> base;
+};
+
 // A machine's memory and the state of its devices, kept in files.
 class Snapshots {
  public:
@@ -317,6 +350,16 @@ class Snapshots {
   virtual Async<Bytes> save(std::string path, ProgressSink progress) = 0;
   // Ends a save that is under way, also one that an earlier daemon began.
   virtual Async<void> cancel() = 0;
+  // One instant for all of it: the disks go on in their overlays, the files are copied as they
+  // were, the memory is saved as it was. Disks that are in their overlays already are left there.
+  // Either all disks are or none, also when it throws; the CPUs go on in any case, unless they
+  // stood still before. Durable when it returns. Throws not_enough_space and hypervisor_failed.
+  // Cancelled, it saves no further.
+  virtual Async<TakenSnapshot> take(SnapshotOrder order, ProgressSink progress) = 0;
+  // What is in one layer of a disk moves up into the layer on top of it, at a bounded pace, while
+  // the guest runs. It is so already is nothing. Throws hypervisor_failed and not_enough_space;
+  // what either layer shows is right at every moment.
+  virtual Async<void> merge(DiskMerge order, ProgressSink progress) = 0;
 };
 
 // A handle on a launched guest. Dropping it never touches the guest. Methods throw

@@ -108,6 +108,19 @@ class VolumeDriver {
   // A full copy, sharing blocks where the file system can. The source must have no writer (in_use).
   // A copy of an overlay stands on the same parent.
   virtual Async<void> copy(VolumeRef volume, VolumeRef source, ProgressSink progress) = 0;
+  // A copy of all that a disk shows, on `parent`, which is in its chain, or on nothing. The chain
+  // must have no writer (in_use). Cancellable; throws not_enough_space.
+  virtual Async<void> clone(VolumeRef volume, VolumeRef source, std::optional<VolumeRef> parent,
+                            ProgressSink progress) = 0;
+  // What is in `below` moves up into the volume that stands on it, which then stands on `base`, or
+  // on nothing. Nobody has the volume open (in_use). What it shows is right at every moment, also
+  // after a kill; it stands on `base` already is nothing.
+  virtual Async<void> merge(VolumeRef volume, VolumeRef below, std::optional<VolumeRef> base,
+                            ProgressSink progress) = 0;
+  // The layer that a disk stands on, as its own file says; also while it is open elsewhere.
+  virtual Async<std::optional<model::LayerId>> parent(VolumeRef volume) = 0;
+  // What its file takes of the datastore. Throws no_such_object.
+  virtual Async<Bytes> used(VolumeRef volume) = 0;
   // Absent is not an error. A volume that is open elsewhere throws in_use.
   virtual Async<void> remove(VolumeRef volume) = 0;
   // The disk becomes this large, never smaller; it has that size already is nothing. Throws in_use

@@ -6,6 +6,7 @@
 
 #include "core/control/janitor.hpp"
 #include "core/placement/admission.hpp"
+#include "core/snapshots/copy_plans.hpp"
 
 namespace ruche::core {
 
@@ -29,6 +30,8 @@ HostControl::HostControl(Ports ports, Identity identity)
                     ports_.sealing, ports_.host_info, ports_.clock, ports_.log}),
       hardware_steps_({writer_, pool_, ports_.hypervisor, live_, host_networks_, ports_.host_info,
                        ports_.hypervisor.capabilities().overhead}),
+      snapshot_steps_(
+          {writer_, pool_, ports_.hypervisor, live_, agents_, ports_.clock, ports_.log}),
       engine_(writer_, ports_.clock, ports_.log, progress_),
       dispatcher_(ports_.executor, writer_, engine_, ports_.log, identity_.id),
       agent_({writer_,
@@ -45,7 +48,12 @@ HostControl::HostControl(Ports ports, Identity identity)
                       pool_, ports_.sealing}),
       hardware_service_({writer_, identity_.id, ports_.hypervisor.capabilities(), ports_.networks,
                          ports_.host_info}),
-      bulk_steps_({writer_, [this] { return guest_service_.site(); }}),
+      snapshot_service_(
+          {writer_, identity_.id, ports_.hypervisor.capabilities(), ports_.networks, pool_}),
+      bulk_steps_({writer_, [this] { return guest_service_.site(); },
+                   [this](Draft& draft, const model::CloneVm& order, model::NewCopy copy) {
+                     return plans::clone(draft, guest_service_.site(), order, std::move(copy));
+                   }}),
       image_service_({writer_, identity_.id, ports_.builder.recipes()}),
       upload_service_({writer_, pool_, ports_.log, identity_.id}),
       datastore_service_({writer_, identity_.id}),
@@ -60,6 +68,7 @@ HostControl::HostControl(Ports ports, Identity identity)
   engine_.add(image_steps_);
   engine_.add(guest_steps_);
   engine_.add(hardware_steps_);
+  engine_.add(snapshot_steps_);
   engine_.add(bulk_steps_);
 }
 

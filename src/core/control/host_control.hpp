@@ -21,6 +21,8 @@
 #include "core/placement/host_service.hpp"
 #include "core/placement/pool_service.hpp"
 #include "core/placement/settings_service.hpp"
+#include "core/snapshots/snapshot_service.hpp"
+#include "core/snapshots/snapshot_steps.hpp"
 #include "core/storage/datastore_monitor.hpp"
 #include "core/storage/datastore_service.hpp"
 #include "core/storage/storage_steps.hpp"
@@ -74,6 +76,7 @@ class HostControl {
   TaskService& tasks() { return task_service_; }
   GuestService& guests() { return guest_service_; }
   HardwareService& hardware() { return hardware_service_; }
+  SnapshotService& snapshots() { return snapshot_service_; }
   HostNetworks& host_networks() { return host_networks_; }
   ImageService& images() { return image_service_; }
   NetworkService& networks() { return network_service_; }
@@ -112,6 +115,7 @@ class HostControl {
   ImageSteps image_steps_;
   GuestSteps guest_steps_;
   HardwareSteps hardware_steps_;
+  SnapshotSteps snapshot_steps_;
   Engine engine_;
   Dispatcher dispatcher_;
   GuestAgent agent_;
@@ -119,6 +123,7 @@ class HostControl {
   TaskService task_service_;
   GuestService guest_service_;
   HardwareService hardware_service_;
+  SnapshotService snapshot_service_;
   BulkSteps bulk_steps_;
   ImageService image_service_;
   UploadService upload_service_;

@@ -29,6 +29,7 @@ constexpr std::array kLeaves = {
     Leaf{"guests", "spec", DocumentKind::guest_spec},
     Leaf{"guests", "status", DocumentKind::guest_status},
     Leaf{"layers", "", DocumentKind::layer},
+    Leaf{"snapshots", "", DocumentKind::snapshot},
     Leaf{"images", "", DocumentKind::image},
     Leaf{"uploads", "", DocumentKind::upload},
     Leaf{"datastores", "spec", DocumentKind::datastore_spec},
@@ -59,6 +60,7 @@ std::string name(std::string_view kind, std::string_view name) {
   return fmt::format("names/{}/cluster/{}", kind, name);
 }
 std::string layer(model::LayerId id) { return "layers/" + to_text(id); }
+std::string snapshot(model::SnapshotId id) { return "snapshots/" + to_text(id); }
 std::string image(model::ImageId id) { return "images/" + to_text(id); }
 std::string upload(model::UploadId id) { return "uploads/" + to_text(id); }
 std::string datastore_spec(model::DatastoreId id) { return "datastores/" + to_text(id) + "/spec"; }
@@ -130,6 +132,8 @@ std::string_view kind_name(DocumentKind kind) {
       return "name";
     case DocumentKind::layer:
       return "layer";
+    case DocumentKind::snapshot:
+      return "snapshot";
     case DocumentKind::image:
       return "image";
     case DocumentKind::upload:

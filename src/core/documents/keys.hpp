@@ -16,6 +16,7 @@ std::string placement(model::HostId host, Uuid object);
 // A name of the whole cluster, or of a narrower scope: "<scope>/<name>" (addresses: their network).
 std::string name(std::string_view kind, std::string_view name);
 std::string layer(model::LayerId id);
+std::string snapshot(model::SnapshotId id);
 std::string image(model::ImageId id);
 std::string upload(model::UploadId id);
 std::string datastore_spec(model::DatastoreId id);
@@ -44,6 +45,7 @@ enum class DocumentKind {
   placement,
   name,
   layer,
+  snapshot,
   image,
   upload,
   datastore_spec,

@@ -39,9 +39,11 @@ bool is(const model::Step& step) {
 
 }  // namespace
 
-// The hardware of a guest that runs is HardwareSteps'.
+// The hardware of a guest that runs is HardwareSteps', its snapshots are SnapshotSteps'.
 bool GuestSteps::handles(const model::Step& step) const {
-  return guest_of(step).has_value() && !is<model::ChangeHardware>(step) &&
+  const bool of_snapshots = is<model::TakeSnapshot>(step) || is<model::MergeLayer>(step) ||
+                            is<model::ForgetSnapshot>(step) || is<model::RevertGuest>(step);
+  return guest_of(step).has_value() && !of_snapshots && !is<model::ChangeHardware>(step) &&
          !is<model::GrowDisk>(step);
 }
 // From the first instruction on the disks change, and the memory that was saved agrees with them no

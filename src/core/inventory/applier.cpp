@@ -259,6 +259,30 @@ void Applier::put_upload(const keys::Parsed& parsed, const std::string& key,
       std::make_shared<const Stored<model::Upload>>(std::move(*upload));
 }
 
+// A snapshot is part of its guest, which changes with it.
+void Applier::put_snapshot(const keys::Parsed& parsed, const std::string& key,
+                           const std::string& value, ports::Revision revision) {
+  std::optional<Stored<model::Snapshot>> snapshot;
+  put_record_part(key, parsed.kind, value, snapshot, revision);
+  if (!snapshot) return;
+  const auto guest = snapshot->value.guest;
+  inventory_.snapshots_[parsed.id] =
+      std::make_shared<const Stored<model::Snapshot>>(std::move(*snapshot));
+  if (inventory_.guests_.contains(guest.value)) {
+    changed(ObjectKind::guest, guest.value, true, true);
+  }
+}
+
+void Applier::erase_snapshot(Uuid id) {
+  const auto found = inventory_.snapshots_.find(id);
+  if (found == inventory_.snapshots_.end()) return;
+  const auto guest = found->second->value.guest;
+  inventory_.snapshots_.erase(found);
+  if (inventory_.guests_.contains(guest.value)) {
+    changed(ObjectKind::guest, guest.value, true, true);
+  }
+}
+
 void Applier::put_other(const keys::Parsed& parsed, const std::string& key,
                         const std::string& value, ports::Revision revision) {
   switch (parsed.kind) {
@@ -295,6 +319,8 @@ void Applier::put_other(const keys::Parsed& parsed, const std::string& key,
       }
       return;
     }
+    case DocumentKind::snapshot:
+      return put_snapshot(parsed, key, value, revision);
     case DocumentKind::upload:
       return put_upload(parsed, key, value, revision);
     case DocumentKind::task: {
@@ -398,6 +424,8 @@ void Applier::erase(const std::string& key, ports::Revision) {
     case DocumentKind::layer:
       inventory_.layers_.erase(parsed->id);
       return;
+    case DocumentKind::snapshot:
+      return erase_snapshot(parsed->id);
     case DocumentKind::upload:
       inventory_.uploads_.erase(parsed->id);
       return;

@@ -43,6 +43,9 @@ class Applier {
                 ports::Revision revision);
   void put_host(const keys::Parsed& parsed, const std::string& key, const std::string& value,
                 ports::Revision revision);
+  void put_snapshot(const keys::Parsed& parsed, const std::string& key, const std::string& value,
+                    ports::Revision revision);
+  void erase_snapshot(Uuid id);
   void put_other(const keys::Parsed& parsed, const std::string& key, const std::string& value,
                  ports::Revision revision);
   void erase_placement(const keys::Parsed& parsed, const std::string& key);

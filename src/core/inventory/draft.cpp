@@ -97,6 +97,13 @@ model::Layer& Draft::layer(model::LayerId id) {
   return edit(key, seen ? std::optional(*seen) : std::nullopt);
 }
 
+model::Snapshot& Draft::snapshot(model::SnapshotId id) {
+  const auto& snapshots = inventory_.snapshots();
+  const auto found = snapshots.find(id.value);
+  return edit(keys::snapshot(id),
+              found == snapshots.end() ? std::nullopt : std::optional(*found->second));
+}
+
 model::Task& Draft::task(model::TaskId id) {
   const auto key = keys::task(id);
   const auto found = inventory_.tasks().find(id.value);

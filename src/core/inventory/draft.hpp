@@ -34,6 +34,7 @@ class Draft {
   model::Placement& placement(Uuid object);
   model::Image& image(model::ImageId id);
   model::Layer& layer(model::LayerId id);
+  model::Snapshot& snapshot(model::SnapshotId id);
   model::Network& network(model::NetworkId id);
   model::Task& task(model::TaskId id);
   model::Upload& upload(model::UploadId id);

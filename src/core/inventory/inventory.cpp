@@ -73,6 +73,7 @@ Async<void> Inventory::rebuild() {
   pools_.clear();
   hosts_.clear();
   layers_.clear();
+  snapshots_.clear();
   tasks_.clear();
   uploads_.clear();
   users_.clear();
@@ -306,6 +307,8 @@ ports::Revision Inventory::key_revision(const std::string& key) const {
       return in(hosts_, &HostRecord::ledger);
     case DocumentKind::layer:
       return direct(layers_);
+    case DocumentKind::snapshot:
+      return direct(snapshots_);
     case DocumentKind::task:
       return direct(tasks_);
     case DocumentKind::upload:

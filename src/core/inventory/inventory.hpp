@@ -17,6 +17,7 @@
 #include "model/network.hpp"
 #include "model/placement.hpp"
 #include "model/pool.hpp"
+#include "model/snapshot.hpp"
 #include "model/storage.hpp"
 #include "model/task.hpp"
 #include "model/views.hpp"
@@ -118,6 +119,7 @@ class Inventory {
   const std::map<Uuid, std::shared_ptr<const Stored<model::Layer>>>& layers() const {
     return layers_;
   }
+  const StoredById<model::Snapshot>& snapshots() const { return snapshots_; }
   const std::map<Uuid, std::shared_ptr<const Stored<model::Task>>>& tasks() const { return tasks_; }
   const Records<Stored<model::Upload>>& uploads() const { return uploads_; }
   const model::Settings& settings() const { return settings_.value; }
@@ -169,6 +171,7 @@ class Inventory {
   Records<PoolRecord> pools_;
   Records<HostRecord> hosts_;
   std::map<Uuid, std::shared_ptr<const Stored<model::Layer>>> layers_;
+  StoredById<model::Snapshot> snapshots_;
   std::map<Uuid, std::shared_ptr<const Stored<model::Task>>> tasks_;
   Records<Stored<model::Upload>> uploads_;
   Stored<model::Settings> settings_;

@@ -95,10 +95,17 @@ StepContext Engine::context(const model::Task& task, std::size_t index) {
   return StepContext{task, report};
 }
 
+bool Engine::may_be_cancelled(const model::Task& task) const {
+  if (!task.pivoted) return true;
+  if (task.position >= task.plan.size()) return false;
+  const auto& step = task.plan[task.position];
+  return handler(step).can_be_cancelled(step);
+}
+
 bool Engine::cancel_requested(const model::Task& task) const {
   const auto found = writer_.inventory().tasks().find(task.id.value);
   return found != writer_.inventory().tasks().end() && found->second->value.cancel_requested &&
-         !task.pivoted;
+         may_be_cancelled(task);
 }
 
 void Engine::throw_if_cancel_requested(const model::Task& task) const {
@@ -109,7 +116,7 @@ void Engine::throw_if_cancel_requested(const model::Task& task) const {
 
 void Engine::interrupt(model::TaskId id) {
   const auto found = under_way_.find(id);
-  if (found == under_way_.end() || found->second->task.pivoted) return;
+  if (found == under_way_.end() || !may_be_cancelled(found->second->task)) return;
   if (found->second->step) found->second->step->cancel(CancelReason::user);
 }
 
@@ -208,6 +215,7 @@ Async<void> Engine::retry_forward(Work& work, std::size_t index) {
     } catch (const Error& error) {
       failure = error;
     }
+    if (failure->reason() == Reason::task_cancelled) throw std::move(*failure);
     const bool go_on = may_pass(*failure) ? clock_.now() < give_up : attempt < kAttempts;
     if (!go_on) throw std::move(*failure);
     co_await sleep_for(clock_, pause);

@@ -36,6 +36,8 @@ class StepHandler {
   virtual void settle(const model::Step& step, Outcome outcome, const Error* why, Draft& draft) = 0;
   // A step that cannot be taken back; once it has begun (journalled), the task only goes forward.
   virtual bool is_pivot(const model::Step& step) const = 0;
+  // Of a pivot: whether it may be interrupted all the same, because giving it up is going forward.
+  virtual bool can_be_cancelled(const model::Step&) const { return false; }
   // Whether observe() finds out by itself that the step was begun; if not, the engine journals it
   // before it starts.
   virtual bool found_by_name(const model::Step& step) const = 0;
@@ -57,6 +59,7 @@ class Engine {
  private:
   struct Work;
   StepHandler& handler(const model::Step& step) const;
+  bool may_be_cancelled(const model::Task& task) const;
   bool cancel_requested(const model::Task& task) const;
   void throw_if_cancel_requested(const model::Task& task) const;
   Async<void> carry_out(Work& work);

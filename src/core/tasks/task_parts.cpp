@@ -47,7 +47,8 @@ std::vector<model::TaskPart> parts_of(const Inventory& inventory, const model::T
   // What was not begun when its parent ended never will be.
   const auto otherwise =
       model::is_open(task.state) ? model::TaskState::waiting : model::TaskState::cancelled;
-  for (const auto guest : each->guests) {
+  for (std::size_t i = 0; i < each->guests.size(); ++i) {
+    const auto guest = each->guests[i];
     auto& part = parts.emplace_back();
     const auto id = part_id(task.id, guest.value);
     const auto found = inventory.tasks().find(id.value);
@@ -55,7 +56,8 @@ std::vector<model::TaskPart> parts_of(const Inventory& inventory, const model::T
       const auto& own = found->second->value;
       part = {own.object, id, own.state, own.error};
     } else {
-      part.object = {model::ObjectKind::guest, guest.value, guest_name(inventory, guest)};
+      auto name = i < each->names.size() ? each->names[i] : guest_name(inventory, guest);
+      part.object = {model::ObjectKind::guest, guest.value, std::move(name)};
       part.state = otherwise;
     }
   }

@@ -35,6 +35,11 @@ std::string host_name(const Inventory& inventory, model::HostId id) {
   return found->second->spec->value.name;
 }
 
+std::string snapshot_name(const Inventory& inventory, model::SnapshotId id) {
+  const auto found = inventory.snapshots().find(id.value);
+  return found == inventory.snapshots().end() ? to_text(id) : found->second->value.name;
+}
+
 struct Describe {
   const Inventory& inventory;
   std::string guest(model::GuestId id) const { return guest_name(inventory, id); }
@@ -44,6 +49,30 @@ struct Describe {
                ? fmt::format("make an overlay of {} (layer {})", to_text(s.size), to_text(s.layer))
                : fmt::format("make an empty volume of {} (layer {})", to_text(s.size),
                              to_text(s.layer));
+  }
+  std::string operator()(const model::CopyVolume& s) const {
+    return fmt::format("copy the volume {} (layer {}{})", to_text(s.source), to_text(s.layer),
+                       s.parent ? fmt::format(", on {}", to_text(*s.parent)) : "");
+  }
+  std::string operator()(const model::TakeSnapshot& s) const {
+    const auto& snapshots = inventory.snapshots();
+    const auto found = s.snapshot ? snapshots.find(s.snapshot->value) : snapshots.end();
+    const auto what = found == snapshots.end()
+                          ? std::string("cut the disks")
+                          : fmt::format("take the snapshot {}", found->second->value.name);
+    return fmt::format("{} of {}{}", what, guest(s.guest), s.memory ? ", with its memory" : "");
+  }
+  std::string operator()(const model::MergeLayer& s) const {
+    return fmt::format("merge layer {} into the one on top of it ({}), of {}", to_text(s.below),
+                       to_text(s.layer), guest(s.guest));
+  }
+  std::string operator()(const model::ForgetSnapshot& s) const {
+    return fmt::format("forget the snapshot {} of {}", snapshot_name(inventory, s.snapshot),
+                       guest(s.guest));
+  }
+  std::string operator()(const model::RevertGuest& s) const {
+    return fmt::format("{} goes back to the snapshot {}", guest(s.guest),
+                       snapshot_name(inventory, s.snapshot));
   }
   std::string operator()(const model::DeleteVolume& s) const {
     return fmt::format("remove the volume {} for good", to_text(s.layer));
@@ -153,6 +182,7 @@ struct Describe {
   }
   std::string operator()(const model::RunForEach& s) const {
     const auto count = s.guests.size();
+    if (s.copy) return fmt::format("make {} copies with a task of its own for each", count);
     return fmt::format("{} {} with a task of its own", enum_name(s.order.action),
                        count == 1 ? "a VM" : fmt::format("each of {} VMs", count));
   }
