@@ -131,7 +131,7 @@ class Tpm(SystemTest):
         wait_for(lambda: "its TPM" in self.daemon.vm("lone1")["status"]["last_error"], 30)
         self.assertEqual(self.daemon.state("lone1"), "running")
         self.assertIn("its TPM", self.daemon.ruche("vm", "show", "lone1").stdout)
-        self.daemon.ruche("vm", "stop", "lone1", "--yes")
+        self.daemon.ruche("vm", "stop", "lone1")
         self.daemon.ruche("vm", "start", "lone1", "--wait", "running")
         self.assertEqual(self.daemon.vm("lone1")["status"]["last_error"], "")
         self.daemon.ruche("vm", "delete", "lone1", "--stop", "--purge", "--yes")
