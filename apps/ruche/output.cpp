@@ -45,6 +45,12 @@ bool is_number(const TypeInfo& item, std::string_view path) {
   return value && (value.type->shape == Shape::integer || value.type->shape == Shape::number);
 }
 
+// A limit of 0 is none.
+bool says_no_limit(const methods::Column& column, ValueRef value) {
+  return column.title.ends_with("LIMIT") && value && value.type->shape == Shape::integer &&
+         value.type->get_integer(value.value) == 0;
+}
+
 std::string cell(const TypeInfo& type, const void* item, const methods::Column& column,
                  const Look& look) {
   const auto value = find_value(type, item, column.path);
@@ -52,6 +58,7 @@ std::string cell(const TypeInfo& type, const void* item, const methods::Column& 
     if (column.title == "AGE") return age_text(time_of(value), look.now);
     return value.type->get_text(value.value);
   }
+  if (says_no_limit(column, value)) return "-";
   auto text = human_text(value);
   return text.empty() ? "-" : text;
 }

@@ -14,6 +14,15 @@ namespace {
 
 using Level = CheckLevel;
 
+// Among the features of a host, beside kSharesFeature.
+constexpr const char* kTpmFeature = "tpm";
+constexpr const char* kUefiFeature = "uefi";
+constexpr const char* kSecureBootFeature = "secure-boot";
+
+bool offers(const HostFacts& facts, std::string_view feature) {
+  return std::ranges::find(facts.hypervisor.features, feature) != facts.hypervisor.features.end();
+}
+
 Finding worse(Finding finding, Level level, std::string found, std::string remedy) {
   finding.level = level;
   finding.found = std::move(found);
@@ -55,14 +64,35 @@ Finding judge_hypervisor(const HostFacts& facts) {
                "install qemu-system-x86 10.0 or newer (Debian 12: from backports)");
 }
 
+Finding judge_firmware(const HostFacts& facts) {
+  Finding finding{.name = "uefi",
+                  .found = "OVMF, with Secure Boot",
+                  .why =
+                      "guests boot through it unless they boot as on a BIOS; Windows 11 asks "
+                      "for Secure Boot"};
+  if (!offers(facts, kUefiFeature)) {
+    return worse(finding, Level::degraded, "there is no OVMF",
+                 "install the package ovmf, then restart ruched");
+  }
+  if (offers(facts, kSecureBootFeature)) return finding;
+  return worse(finding, Level::degraded, "OVMF, without Secure Boot",
+               "install Debian's package ovmf, then restart ruched");
+}
+
+Finding judge_tpm(const HostFacts& facts) {
+  Finding finding{.name = "tpm",
+                  .found = "swtpm makes TPMs for guests",
+                  .why = "Windows 11 asks for one, and disks are encrypted with its help"};
+  if (offers(facts, kTpmFeature)) return finding;
+  return worse(finding, Level::degraded, "there is no swtpm",
+               "install the package swtpm, then restart ruched");
+}
+
 Finding judge_folders(const HostFacts& facts) {
   Finding finding{.name = "virtiofs",
                   .found = "virtiofsd serves folders",
                   .why = "with it a guest mounts folders of its host"};
-  if (std::ranges::find(facts.hypervisor.features, kSharesFeature) !=
-      facts.hypervisor.features.end()) {
-    return finding;
-  }
+  if (offers(facts, kSharesFeature)) return finding;
   return worse(finding, Level::degraded,
                facts.is_root ? "there is no virtiofsd" : "ruched may not confine virtiofsd",
                facts.is_root ? kShareRemedy : "run ruched as root");
@@ -147,8 +177,9 @@ Finding judge_clock(const HostFacts& facts) {
 
 std::vector<Finding> judge_system(const HostFacts& facts) {
   std::vector<Finding> findings;
-  for (const auto judge : {judge_kernel, judge_write_tracking, judge_hypervisor, judge_folders,
-                           judge_cgroups, judge_nftables, judge_taps, judge_clock}) {
+  for (const auto judge :
+       {judge_kernel, judge_write_tracking, judge_hypervisor, judge_firmware, judge_tpm,
+        judge_folders, judge_cgroups, judge_nftables, judge_taps, judge_clock}) {
     findings.push_back(judge(facts));
   }
   return findings;

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/mount.h>
 
 #include "contract/dir_fixture.hpp"
+#include "contract/mount.hpp"
 
 namespace ruche::contract {
 namespace {
@@ -33,25 +33,6 @@ std::string reason_of(Loop& loop, Async<void> work) {
   }
   return "";
 }
-
-// A mount that goes with the test.
-class Mount {
- public:
-  Mount(const std::string& path, const char* type, const std::string& options) : path_(path) {
-    std::filesystem::create_directories(path);
-    mounted_ = ::mount(type, path.c_str(), type, 0, options.c_str()) == 0;
-  }
-  ~Mount() {
-    if (mounted_) ::umount2(path_.c_str(), MNT_DETACH);
-  }
-  Mount(const Mount&) = delete;
-  Mount& operator=(const Mount&) = delete;
-  explicit operator bool() const { return mounted_; }
-
- private:
-  std::string path_;
-  bool mounted_;
-};
 
 TEST(DirFaults, AFullDiskIsAnErrorThatLeavesNothing) {
   DirPlace place;

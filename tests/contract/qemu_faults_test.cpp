@@ -9,6 +9,7 @@
 
 #include "base/json.hpp"
 #include "contract/hypervisor_suite.hpp"
+#include "contract/mount.hpp"
 #include "contract/qemu_host.hpp"
 #include "drivers/qemu/runtime_record.hpp"
 #include "net/stream.hpp"
@@ -248,6 +249,41 @@ TEST(Faults, memory_that_is_damaged_or_full_is_refused_with_a_reason) {
     EXPECT_EQ(fs::file_size(memory), 5000U);
     const auto found = co_await here.engine().survey();
     EXPECT_TRUE(found.empty());
+  });
+}
+
+// The disk fills up while QEMU writes, not before.
+TEST(Faults, memory_that_does_not_fit_costs_the_guest_nothing) {
+  QemuHost host;
+  const Mount small(host.root() + "/small", "tmpfs", "size=256k");
+  if (!small) GTEST_SKIP() << "needs root";
+  host.run([](QemuHost& here) -> Async<void> {
+    auto spec = here.machine();
+    auto machine = co_await launch_running(here, spec);
+    co_await here.settle(*machine);
+    const auto scarce = here.root() + "/small/memory";
+    std::ofstream(scarce).close();
+    for (int again = 0; again < 2; ++again) {
+      const auto full = co_await reason_of(without_result(machine->snapshots()->save(scarce, {})));
+      EXPECT_EQ(full, Reason::not_enough_space);
+      const auto status = co_await machine->status();
+      EXPECT_EQ(status.state, MachineState::paused);
+      EXPECT_EQ(status.pause_cause, model::PauseCause::asked);
+    }
+    EXPECT_GT(fs::file_size(scarce), 0U) << "nothing was begun";
+    co_await machine->power(PowerAction::resume);
+    co_await await_state(here, *machine, MachineState::running);
+    co_await here.settle(*machine);
+
+    const auto memory = here.new_disk("memory", 1).files.chain[0].path;
+    co_await machine->snapshots()->save(memory, {});
+    co_await machine->power(PowerAction::kill);
+    machine.reset();
+    co_await here.engine().clear(spec.guest);
+    const auto ports = model::root_ports(spec.spec);
+    spec.saved = {memory, spec.spec.memory, {ports.begin(), ports.end()}};
+    machine = co_await launch_running(here, spec);
+    co_await here.settle(*machine);
   });
 }
 

@@ -2,6 +2,7 @@
 // longer. That a guest mounts what it serves is in tests/system/test_shares.py.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -111,6 +112,21 @@ TEST_F(QemuShares, are_there_outlive_the_daemon_and_end_with_qemu) {
     here.crash(spec.guest);
     const bool gone = co_await come_to_their_end(here, spec);
     EXPECT_TRUE(gone);
+  });
+}
+
+TEST_F(QemuShares, that_are_served_no_more_are_told_of) {
+  host.run([](QemuHost& here) -> Async<void> {
+    const auto spec = with_shares(here);
+    auto machine = co_await launch_running(here, spec);
+    co_await here.settle(*machine);
+    for (const auto pid : inside(spec.spec.shares[1].path)) ::kill(pid, SIGKILL);
+    co_await await_event(here, *machine, MachineEventKind::io_error);
+    const auto status = co_await machine->status();
+    EXPECT_EQ(status.state, MachineState::running);
+    const auto& said = status.last_words;
+    EXPECT_NE(said.find("its folder writing"), std::string::npos) << said;
+    EXPECT_EQ(said.find("its folder reading"), std::string::npos) << said;
   });
 }
 

@@ -115,6 +115,31 @@ TEST_F(QemuTpm, is_there_outlives_the_daemon_and_ends_with_qemu) {
   });
 }
 
+// The guest goes on without it, and the next daemon knows too.
+TEST_F(QemuTpm, that_ends_is_told_of) {
+  host.run([](QemuHost& here) -> Async<void> {
+    const auto spec = with_tpm(here);
+    auto machine = co_await launch_running(here, spec);
+    co_await here.settle(*machine);
+    auto status = co_await machine->status();
+    EXPECT_EQ(status.last_words, "");
+    for (const auto& tpm : tpms(here, spec)) ::kill(tpm.pid, SIGKILL);
+    co_await await_event(here, *machine, MachineEventKind::io_error);
+    status = co_await machine->status();
+    EXPECT_EQ(status.state, MachineState::running);
+    EXPECT_NE(status.last_words.find("its TPM"), std::string::npos) << status.last_words;
+    machine.reset();
+    co_await here.restart();
+    machine = co_await here.engine().adopt(spec.guest);
+    co_await await_event(here, *machine, MachineEventKind::io_error);
+    status = co_await machine->status();
+    EXPECT_NE(status.last_words.find("its TPM"), std::string::npos) << status.last_words;
+    co_await machine->power(PowerAction::kill);
+    status = co_await machine->status();
+    EXPECT_EQ(status.state, MachineState::gone);
+  });
+}
+
 TEST_F(QemuTpm, keeps_what_it_was_told) {
   host.run([](QemuHost& here) -> Async<void> {
     const auto spec = with_tpm(here);

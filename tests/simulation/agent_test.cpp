@@ -515,6 +515,27 @@ TEST_F(AgentTest, AGuestThatIgnoresThePowerButton) {
   EXPECT_EQ(state("web1"), GuestState::stopped);
 }
 
+TEST_F(AgentTest, WhatARunningGuestLosesIsInItsStatus) {
+  const auto guest = create("web1", true);
+  const auto error = [&] {
+    return read_truth(cluster_.store()).statuses.at(guest.value).last_error;
+  };
+  const auto process = host_.machines().find(guest);
+  process->last_words = "its TPM ended";
+  process->events.push_back({ports::MachineEventKind::io_error, process->last_words});
+  process->changed.notify();
+  ASSERT_TRUE(cluster_.run_until([&] { return error() == "its TPM ended"; }, seconds(10)));
+  EXPECT_EQ(state("web1"), GuestState::running);
+  // It is said beside what comes later, and gone with the process.
+  host_.machines().stop(guest, model::PauseCause::watchdog);
+  ASSERT_TRUE(cluster_.run_until(
+      [&] { return error() == "it did not feed its watchdog; its TPM ended"; }, seconds(10)));
+  ask_and_wait(cluster_, host_, requests::stop("web1", true));
+  EXPECT_EQ(error(), "");
+  ask_and_wait(cluster_, host_, requests::start("web1"));
+  EXPECT_EQ(error(), "");
+}
+
 TEST_F(AgentTest, ADeletedGuestDoesNotGiveAwayAnothersName) {
   const auto first = create("web1", false);
   ask_and_wait(cluster_, host_, requests::remove("web1"));

@@ -14,6 +14,7 @@ using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 class SuspendTest : public testing::Test {
  protected:
@@ -212,6 +213,37 @@ TEST_F(SuspendTest, GivenUpItStartsFromItsDisks) {
   EXPECT_FALSE(status("web1").running);
   EXPECT_EQ(memories(), 0u);
   EXPECT_EQ(run(requests::start("web1")).state, TaskState::done);
+}
+
+// Its memory is in the recycle bin with it, and comes back with it.
+TEST_F(SuspendTest, DeletedAndUndeletedItGoesOn) {
+  create("web1");
+  const auto guest = id("web1");
+  const auto process = [&] { return host_.machines().find(guest); };
+  for (const std::string name : {"web1", "web2"}) {
+    const auto old_name = read_truth(cluster_.store()).guests.at(guest.value).name;
+    ASSERT_EQ(run(requests::suspend(old_name)).state, TaskState::done);
+    ASSERT_EQ(run(requests::remove(old_name)).state, TaskState::done);
+    cluster_.run_for(seconds(60));
+    EXPECT_EQ(memories(), 1u);
+    EXPECT_THAT(refusal(requests::resume(old_name)), Not(HasSubstr("accepted")));
+    EXPECT_EQ(process(), nullptr);
+    ASSERT_EQ(run(requests::undelete(old_name, name)).state, TaskState::done);
+    EXPECT_EQ(state(name), GuestState::suspended);
+    EXPECT_EQ(placement(name).reserved, model::Reservation{});
+    ASSERT_EQ(run(requests::resume(name)).state, TaskState::done);
+    EXPECT_EQ(state(name), GuestState::running);
+    EXPECT_EQ(memories(), 0u);
+  }
+}
+
+TEST_F(SuspendTest, PurgedFromTheRecycleBinItsMemoryGoes) {
+  create("web1");
+  run(requests::suspend("web1"));
+  const auto guest = to_text(id("web1"));
+  ASSERT_EQ(run(requests::remove("web1")).state, TaskState::done);
+  ASSERT_EQ(run(requests::remove(guest, true)).state, TaskState::done);
+  EXPECT_EQ(memories(), 0u);
 }
 
 TEST_F(SuspendTest, AHostThatGoesDownSuspendsThoseThatWantIt) {

@@ -79,6 +79,9 @@ class Tpm(SystemTest):
         self.assertTrue(vm["spec"]["boot"]["secure"])
         devices = self.daemon.ruche("vm", "devices", "db1").stdout
         self.assertIn("identity of its TPM", devices)
+        check = self.daemon.api("GET", "/v1/hosts/self/check", expect=200).json
+        levels = {finding["name"]: finding["level"] for finding in check["findings"]}
+        self.assertEqual((levels["uefi"], levels["tpm"]), ("ok", "ok"))
 
     def test_2_its_process_is_the_guests_and_outlives_the_daemon(self):
         vm = self.daemon.vm("db1")
@@ -120,7 +123,20 @@ class Tpm(SystemTest):
                           "--timeout", "120s")
         self.daemon.ruche("vm", "delete", "evil1", "--stop", "--purge", "--yes")
 
-    def test_5_it_ends_with_its_guest_and_goes_with_it(self):
+    def test_5_one_that_ends_alone_is_told_of(self):
+        self.daemon.ruche("vm", "create", "lone1", "--disk-size", "64MiB", "--memory", "128MiB",
+                          "--tpm", "--start", "--wait", "running")
+        tpm, = tpms_of(self.daemon.vm("lone1")["id"])
+        os.kill(tpm, signal.SIGKILL)
+        wait_for(lambda: "its TPM" in self.daemon.vm("lone1")["status"]["last_error"], 30)
+        self.assertEqual(self.daemon.state("lone1"), "running")
+        self.assertIn("its TPM", self.daemon.ruche("vm", "show", "lone1").stdout)
+        self.daemon.ruche("vm", "stop", "lone1")
+        self.daemon.ruche("vm", "start", "lone1", "--wait", "running")
+        self.assertEqual(self.daemon.vm("lone1")["status"]["last_error"], "")
+        self.daemon.ruche("vm", "delete", "lone1", "--stop", "--purge", "--yes")
+
+    def test_6_it_ends_with_its_guest_and_goes_with_it(self):
         vm = self.daemon.vm("db1")
         tpm, = tpms_of(vm["id"])
         os.kill(vm["status"]["pid"], signal.SIGKILL)

@@ -190,7 +190,7 @@ Async<void> GuestAgent::watch(model::GuestId guest, std::shared_ptr<ports::Machi
     // One that is lost again and again shall not keep the host busy.
     if (lost) co_await sleep_for(parts_.clock, kFirstLook);
     if (event.kind == ports::MachineEventKind::io_error) {
-      parts_.log.warning("core", "a guest's disk failed",
+      parts_.log.warning("core", "a guest's device failed",
                          {{"guest", to_text(guest)}, {"device", event.detail}});
     }
     if (event.kind == ports::MachineEventKind::watchdog ||
@@ -367,7 +367,8 @@ Async<void> GuestAgent::look_at_machine(model::GuestId guest,
   if (now.pause_cause == model::PauseCause::no_space) resume_soon(guest);
   const bool same = known->status && known->status->value.state == expected &&
                     known->status->value.pid == now.pid &&
-                    known->status->value.pause_cause == now.pause_cause;
+                    known->status->value.pause_cause == now.pause_cause &&
+                    known->status->value.last_error == trouble_of(now);
   if (same) co_return;
   const bool settled =
       co_await settle(guest, [&](Draft& draft) { settle_alive(draft, guest, now); });

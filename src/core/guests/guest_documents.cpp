@@ -112,8 +112,7 @@ void settle_crashed(Draft& draft, model::GuestId guest, const std::string& last_
 
 namespace {
 
-// What somebody should look at.
-std::string trouble_of(std::optional<model::PauseCause> cause) {
+std::string why_it_stands(std::optional<model::PauseCause> cause) {
   if (!cause) return {};
   switch (*cause) {
     case model::PauseCause::asked:
@@ -131,6 +130,15 @@ std::string trouble_of(std::optional<model::PauseCause> cause) {
 }
 
 }  // namespace
+
+// What a living one says is what it has lost.
+std::string trouble_of(const ports::MachineStatus& machine) {
+  const auto& lost = machine.last_words;
+  if (machine.state != ports::MachineState::paused) return lost;
+  auto why = why_it_stands(machine.pause_cause);
+  if (!why.empty() && !lost.empty()) why += "; ";
+  return why + lost;
+}
 
 void settle_alive(Draft& draft, model::GuestId guest, const ports::MachineStatus& machine) {
   if (!is_known(draft, guest)) return;
@@ -159,7 +167,7 @@ void settle_alive(Draft& draft, model::GuestId guest, const ports::MachineStatus
   status.cgroup = machine.cgroup;
   status.pause_cause.reset();
   if (!runs) status.pause_cause = machine.pause_cause.value_or(model::PauseCause::asked);
-  status.last_error = trouble_of(status.pause_cause);
+  status.last_error = trouble_of(machine);
 }
 
 void settle_broken(Draft& draft, model::GuestId guest, const std::string& why) {

@@ -18,6 +18,8 @@ void settle_suspended(Draft& draft, model::GuestId guest, const model::SavedMemo
 // A suspended guest stays one: it could not be resumed.
 void stay_suspended(Draft& draft, model::GuestId guest, const std::string& last_error);
 void settle_crashed(Draft& draft, model::GuestId guest, const std::string& last_words);
+// What somebody should look at of a guest that has a process; empty: nothing.
+std::string trouble_of(const ports::MachineStatus& machine);
 // It has a process: what the hypervisor says of it.
 void settle_alive(Draft& draft, model::GuestId guest, const ports::MachineStatus& machine);
 // What was read of it makes no sense. Its reservation stays: a process may be left.

@@ -21,6 +21,12 @@ constexpr Bytes kDefaultDisk = gib(8);
 // More than a TPM ever keeps; its file becomes as large as what is in it.
 constexpr Bytes kTpmState = kib(64);
 
+// The image with the virtio drivers for Windows, by its name in the library.
+constexpr const char* kDrivers = "virtio-win";
+constexpr const char* kHowToGetDrivers =
+    "ruche image import virtio-win --url https://fedorapeople.org/groups/virt/virtio-win/"
+    "direct-downloads/stable-virtio/virtio-win.iso";
+
 struct PlannedDisk {
   model::NewDisk disk;
   std::optional<model::LayerId> parent;
@@ -166,6 +172,42 @@ void add_cdroms(Draft& draft, const model::CreateVm& request, model::Guest& gues
   }
 }
 
+// Windows that is installed from a medium, with a drive and a port to spare for its drivers.
+bool takes_drivers(const Draft& draft, const model::CreateVm& request, const model::Guest& guest) {
+  const auto& drives = guest.spec.cdroms;
+  if (request.system != model::GuestSystem::windows || drives.empty()) return false;
+  const auto on_sata =
+      std::ranges::count(guest.spec.disks, model::DiskBus::sata, &model::DiskSpec::bus);
+  const auto ports = drives.size() + static_cast<std::size_t>(on_sata);
+  if (drives.size() >= model::kMostDrives || ports >= model::kSataPorts) return false;
+  return std::ranges::none_of(drives, [&](const model::CdromSpec& drive) {
+    const auto& image = draft.inventory().images().at(drive.image->value);
+    return image->spec->value.name.starts_with(kDrivers);
+  });
+}
+
+bool has_drivers(const Draft& draft, model::DatastoreId datastore) {
+  const auto record = draft.inventory().find_image(kDrivers);
+  if (!record) return false;
+  const auto& image = record->spec->value;
+  const bool busy = record->placement && !record->placement->value.claims.empty();
+  return image.kind == model::ImageKind::iso && image.state == model::ImageState::ready &&
+         image.datastore == datastore && !busy;
+}
+
+// A second medium that Windows' installer finds the virtio drivers on. What became of it, in words.
+std::string add_drivers(Draft& draft, const model::CreateVm& request, model::Guest& guest) {
+  if (!takes_drivers(draft, request, guest)) return {};
+  if (!has_drivers(draft, guest.datastore)) {
+    return fmt::format(", without virtio drivers: {}", kHowToGetDrivers);
+  }
+  const auto& image = find_medium(draft, guest.datastore, kDrivers, "/cdroms");
+  count_user(draft, image.disk, 1);
+  const auto name = fmt::format("cdrom{}", guest.spec.cdroms.size());
+  guest.spec.cdroms.push_back({name, image.id, image.disk, 0});
+  return fmt::format(", with the drivers of {} in {}", kDrivers, name);
+}
+
 void add_nic(Draft& draft, const Site& site, const model::CreateVm& request, model::Guest& guest) {
   if (request.no_nic && !request.network.empty()) {
     throw Error(Reason::bad_spec, "without an adapter there is no network").at("/network");
@@ -269,6 +311,7 @@ Proposal create(Draft& draft, const Site& site, ports::Sealing& sealing,
   set_firmware(draft, site, request, guest, plan);
   if (request.tpm) add_tpm(draft, site, guest, plan);
   add_cdroms(draft, request, guest);
+  const auto drivers = add_drivers(draft, request, guest);
   if (seeding) {
     guest.spec.cloud_init = std::move(seeding->shown);
     guest.seed = sealed(seeding->secret, sealing);
@@ -287,7 +330,7 @@ Proposal create(Draft& draft, const Site& site, ports::Sealing& sealing,
   }
   draft.create(keys::guest_spec(id), std::move(guest));
   return Proposal{"vm.create",
-                  (request.start ? "Create and start " : "Create ") + request.name,
+                  (request.start ? "Create and start " : "Create ") + request.name + drivers,
                   {ObjectKind::guest, id.value, request.name},
                   {Facet::existence},
                   site.self,

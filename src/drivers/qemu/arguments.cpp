@@ -12,6 +12,7 @@ Arguments::Arguments(std::string program, int first_free_descriptor)
 void Arguments::add(std::string option) { words_.push_back(std::move(option)); }
 
 void Arguments::add(std::string option, std::string value) {
+  if (option == "-device") devices_.push_back(value);
   words_.push_back(std::move(option));
   words_.push_back(std::move(value));
 }

@@ -41,6 +41,8 @@ class Arguments {
     return open({.path = std::move(name), .opened = std::move(opened)});
   }
 
+  // What was added as a device.
+  const std::vector<std::string>& devices() const { return devices_; }
   std::vector<std::string> take_words() { return std::move(words_); }
   std::vector<OpenFile> take_files() { return std::move(files_); }
 
@@ -49,6 +51,7 @@ class Arguments {
   void add_to_set(int set, const OpenFile& file);
 
   std::vector<std::string> words_;
+  std::vector<std::string> devices_;
   std::vector<OpenFile> files_;
   int next_descriptor_;
   int next_set_ = 1;

@@ -75,6 +75,19 @@ std::vector<std::string> parse_machines(std::string_view output) {
   return names;
 }
 
+std::set<std::string> parse_device_models(std::string_view output) {
+  constexpr std::string_view kMark = "name \"";
+  std::set<std::string> models;
+  while (!output.empty()) {
+    auto line = output.substr(0, output.find('\n'));
+    output.remove_prefix(std::min(line.size() + 1, output.size()));
+    if (!line.starts_with(kMark)) continue;
+    line.remove_prefix(kMark.size());
+    models.emplace(line.substr(0, line.find('"')));
+  }
+  return models;
+}
+
 Bytes process_overhead(model::Accelerator accelerator) {
   return accelerator == model::Accelerator::kvm ? kProcess
                                                 : kProcess + kTranslationBooks + kTranslationCache;

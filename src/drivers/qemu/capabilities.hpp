@@ -2,6 +2,7 @@
 #pragma once
 
 #include <expected>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,10 @@ std::expected<QemuVersion, Error> parse_version(std::string_view output);
 
 // The versioned q35 machines of `-machine help`, newest first, without deprecated ones.
 std::vector<std::string> parse_machines(std::string_view output);
+
+// The models of `-device help`: of devices that this QEMU, with its modules that are installed,
+// has.
+std::set<std::string> parse_device_models(std::string_view output);
 
 // Memory of a guest's process besides the guest's own: measured, see capabilities.cpp.
 Bytes process_overhead(model::Accelerator accelerator);

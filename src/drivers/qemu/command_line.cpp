@@ -234,6 +234,26 @@ Result add_boot(Arguments& out, const ports::MachineSpec& machine, const EngineF
   return {};
 }
 
+std::string model_of(const std::string& device) {
+  if (!device.starts_with('{')) return device.substr(0, device.find(','));
+  const auto described = boost::json::parse(device);
+  return std::string(described.as_object().at("driver").as_string());
+}
+
+// Distributions split QEMU's devices into packages, so that one may be missing.
+Result check_models(const std::vector<std::string>& devices, const EngineFacts& facts) {
+  const auto& known = facts.device_models;
+  for (const auto& device : devices) {
+    const auto model = model_of(device);
+    if (known.empty() || known.contains(model)) continue;
+    return std::unexpected(
+        Error(Reason::host_cannot, fmt::format("this host's QEMU has no device '{}'", model))
+            .remedy("install all of QEMU (Debian: qemu-system-x86 and qemu-system-common) and "
+                    "restart ruched, or take that device out"));
+  }
+  return {};
+}
+
 }  // namespace
 
 int share_descriptor(const model::VmSpec& spec, std::size_t index) {
@@ -269,6 +289,7 @@ std::expected<CommandLine, Error> build_command_line(const ports::MachineSpec& w
   if (auto ok = add_pci(out, machine); !ok) return std::unexpected(ok.error());
   if (auto ok = add_boot(out, machine, facts); !ok) return std::unexpected(ok.error());
   if (machine.saved) out.add("-incoming", "defer");
+  if (auto ok = check_models(out.devices(), facts); !ok) return std::unexpected(ok.error());
   return CommandLine{out.take_words(), out.take_files()};
 }
 

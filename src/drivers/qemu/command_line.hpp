@@ -3,6 +3,7 @@
 #pragma once
 
 #include <expected>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,7 @@ struct EngineFacts {
   std::string secure_uefi_code = {};  // the same with Secure Boot
   std::string no_tpm = {};  // why guests have no TPM here
   std::string no_shares = {};  // why they mount no folders of this host
+  std::set<std::string> device_models = {};  // that QEMU has; empty: it did not say
 };
 
 struct CommandLine {

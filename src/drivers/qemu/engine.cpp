@@ -491,6 +491,8 @@ Async<std::unique_ptr<ports::HypervisorEngine>> open_qemu(QemuOptions options, S
   if (facts.machine_types.empty()) {
     throw Error(Reason::host_cannot, "this QEMU has no q35 machine");
   }
+  facts.device_models =
+      parse_device_models(co_await ask_qemu(options, services, {"-device", "help"}));
   ports::EngineCapabilities capabilities;
   capabilities.accelerator = choice.accelerator;
   capabilities.accelerator_reason = choice.reason;

@@ -23,6 +23,8 @@ constexpr std::size_t kMostEvents = 256;
 constexpr std::size_t kLongestLog = 1 << 20;
 constexpr Duration kQuitLimit = std::chrono::milliseconds(500);
 constexpr Duration kKillLimit = std::chrono::seconds(10);
+// The processes beside QEMU end when it does, some of them before its own end is seen.
+constexpr Duration kEndTogether = std::chrono::seconds(2);
 
 using ports::MachineEventKind;
 using ports::MachineState;
@@ -161,6 +163,9 @@ Async<void> MachineCore::live(std::shared_ptr<MachineCore> self) {
   inner.spawn("monitor",
               self->qmp_->run([core = self.get()](const QmpEvent& event) { core->hear(event); }));
   inner.spawn("process", self->watch_process());
+  for (auto& companion : companions_of(self->parts_.record, self->parts_.directory)) {
+    inner.spawn("companion", self->watch_companion(std::move(companion)));
+  }
   std::exception_ptr stopped;
   try {
     while (!self->release_asked_) co_await self->changed_.wait();
@@ -188,6 +193,15 @@ Async<void> MachineCore::watch_process() {
   for (const auto& line : serial_lines_) line->end();
   if (agent_) agent_->close();
   say({MachineEventKind::ended, last_words_});
+}
+
+Async<void> MachineCore::watch_companion(Companion companion) {
+  co_await wait_for_companion(services_, companion);
+  co_await sleep_for(services_.clock, kEndTogether);
+  if (end_) co_return;
+  if (!losses_.empty()) losses_ += "; ";
+  losses_ += companion.loss;
+  say({MachineEventKind::io_error, companion.loss});
 }
 
 // A power-off says SHUTDOWN, STOP and SHUTDOWN again; core hears of it once.
@@ -398,6 +412,7 @@ Async<ports::MachineStatus> QemuMachine::status() {
     status.last_words = core->last_words();
     co_return status;
   }
+  status.last_words = core->losses();
   status.pid = record.pid;
   status.addresses = record.addresses;
   status.cgroup = core->cgroup();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "drivers/qemu/agent.hpp"
+#include "drivers/qemu/companions.hpp"
 #include "drivers/qemu/guest_directory.hpp"
 #include "drivers/qemu/qmp_session.hpp"
 #include "drivers/qemu/runtime_record.hpp"
@@ -72,6 +73,8 @@ class MachineCore : public std::enable_shared_from_this<MachineCore> {
   std::string cgroup() const;
   bool ended() const { return end_.has_value(); }
   const std::string& last_words() const { return last_words_; }
+  // What a running guest has lost of its hardware, in words.
+  const std::string& losses() const { return losses_; }
 
   struct RunState {
     ports::MachineState state = ports::MachineState::gone;
@@ -89,6 +92,7 @@ class MachineCore : public std::enable_shared_from_this<MachineCore> {
  private:
   static Async<void> live(std::shared_ptr<MachineCore> self);
   Async<void> watch_process();
+  Async<void> watch_companion(Companion companion);
   Async<void> kill();
   Async<void> ask_to_quit();
   void hear(const QmpEvent& event);
@@ -103,6 +107,7 @@ class MachineCore : public std::enable_shared_from_this<MachineCore> {
   bool over_ = false;
   std::optional<ports::ProcessExit> end_;
   std::string last_words_;
+  std::string losses_;
   bool shut_down_said_ = false;
   std::uint64_t last_name_ = 0;
   std::deque<ports::MachineEvent> events_;

@@ -41,6 +41,19 @@ TEST(Machines, newest_first_by_number) {
   EXPECT_EQ(machines, (std::vector<std::string>{"pc-q35-10.0", "pc-q35-9.2"}));
 }
 
+TEST(DeviceModels, are_the_names) {
+  const auto models = parse_device_models(
+      "Controller/Bridge/Hub devices:\n"
+      "name \"pcie-root-port\", bus PCI, desc \"PCI Express Root Port\"\n"
+      "\n"
+      "Storage devices:\n"
+      "name \"scsi-hd\", bus SCSI, desc \"virtual SCSI disk\"\n"
+      "name \"486-x86_64-cpu\"\n"
+      "name \"cut");
+  EXPECT_EQ(models, (std::set<std::string>{"486-x86_64-cpu", "cut", "pcie-root-port", "scsi-hd"}));
+  EXPECT_TRUE(parse_device_models("").empty());
+}
+
 TEST(Accelerator, needs_the_device_and_the_processor) {
   using model::Accelerator;
   EXPECT_EQ(choose_accelerator({true, "", true}).accelerator, Accelerator::kvm);

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "drivers/qemu/stall.hpp"
+
 namespace ruche::drivers::qemu {
 
 namespace {
@@ -73,10 +75,14 @@ bool is_over(const Migration& now) {
          now.status == "failed" || now.status == "cancelled";
 }
 
-Async<Migration> wait_for_end(Core core, ports::ProgressSink progress) {
+Async<Migration> wait_for_end(Core core, ports::ProgressSink progress,
+                              Duration patience = kStallLimit) {
+  const auto& clock = core->services().clock;
+  StallWatch watch(clock.now(), patience);
   while (true) {
     auto now = co_await query_migration(core);
     if (is_over(now)) co_return now;
+    watch.note(clock.now(), now.status, now.done, now.total);
     if (progress) progress(now.done, now.total);
     co_await sleep_for(core->services().clock, kPoll);
   }
@@ -167,19 +173,32 @@ Async<void> load_memory(Core core, std::string path) {
   const auto file = co_await core->services().lane.run([&] { return open_memory(path, O_RDONLY); });
   co_await choose_layout(core);
   const auto set = co_await give(core, file);
+  struct stat info{};
+  if (::fstat(file.get(), &info) != 0) fail(path);
+  const auto patience = patience_with(Bytes{std::int64_t{info.st_blocks} * 512});
   std::optional<Error> failure;
   Migration end;
   try {
     json::Object where{{"uri", fmt::format("file:/dev/fdset/{}", set)}};
     co_await core->qmp().execute("migrate-incoming", std::move(where));
-    end = co_await wait_for_end(core, {});
+    end = co_await wait_for_end(core, {}, patience);
   } catch (const Error& error) {
     failure = error;
   }
   if (!failure && end.status == "completed") co_return co_await take_back(core, set);
   // QEMU ends when it cannot make sense of what it reads.
-  co_await with_deadline(core->services().clock, kEndLimit, "the end of QEMU",
-                         core->wait_for_end());
+  bool hangs = false;
+  try {
+    co_await with_deadline(core->services().clock, kEndLimit, "the end of QEMU",
+                           core->wait_for_end());
+  } catch (const Error&) {
+    hangs = true;
+  }
+  // Then nothing is known of the memory: it may be good.
+  if (hangs && failure) throw std::move(*failure);
+  if (hangs) {
+    throw Error(Reason::hypervisor_failed, "QEMU took the saved memory no further: " + end.status);
+  }
   throw Error(Reason::memory_unusable, "QEMU did not take the saved memory")
       .remedy("give it up, and the guest starts from its disks: ruche vm discard")
       .caused_by(Error(Reason::hypervisor_failed, core->last_words()));

@@ -99,6 +99,11 @@ TEST(CliGolden, VmTable) {
                      [](const std::string& input) { return table_of("vm.list", input); });
 }
 
+TEST(CliGolden, PoolTable) {
+  golden::check_area("cli_pool_table",
+                     [](const std::string& input) { return table_of("pool.list", input); });
+}
+
 // What a made-up host has, judged.
 TEST(CliGolden, HostDevices) {
   golden::check_area("cli_host_devices", [](const std::string& input) {

@@ -56,6 +56,20 @@ class Unpacked {
   std::string root_;
 };
 
+// What the engine says that it can, from the programs and the firmware that are there.
+std::vector<std::string> features_of(const Machine& machine) {
+  const std::pair<const char*, const char*> known[] = {
+      {"/usr/share/OVMF/OVMF_CODE_4M.fd", "uefi"},
+      {"/usr/share/OVMF/OVMF_CODE_4M.ms.fd", "secure-boot"},
+      {"/usr/bin/swtpm", "tpm"},
+      {"/usr/libexec/virtiofsd", "shares"}};
+  std::vector<std::string> features;
+  for (const auto& [path, feature] : known) {
+    if (machine.files.contains(path)) features.emplace_back(feature);
+  }
+  return features;
+}
+
 std::string checked(const std::string& input) {
   const auto machine = json::decode<Machine>(input);
   const Unpacked tree(machine);
@@ -70,7 +84,7 @@ std::string checked(const std::string& input) {
   facts.hypervisor.version = "10.0.2";
   facts.hypervisor.accelerator =
       machine.accelerated ? model::Accelerator::kvm : model::Accelerator::tcg;
-  if (machine.files.contains("/usr/libexec/virtiofsd")) facts.hypervisor.features = {"shares"};
+  facts.hypervisor.features = features_of(machine);
   model::HostCheck check{.name = "host1"};
   check.findings = model::judge_host(facts);
   check.level = model::overall(check.findings);

@@ -28,6 +28,7 @@ struct PlanCase {
   std::optional<model::CreatePool> pool;  // one of alpha's that is there
   bool in_pool = false;  // the guest is in it
   bool bare = false;  // the host has no Secure Boot, TPM or folders for guests
+  std::vector<std::string> media;  // images of kind iso besides
   std::string folder;  // what the guest mounts already, as "data"
   model::HostFacts host;  // what alpha says of itself, for devices of it
   std::string plan;  // create, start, …
@@ -40,6 +41,7 @@ constexpr auto describe(Type<PlanCase>) {
                              field<&PlanCase::pool>("pool", "A pool of alpha's."),
                              field<&PlanCase::in_pool>("in_pool", "The guest is in it."),
                              field<&PlanCase::bare>("bare", "No Secure Boot, TPM or folders here."),
+                             field<&PlanCase::media>("media", "Images of kind iso."),
                              field<&PlanCase::folder>("folder", "A folder that it mounts."),
                              field<&PlanCase::host>("host", "What alpha says of itself."),
                              field<&PlanCase::plan>("plan", "What is asked for."),
@@ -56,6 +58,7 @@ class World {
     sim::start_all(cluster_);
     sim::add_shared_datastore(cluster_, alpha);
     sim::import_demo(cluster_, alpha, "shared");
+    for (const auto& name : wanted.media) import_medium(alpha, name);
     if (wanted.pool) sim::change_and_wait(cluster_, alpha, sim::create_pool(*wanted.pool));
     if (wanted.guest.empty()) return;
     model::CreateVm create;
@@ -86,6 +89,14 @@ class World {
   sim::SimMachines& machines() { return cluster_.host("alpha").machines(); }
 
  private:
+  void import_medium(sim::SimHost& host, const std::string& name) {
+    const auto path = "/images/" + name + ".iso";
+    cluster_.storage().add_source(path, {model::ImageFormat::iso, mib(4), "sha256:" + name, ""});
+    model::ImportImageRequest request{.name = name, .path = path};
+    request.datastore = "shared";
+    sim::ask_and_wait(cluster_, host, sim::requests::import_from(request));
+  }
+
   sim::SimCluster cluster_;
 };
 

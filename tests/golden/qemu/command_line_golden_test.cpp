@@ -74,6 +74,7 @@ struct Case {
   bool without_tpm = false;
   bool without_shares = false;
   std::uint32_t host_nodes = 1;
+  std::vector<std::string> models;
   ports::MachineSpec machine;
 };
 constexpr auto describe(Type<Case>) {
@@ -84,6 +85,7 @@ constexpr auto describe(Type<Case>) {
       field<&Case::without_tpm>("without_tpm", "No swtpm is installed."),
       field<&Case::without_shares>("without_shares", "No virtiofsd is installed."),
       field<&Case::host_nodes>("host_nodes", "NUMA nodes of the host."),
+      field<&Case::models>("models", "The devices that QEMU has; none: it did not say."),
       field<&Case::machine>("machine", "What to launch."));
 }
 
@@ -99,7 +101,8 @@ std::string render(const std::string& input) {
                               ? ""
                               : "/usr/share/OVMF/OVMF_CODE_4M.ms.fd",
                           decoded->without_tpm ? "swtpm is not installed" : "",
-                          decoded->without_shares ? "virtiofsd is not installed" : ""};
+                          decoded->without_shares ? "virtiofsd is not installed" : "",
+                          {decoded->models.begin(), decoded->models.end()}};
   const auto line = build_command_line(decoded->machine, facts);
   if (!line) {
     const auto& error = line.error();
