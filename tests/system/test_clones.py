@@ -195,6 +195,8 @@ class Clones(CountingTest):
         said = self.refused("vm", "delete", "gold", "--purge", "--yes")
         self.assertRegex(said, r"app-\d|web-\d")
         self.assertIn("flatten", said)
+        said = self.refused("vm", "template", "gold", "--undo")
+        self.assertIn("flatten", said)
         self.shows("app-8", whole)
         for name in (*apps, *webs):
             self.remove(name)
@@ -204,13 +206,15 @@ class Clones(CountingTest):
     def test_a_daemon_that_is_killed_while_it_copies(self):
         self.make("own4", fill=FILL, start=False)
         whole = (MIB, FILL * MIB, 0x5a)
+        self.daemon.ruche("snapshot", "create", "own4", "base")
         for i, delay in enumerate((0.0, 0.05, 0.2)):
             with self.subTest(delay=delay):
                 linked = ("--linked",) if i < 2 else ()
                 names = [f"part{i}-{n}" for n in range(1, 5)]
                 for name in names:
                     self.addCleanup(self.remove, name)
-                task = self.ask_for("vm", "clone", "own4", f"part{i}", *linked, "--count", "4")
+                task = self.ask_for("vm", "clone", "own4", f"part{i}", *linked, "--snapshot", "base",
+                                    "--count", "4")
                 time.sleep(delay)
                 self.daemon.restart()
                 ended = self.ended(task)
@@ -230,6 +234,8 @@ class Clones(CountingTest):
         self.refused("vm", "clone", "own5", "Not A Name")
         self.refused("vm", "create", "own7", "--from-template", "own5")  # it is none
         self.refused("vm", "create", "own7", "--from-template", "own5", "--image", "demo")
+        # Each would be of another instant.
+        self.assertIn("--snapshot", self.refused("vm", "clone", "own5", "own7", "--count", "2"))
         plan = self.daemon.ruche("vm", "clone", "own5", "own7", "--linked", "--dry-run").stdout
         self.assertTrue(plan.strip())
         self.daemon.ruche("vm", "flatten", "own5", "--dry-run")
