@@ -337,7 +337,7 @@ class Snapshots(CountingTest):
     def test_a_datastore_that_fills(self):
         small = os.path.join(self.daemon.directory, "small")
         os.mkdir(small)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=900m", "small", small], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1800m", "small", small], check=True)
         self.addCleanup(subprocess.run, ["umount", "-l", small])
         self.daemon.ruche("datastore", "create", "small", "--path", os.path.join(small, "store"))
         self.daemon.ruche("image", "build", "demo", "--name", "demo2", "--datastore", "small")
@@ -351,9 +351,11 @@ class Snapshots(CountingTest):
         os.kill(process[0], signal.SIGSTOP)  # so that it is not ready sooner
         ballast = os.path.join(small, "ballast")
         with open(ballast, "wb", buffering=0) as file:
+            file.seek(free_in(small) // MIB * MIB)
+            os.posix_fallocate(file.fileno(), 0, file.tell())
             try:
                 while True:
-                    file.write(b"\1" * MIB)
+                    file.write(b"\1" * 4096)
             except OSError:
                 pass  # now it is full
         os.kill(process[0], signal.SIGCONT)
@@ -367,9 +369,8 @@ class Snapshots(CountingTest):
         self.check_nothing_leaks()
         self.assertEqual([f for f in guest_files(small) if f.endswith(".memory")], [])
         # What would not fit anyhow is refused before anything happens.
-        free = os.statvfs(small).f_bavail * os.statvfs(small).f_bsize
         with open(ballast, "wb") as file:
-            os.posix_fallocate(file.fileno(), 0, free - 16 * MIB)
+            os.posix_fallocate(file.fileno(), 0, free_in(small) - 16 * MIB)
         before = self.layers("full1")
         refused = self.daemon.ruche("snapshot", "create", "full1", "no-room", "--memory", expect=None)
         self.assertNotEqual(refused.returncode, 0)
@@ -486,6 +487,11 @@ class Snapshots(CountingTest):
         self.assertEqual([row["id"] for row in self.layers("no1")], [row["id"] for row in before])
         self.assertEqual(self.daemon.state("no1"), "running")
         self.check_nothing_leaks()
+
+
+def free_in(folder):
+    room = os.statvfs(folder)
+    return room.f_bavail * room.f_bsize
 
 
 class SnapshotsByThemselves(unittest.TestCase):
