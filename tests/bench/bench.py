@@ -60,16 +60,17 @@ class Qmp:
                 return stamp["seconds"] + stamp["microseconds"] / 1e6
 
 
-def bare_start(argv, files, directory):
-    """Executes QEMU with the arguments that Ruche used; the time from exec to RESUME."""
-    listeners, passed = {}, {}
+def bare_machine(argv, files, directory):
+    """Executes QEMU with the arguments that Ruche used. Its process, its QMP, the paths of its
+    sockets by name, and when it was executed. It stands before its first instruction."""
+    sockets, passed = {}, {}
     for number, what in files.items():
         if what.startswith("socket:"):
             path = os.path.join(directory, f"{what[7:]}{time.monotonic_ns()}")
             listener = socket.socket(socket.AF_UNIX)
             listener.bind(path)
             listener.listen(1)
-            listeners[what[7:]] = path
+            sockets[what[7:]] = path
             passed[number] = listener
         else:
             mode = os.O_RDWR if what.startswith("rw:") else os.O_RDONLY
@@ -88,15 +89,20 @@ def bare_start(argv, files, directory):
     qemu = subprocess.Popen(argv, close_fds=False, preexec_fn=place, stdin=subprocess.DEVNULL,
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     connection = socket.socket(socket.AF_UNIX)
-    connection.connect(listeners["qmp"])
-    qmp = Qmp(connection)
+    connection.connect(sockets["qmp"])
+    for held in passed.values():
+        os.close(held) if isinstance(held, int) else held.close()
+    return qemu, Qmp(connection), sockets, begun
+
+
+def bare_start(argv, files, directory):
+    """The time from exec to RESUME."""
+    qemu, qmp, _, begun = bare_machine(argv, files, directory)
     qmp.file.write('{"execute":"cont"}\n')
     qmp.file.flush()
     resumed = qmp.wait_event("RESUME")
     qemu.kill()
     qemu.wait()
-    for held in passed.values():
-        os.close(held) if isinstance(held, int) else held.close()
     return resumed - begun
 
 
