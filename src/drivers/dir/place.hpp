@@ -97,7 +97,10 @@ struct LayerFacts {
 LayerFacts read_layer(int file, const ports::VolumeRef& volume);
 
 // How a volume names the file of a layer that it stands on: from its own directory, so that a
-// datastore can be moved.
+// datastore can be moved. Whoever the volume belongs to, this is ../../<folder>/<owner>/<file>: the
+// last three parts of file(target).path behind "../../". Whoever writes the name of a backing file
+// into a header writes exactly this, with "qcow2" or "raw" as its format; layer_named() knows
+// nothing else.
 std::string path_from_sibling(const ports::VolumeRef& target);
 
 }  // namespace ruche::drivers::dir
