@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 
 #include "contract/dir_fixture.hpp"
+#include "drivers/dir/chain.hpp"
 #include "drivers/dir/layers.hpp"
 
 namespace ruche::contract {
@@ -244,18 +245,25 @@ TEST_F(DirLayers, TheHelperReachesNothingElse) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
   make_chain();
   const auto beside = on({}, mib(4));
+  const auto copy = disk();
+  std::string layers;
+  for (const auto& volume : {image_, lower_, middle_, top_, copy}) {
+    layers += " " + drivers::dir::path_in_mirror(volume);
+  }
   use_program("cat " + path_of(beside) +
               " > /dev/null 2>&1 && echo reads-beside >&2\n"
-              "for layer in guests/*/*; do\n"
+              "for layer in" +
+              layers +
+              "; do\n"
+              "  test -L $layer || continue\n"
               "  cat $layer > /dev/null || echo cannot-read >&2\n"
               "  (exec 3<> $layer) 2> /dev/null && echo writes:$layer >&2\n"
               "done\n"
               "(echo > more) 2> /dev/null && echo makes-files >&2\n"
               "exit 3\n");
   const auto writes = [](const VolumeRef& volume) {
-    return fmt::format("writes:guests/{}/{}.qcow2\n", to_text(volume.owner), to_text(volume.layer));
+    return "writes:" + drivers::dir::path_in_mirror(volume) + "\n";
   };
-  const auto copy = disk();
   EXPECT_EQ(clone(copy, top_, image_), "process-failed");
   EXPECT_NE(message_.find("status 3: " + writes(copy)), std::string::npos) << message_;
   EXPECT_EQ(message_.find("writes:"), message_.rfind("writes:")) << message_;
