@@ -1,4 +1,4 @@
-// The contract of ports::VolumeDriver as tests. Each driver links volume_suite.cpp with its own
+// The contract of ports::VolumeDriver as tests. Each driver links the suites with its own
 // make_volume_harness(), so every driver runs exactly the same tests.
 #pragma once
 

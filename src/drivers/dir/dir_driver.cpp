@@ -11,6 +11,7 @@
 #include "drivers/dir/found.hpp"
 #include "drivers/dir/import.hpp"
 #include "drivers/dir/incoming.hpp"
+#include "drivers/dir/layers.hpp"
 #include "drivers/dir/place.hpp"
 #include "drivers/dir/staging.hpp"
 
@@ -111,6 +112,24 @@ class DirDriver : public ports::VolumeDriver,
   Async<void> copy(ports::VolumeRef volume, ports::VolumeRef source,
                    ports::ProgressSink progress) override;
 
+  Async<void> clone(ports::VolumeRef volume, ports::VolumeRef source,
+                    std::optional<ports::VolumeRef> parent, ports::ProgressSink progress) override {
+    const Busy busy(busy_, volume.layer);
+    co_await answering(clone_volume(tool(), place_, volume, source, parent, std::move(progress)));
+  }
+  Async<void> merge(ports::VolumeRef volume, ports::VolumeRef below,
+                    std::optional<ports::VolumeRef> base, ports::ProgressSink progress) override {
+    const Busy busy(busy_, volume.layer);
+    co_await answering(merge_volume(tool(), place_, volume, below, base, std::move(progress)));
+  }
+  Async<std::optional<model::LayerId>> parent(ports::VolumeRef volume) override {
+    return on_lane("looking at a volume",
+                   [place = place_, volume] { return parent_of(*place, volume); });
+  }
+  Async<Bytes> used(ports::VolumeRef volume) override {
+    return on_lane("looking at a volume", [place = place_, volume] { return place->used(volume); });
+  }
+
   Async<void> remove(ports::VolumeRef volume) override {
     co_await on_lane("removing a volume", [place = place_, volume] { place->remove(volume); });
   }
@@ -188,6 +207,27 @@ class DirDriver : public ports::VolumeDriver,
                    [place = place_, volume] { return examine_volume(*place, volume); });
   }
 
+  ImageTool tool() {
+    return {clock_,
+            processes_,
+            lane_,
+            options_.patience,
+            options_.qemu_img,
+            {options_.helper_user, options_.helper_group}};
+  }
+
+  // Work with qemu-img, whose steps on the lane have deadlines of their own.
+  template <class T>
+  Async<T> answering(Async<T> work) {
+    if (lane_.stuck()) throw away("does not answer; an earlier operation still hangs in it");
+    try {
+      co_return co_await std::move(work);
+    } catch (const Error& error) {
+      if (error.reason() != Reason::deadline) throw;
+      throw away(error.message()).caused_by(error);
+    }
+  }
+
   // Runs blocking work, which owns what it touches, on the datastore's thread.
   template <class F>
   auto on_lane(std::string what, F work) -> Async<std::invoke_result_t<F>> {
@@ -218,12 +258,12 @@ class DirDriver : public ports::VolumeDriver,
     }
   }
 
-  // One import or copy of a volume at a time.
+  // One import, copy, clone or merge of a volume at a time.
   class Busy {
    public:
     Busy(std::set<model::LayerId>& layers, model::LayerId layer) : layers_(layers), layer_(layer) {
       if (!layers_.insert(layer).second) {
-        throw Error(Reason::in_use, "the volume is being made already")
+        throw Error(Reason::in_use, "the volume is being made or merged already")
             .remedy("Wait for that task.");
       }
     }
@@ -317,22 +357,9 @@ Async<void> DirDriver::copy(ports::VolumeRef volume, ports::VolumeRef source,
 
 Async<ports::ImportResult> DirDriver::import(ports::VolumeRef volume, ports::ImportSource source,
                                              ports::ProgressSink progress) {
-  if (lane_.stuck()) throw away("does not answer; an earlier operation still hangs in it");
   const Busy busy(busy_, volume.layer);
-  ImportTools tools{clock_,
-                    processes_,
-                    lane_,
-                    options_.patience,
-                    options_.qemu_img,
-                    options_.helper_user,
-                    options_.helper_group};
-  try {
-    co_return co_await import_volume(std::move(tools), place_, volume, std::move(source),
-                                     std::move(progress));
-  } catch (const Error& error) {
-    if (error.reason() != Reason::deadline) throw;
-    throw away(error.message()).caused_by(error);
-  }
+  co_return co_await answering(
+      import_volume(tool(), place_, volume, std::move(source), std::move(progress)));
 }
 
 }  // namespace

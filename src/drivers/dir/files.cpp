@@ -153,16 +153,14 @@ void remove_file(int directory, const std::string& name) {
   }
 }
 
-void remove_tree(int parent, const std::string& name) {
+void remove_tree(int parent, const std::string& name, int levels) {
   const auto info = status_of(parent, name);
   if (!info) return;
   if (!S_ISDIR(info->st_mode)) return remove_file(parent, name);
-  const auto directory = open_directory(parent, name);
-  if (!directory) return;
-  for (const auto& inside : names_in(directory.get())) {
-    if (::unlinkat(directory.get(), inside.c_str(), 0) == 0 || errno == ENOENT) continue;
-    if (::unlinkat(directory.get(), inside.c_str(), AT_REMOVEDIR) != 0) {
-      throw os_error("cannot remove " + inside, errno);
+  const auto directory = levels > 0 ? open_directory(parent, name) : Fd();
+  if (directory) {
+    for (const auto& inside : names_in(directory.get())) {
+      remove_tree(directory.get(), inside, levels - 1);
     }
   }
   if (::unlinkat(parent, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {

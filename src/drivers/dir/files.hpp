@@ -62,8 +62,9 @@ void set_size(int file, std::uint64_t size);
 void sync(int file, std::string_view what);
 void rename_in(int directory, const std::string& from, const std::string& to);
 void remove_file(int directory, const std::string& name);  // absent is fine
-// With all that is in it, at most one level of directories; absent is fine.
-void remove_tree(int parent, const std::string& name);
+// With all that is in it, at most so many levels of directories; absent is fine. Links are not
+// followed.
+void remove_tree(int parent, const std::string& name, int levels = 4);
 // Temporary (`name`.partial), fsync, rename, fsync of the directory.
 void replace_durably(int directory, const std::string& name, std::string_view content);
 

@@ -80,6 +80,14 @@ std::optional<VolumeRef> layer_named(std::string_view backing_file) {
   return std::nullopt;
 }
 
+std::optional<VolumeRef> parent_in(const LayerFacts& facts, const std::string& file) {
+  if (facts.backing_file.empty()) return std::nullopt;
+  if (auto parent = layer_named(facts.backing_file)) return parent;
+  throw Error(Reason::guest_refused,
+              fmt::format("{} stands on a file that is no layer of this datastore", file))
+      .remedy("Nothing but layers beside it is followed; flatten it with qemu-img first.");
+}
+
 std::vector<model::GuestId> found_guests(const Place& place) {
   std::vector<model::GuestId> guests;
   const auto root = place.open_marked_root();
@@ -122,13 +130,7 @@ ports::FoundVolume examine_volume(const Place& place, const VolumeRef& volume) {
     throw Error(Reason::guest_refused, fmt::format("{} cannot be used", names.file))
         .caused_by(*damaged);
   }
-  ports::FoundVolume found{facts.virtual_size, std::nullopt};
-  if (facts.backing_file.empty()) return found;
-  found.parent = layer_named(facts.backing_file);
-  if (found.parent) return found;
-  throw Error(Reason::guest_refused,
-              fmt::format("{} stands on a file that is no layer of this datastore", names.file))
-      .remedy("Nothing but layers beside it is followed; flatten it with qemu-img first.");
+  return {facts.virtual_size, parent_in(facts, names.file)};
 }
 
 }  // namespace ruche::drivers::dir

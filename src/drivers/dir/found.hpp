@@ -20,5 +20,7 @@ void require_ours(const struct stat& info, const std::string& name);
 // The layer that the name of a backing file means: exactly what path_from_sibling() gives for it,
 // nullopt for everything else.
 std::optional<ports::VolumeRef> layer_named(std::string_view backing_file);
+// The layer that `file` stands on, if any. Throws guest_refused when it stands on something else.
+std::optional<ports::VolumeRef> parent_in(const LayerFacts& facts, const std::string& file);
 
 }  // namespace ruche::drivers::dir

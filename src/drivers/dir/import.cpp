@@ -1,12 +1,6 @@
 #include "drivers/dir/import.hpp"
 
 #include <fmt/format.h>
-#include <signal.h>
-#include <unistd.h>
-
-#include <charconv>
-#include <cmath>
-#include <exception>
 
 #include "drivers/dir/staging.hpp"
 
@@ -17,25 +11,11 @@ namespace {
 using model::DiskFormat;
 using model::ImageFormat;
 
-constexpr auto kProgressPause = std::chrono::milliseconds(250);
-constexpr std::size_t kOutputLimit = 4096;
-
-// What qemu-img and the loader read besides the staging directory.
-std::vector<std::string> existing(std::vector<std::string> paths) {
-  std::erase_if(paths, [](const std::string& path) { return ::access(path.c_str(), F_OK) != 0; });
-  return paths;
-}
-
-// The data is at most the disk's size; tables add less than a thousandth, and a little.
-Bytes largest_result(Bytes virtual_size) {
-  return Bytes{virtual_size.count + virtual_size.count / 512} + mib(64);
-}
-
 class Import {
  public:
-  Import(ImportTools tools, std::shared_ptr<const Place> place, ports::VolumeRef volume,
+  Import(ImageTool tool, std::shared_ptr<const Place> place, ports::VolumeRef volume,
          ports::ProgressSink progress)
-      : tools_(std::move(tools)),
+      : tool_(std::move(tool)),
         place_(std::move(place)),
         volume_(volume),
         progress_(std::move(progress)) {}
@@ -81,7 +61,7 @@ class Import {
  private:
   template <class F>
   auto on_lane(std::string what, F work) -> Async<std::invoke_result_t<F>> {
-    return tools_.lane.run(tools_.clock, tools_.patience, std::move(what), std::move(work));
+    return tool_.on_lane(std::move(what), std::move(work));
   }
 
   // Over what is in the staging directory, which nobody else can write.
@@ -97,90 +77,25 @@ class Import {
     if (progress_) progress_(Bytes{static_cast<std::int64_t>(done)}, total_);
   }
 
-  ports::SpawnRequest request() const {
-    ports::SpawnRequest request;
-    request.name = "qemu-img convert";
-    request.argv = convert_arguments(tools_.qemu_img, info_.format, volume_.format);
-    request.environment = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8"};
-    request.stdout_path = staging_->path() + "/" + Staging::kOutput;
-    request.stderr_path = staging_->path() + "/" + Staging::kErrors;
-    request.working_directory = staging_->path();
-    auto& confinement = request.confinement;
-    confinement.user = tools_.helper_user;
-    confinement.group = tools_.helper_group;
-    confinement.read_paths = existing({"/usr/share", "/etc/ld.so.cache", "/proc", "/sys", "/dev"});
-    confinement.execute_paths = existing({"/usr/bin", "/usr/lib", "/lib", "/lib64"});
-    confinement.execute_paths.push_back(tools_.qemu_img);
-    // QEMU tries out its file locks on /dev/null.
-    confinement.write_paths = {staging_->path(), "/dev/null"};
-    confinement.file_size_max = largest_result(info_.virtual_size);
-    confinement.address_space_max = gib(4);
-    confinement.cpu_seconds_max = 6 * 3600;
-    confinement.dies_with_daemon = true;
-    return request;
-  }
-
   Async<void> convert() {
     const auto staging = staging_;
-    const HelperUser helper{tools_.helper_user, tools_.helper_group};
-    co_await on_lane("preparing the conversion", [staging, helper] { staging->hand_to(helper); });
-    auto request_of_conversion = request();
-    auto process = co_await tools_.processes.spawn(std::move(request_of_conversion));
-    ports::ProcessExit end;
-    std::exception_ptr failure;
-    const auto executor = co_await current_executor();
-    Scope watching(executor, "conversion");
-    watching.spawn("progress", watch());
-    try {
-      end = co_await process->wait();
-    } catch (const std::exception&) {
-      failure = std::current_exception();
-    }
-    watching.cancel(CancelReason::user);
-    co_await uninterrupted(finish(watching, *process, failure != nullptr));
-    if (failure) std::rethrow_exception(failure);
-    if (end.status != 0) co_await refuse(end);
-  }
-
-  // Ends what the conversion started: nobody of it may still write when its directory goes.
-  static Async<void> finish(Scope& watching, ports::Process& process, bool kill) {
-    if (kill) {
-      process.signal(SIGKILL);
-      co_await process.wait();
-    }
-    co_await watching.join();
-  }
-
-  Async<void> watch() {
-    const auto staging = staging_;
-    while (true) {
-      co_await sleep_for(tools_.clock, kProgressPause);
-      const auto output = co_await on_lane(
-          "looking at the conversion", [staging] { return staging->read(Staging::kOutput, 256); });
-      report(static_cast<double>(total_.count) * (0.5 + last_percentage(output) / 200));
-    }
-  }
-
-  Async<void> refuse(ports::ProcessExit end) {
-    const auto staging = staging_;
-    const auto words = co_await on_lane("reading the messages of qemu-img", [staging] {
-      return staging->read(Staging::kErrors, kOutputLimit);
-    });
-    // On a full disk there may have been no room for the message either.
-    const bool full =
-        co_await on_lane("looking for space", [staging] { return staging->is_full(); });
-    if (full || words.find("No space left") != std::string::npos ||
-        words.find("Disk quota exceeded") != std::string::npos) {
-      throw Error(Reason::not_enough_space, "the datastore became full during the conversion")
-          .remedy("Free space on the datastore, or use another one.");
-    }
-    const auto how = end.signalled() ? "was ended by signal " + std::to_string(-end.status)
-                                     : "ended with status " + std::to_string(end.status);
-    throw Error(Reason::image_refused, "qemu-img " + how + ": " + words)
+    co_await on_lane("preparing the conversion",
+                     [staging, helper = tool_.helper] { staging->hand_to(helper); });
+    ImageWork work;
+    work.argv = convert_arguments(tool_.qemu_img, info_.format, volume_.format);
+    work.write_paths = {staging->workplace()->path()};
+    work.largest_file = largest_image(info_.virtual_size);
+    auto percent = [this](double value) {
+      report(static_cast<double>(total_.count) * (0.5 + value / 200));
+    };
+    const auto complaint =
+        co_await run_qemu_img(tool_, std::move(work), staging->workplace(), std::move(percent));
+    if (complaint.empty()) co_return;
+    throw Error(Reason::image_refused, complaint)
         .remedy("Check the image with qemu-img check where you trust it.");
   }
 
-  ImportTools tools_;
+  ImageTool tool_;
   std::shared_ptr<const Place> place_;
   ports::VolumeRef volume_;
   ports::ProgressSink progress_;
@@ -233,28 +148,13 @@ std::vector<std::string> convert_arguments(const std::string& qemu_img, ImageFor
   return arguments;
 }
 
-double last_percentage(std::string_view output) {
-  // "    (12.34/100%)\r", again and again.
-  const auto open = output.rfind('(');
-  if (open == std::string_view::npos) return 0;
-  const auto slash = output.find('/', open);
-  if (slash == std::string_view::npos) {
-    return open == 0 ? 0 : last_percentage(output.substr(0, open));
-  }
-  double value = 0;
-  const auto read = std::from_chars(output.data() + open + 1, output.data() + slash, value);
-  if (read.ec != std::errc() || !std::isfinite(value)) return 0;
-  return std::clamp(value, 0.0, 100.0);
-}
-
-Async<ports::ImportResult> import_volume(ImportTools tools, std::shared_ptr<const Place> place,
+Async<ports::ImportResult> import_volume(ImageTool tool, std::shared_ptr<const Place> place,
                                          ports::VolumeRef volume, ports::ImportSource source,
                                          ports::ProgressSink progress) {
-  auto before =
-      co_await tools.lane.run(tools.clock, tools.patience, "looking for the volume",
-                              [place, volume] { return imported_before(*place, volume); });
+  auto before = co_await tool.on_lane("looking for the volume",
+                                      [place, volume] { return imported_before(*place, volume); });
   if (before) co_return *before;
-  Import work(std::move(tools), std::move(place), volume, std::move(progress));
+  Import work(std::move(tool), std::move(place), volume, std::move(progress));
   co_await with_undo(work.run(std::move(source)), [&work] { return work.undo(); });
   co_return work.result();
 }

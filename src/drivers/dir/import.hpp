@@ -6,34 +6,20 @@
 #include <memory>
 #include <string>
 
-#include "base/clock.hpp"
-#include "base/impatient_lane.hpp"
+#include "drivers/dir/image_tool.hpp"
 #include "drivers/dir/place.hpp"
-#include "ports/processes.hpp"
 #include "ports/volumes.hpp"
 
 namespace ruche::drivers::dir {
 
-struct ImportTools {
-  Clock& clock;
-  ports::Processes& processes;
-  ImpatientLane& lane;
-  Duration patience;  // for one blocking step
-  std::string qemu_img;
-  std::uint32_t helper_user = 0;  // 0: the daemon's own
-  std::uint32_t helper_group = 0;
-};
-
-// One import; the tools must outlive it. Whatever ends it early, nothing stays behind.
-Async<ports::ImportResult> import_volume(ImportTools tools, std::shared_ptr<const Place> place,
+// One import; what the tool refers to must outlive it. Whatever ends it early, nothing stays
+// behind.
+Async<ports::ImportResult> import_volume(ImageTool tool, std::shared_ptr<const Place> place,
                                          ports::VolumeRef volume, ports::ImportSource source,
                                          ports::ProgressSink progress);
 
 // The arguments of qemu-img for a conversion of `source` to `target` in its working directory.
 std::vector<std::string> convert_arguments(const std::string& qemu_img, model::ImageFormat from,
                                            model::DiskFormat to);
-
-// The last percentage that `qemu-img -p` printed, 0 when there is none.
-double last_percentage(std::string_view output);
 
 }  // namespace ruche::drivers::dir

@@ -3,7 +3,7 @@
 //   <root>/.ruche-datastore                     the mark, with the datastore's id
 //   <root>/{guests,images}/<owner>/<layer>.<ext>   qcow2, raw, kernel or initrd
 //                                 /<layer>.<ext>.partial   not complete yet
-//                                 /<layer>.<ext>.import/   an import's staging directory
+//                                 /<layer>.<ext>.import/   where a helper works on it
 //                                 /<layer>.<ext>.checksum  sha256:… of an imported source
 //                                 /<note>                  files beside the volumes
 //   <root>/incoming/<id>               an upload or a download on its way
@@ -59,6 +59,7 @@ class Place {
   void remove(const ports::VolumeRef& volume) const;
   void grow(const ports::VolumeRef& volume, Bytes size) const;
   Bytes size(const ports::VolumeRef& volume) const;
+  Bytes used(const ports::VolumeRef& volume) const;
   void write_note(model::GuestId guest, const std::string& name, std::string_view content) const;
   void remove_owner(model::ObjectKind kind, const Uuid& owner) const;
 
@@ -84,7 +85,9 @@ class Place {
   Bytes reserve_;
 };
 
-// Removes what an interrupted create, copy or import left of a volume.
+// Makes an empty file the volume that was asked for.
+void write_new_volume(int file, const ports::CreateVolume& request);
+// Removes what an interrupted create, copy, clone or import left of a volume.
 void clear_leftovers(int owner, const VolumeNames& names);
 // The new file becomes the volume, durably.
 void publish(int owner, const std::string& from, const VolumeNames& names);
@@ -97,7 +100,10 @@ struct LayerFacts {
 LayerFacts read_layer(int file, const ports::VolumeRef& volume);
 
 // How a volume names the file of a layer that it stands on: from its own directory, so that a
-// datastore can be moved.
+// datastore can be moved. Whoever the volume belongs to, this is ../../<folder>/<owner>/<file>: the
+// last three parts of file(target).path behind "../../". Whoever writes the name of a backing file
+// into a header writes exactly this, with "qcow2" or "raw" as its format; layer_named() knows
+// nothing else.
 std::string path_from_sibling(const ports::VolumeRef& target);
 
 }  // namespace ruche::drivers::dir

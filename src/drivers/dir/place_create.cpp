@@ -37,20 +37,6 @@ bool is_there(int owner, const VolumeNames& names, const ports::CreateVolume& re
                           facts.backing_file.empty() ? "nothing" : facts.backing_file));
 }
 
-void write_content(int file, const ports::CreateVolume& request) {
-  if (request.volume.format == DiskFormat::raw) {
-    set_size(file, static_cast<std::uint64_t>(request.size.count));
-    return;
-  }
-  model::image_format::NewQcow2 image{request.size, backing_of(request), {}};
-  if (request.parent) {
-    image.backing_format = request.parent->format == DiskFormat::raw ? "raw" : "qcow2";
-  }
-  const auto content = model::image_format::make_qcow2(image);
-  write_all(file, content.head, 0);
-  set_size(file, content.file_size);
-}
-
 // The owner's directory, made when needed; the caller flushes the folder above it.
 Fd owner_in(int folder, const std::string& name) {
   if (auto there = open_directory(folder, name)) return there;
@@ -63,6 +49,20 @@ Fd owner_in(int folder, const std::string& name) {
 }
 
 }  // namespace
+
+void write_new_volume(int file, const ports::CreateVolume& request) {
+  if (request.volume.format == DiskFormat::raw) {
+    set_size(file, static_cast<std::uint64_t>(request.size.count));
+    return;
+  }
+  model::image_format::NewQcow2 image{request.size, backing_of(request), {}};
+  if (request.parent) {
+    image.backing_format = request.parent->format == DiskFormat::raw ? "raw" : "qcow2";
+  }
+  const auto content = model::image_format::make_qcow2(image);
+  write_all(file, content.head, 0);
+  set_size(file, content.file_size);
+}
 
 // A volume on its way. A file that is not published goes with this object.
 struct Place::NewVolume {
@@ -94,9 +94,9 @@ Bytes Place::require_parent(const VolumeRef& parent) const {
 void Place::require_possible(const ports::CreateVolume& request) const {
   const bool raw = request.volume.format == DiskFormat::raw;
   const auto content = request.volume.content;
-  const bool made_empty = content == model::LayerContent::disk ||
-                          content == model::LayerContent::tpm_state ||
-                          content == model::LayerContent::memory;
+  const bool made_empty =
+      content == model::LayerContent::disk || content == model::LayerContent::tpm_state ||
+      content == model::LayerContent::uefi_vars || content == model::LayerContent::memory;
   if (!made_empty || (raw && request.parent)) {
     throw Error(Reason::bad_spec, "only qcow2 volumes stand on a parent")
         .remedy("Use the format qcow2.");
@@ -124,7 +124,7 @@ Place::NewVolume Place::begin_create(const Fd& root, const ports::CreateVolume& 
   if (is_there(volume.owner.get(), volume.names, request)) return volume;
   clear_leftovers(volume.owner.get(), volume.names);
   volume.file = create_new(volume.owner.get(), volume.names.partial());
-  write_content(volume.file.get(), request);
+  write_new_volume(volume.file.get(), request);
   return volume;
 }
 
@@ -160,7 +160,7 @@ void Place::create_all(const std::vector<std::shared_ptr<CreateOrder>>& orders) 
   });
 }
 
-// --- growth --------------------------------------------------------------------------------------
+// --- size ----------------------------------------------------------------------------------------
 
 namespace {
 
@@ -177,6 +177,14 @@ Bytes Place::size(const VolumeRef& volume) const {
   const auto file = owner ? open_existing(owner.get(), names.file, O_RDONLY) : Fd();
   if (!file) throw missing(volume);
   return read_layer(file.get(), volume).virtual_size;
+}
+
+Bytes Place::used(const VolumeRef& volume) const {
+  const auto names = names_of(volume);
+  const auto owner = open_owner(names);
+  const auto info = owner ? status_of(owner.get(), names.file) : std::nullopt;
+  if (!info) throw missing(volume);
+  return Bytes{static_cast<std::int64_t>(info->st_blocks) * 512};
 }
 
 void Place::grow(const VolumeRef& volume, Bytes size) const {

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -20,8 +19,6 @@ namespace image_format = model::image_format;
 
 // A kernel or an initramfs; larger ones are no such thing.
 constexpr Bytes kLargestBootFile = gib(1);
-// With less than this left, a conversion that failed has failed for lack of space.
-constexpr std::uint64_t kAlmostNothing = std::uint64_t{1} << 20;
 // Tables are read in pieces of this size.
 constexpr std::size_t kTablePiece = std::size_t{1} << 20;
 
@@ -68,8 +65,7 @@ Staging::Staging(std::shared_ptr<const Place> place, ports::VolumeRef volume,
     : place_(std::move(place)),
       volume_(volume),
       source_(std::move(source)),
-      names_(names_of(volume_)),
-      path_(fmt::format("{}/{}/{}", place_->root(), names_.owner_path, names_.staging())) {
+      names_(names_of(volume_)) {
   open_source();
   make_directory_anew();
 }
@@ -108,11 +104,13 @@ void Staging::make_directory_anew() {
   if (copies) needed += source;
   if (!is_verbatim()) needed += source;
   place_->require_space(owner_.get(), needed);
-  directory_ = make_directory(owner_.get(), names_.staging());
+  workplace_ = std::make_shared<Workplace>(
+      make_directory(owner_.get(), names_.staging()),
+      fmt::format("{}/{}/{}", place_->root(), names_.owner_path, names_.staging()));
   if (link_source()) {
     copy_.emplace(std::move(source_file_));
   } else {
-    copy_.emplace(std::move(source_file_), create_new(directory_.get(), kSource), true);
+    copy_.emplace(std::move(source_file_), create_new(workplace_->directory(), kSource), true);
   }
 }
 
@@ -122,7 +120,7 @@ bool Staging::link_source() {
   const auto folder = open_incoming_folder(*place_);
   if (!folder) return false;
   const auto name = to_text(*source_.incoming);
-  if (::linkat(folder.get(), name.c_str(), directory_.get(), kSource, 0) == 0) return true;
+  if (::linkat(folder.get(), name.c_str(), workplace_->directory(), kSource, 0) == 0) return true;
   if (errno == EPERM || errno == EOPNOTSUPP || errno == EMLINK) return false;
   throw os_error("cannot link an incoming file", errno);
 }
@@ -159,30 +157,15 @@ void Staging::hand_to(HelperUser helper) {
   // The helper reads the source through its group and cannot change what was hashed and judged.
   const int source = copy_->target().get();
   if (::fchown(source, static_cast<uid_t>(-1), helper.group) != 0 || ::fchmod(source, 0640) != 0 ||
-      ::fchown(directory_.get(), helper.user, helper.group) != 0) {
+      ::fchown(workplace_->directory(), helper.user, helper.group) != 0) {
     throw os_error("cannot hand the staging directory to the helper", errno);
   }
-}
-
-std::string Staging::read(const char* name, std::size_t limit) const {
-  const auto file = open_existing(directory_.get(), name, O_RDONLY);
-  if (!file) return {};
-  const auto size = static_cast<std::uint64_t>(status_of_open(file.get()).st_size);
-  std::vector<std::uint8_t> bytes(std::min<std::uint64_t>(size, limit));
-  bytes.resize(read_up_to(file.get(), bytes, size - bytes.size()));
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-bool Staging::is_full() const {
-  struct statvfs info{};
-  if (::fstatvfs(directory_.get(), &info) != 0) throw os_error("cannot look for space", errno);
-  return info.f_bavail * info.f_frsize < kAlmostNothing;
 }
 
 void Staging::publish_source(const std::string& checksum) { publish_file(kSource, checksum); }
 
 void Staging::publish_target(const std::string& checksum) {
-  const auto file = open_existing(directory_.get(), kTarget, O_RDONLY);
+  const auto file = open_existing(workplace_->directory(), kTarget, O_RDONLY);
   if (!file) throw Error(Reason::process_failed, "the conversion wrote nothing");
   const auto info = status_of_open(file.get());
   if (!S_ISREG(info.st_mode) || info.st_nlink != 1) {
@@ -198,14 +181,14 @@ void Staging::publish_target(const std::string& checksum) {
 }
 
 void Staging::publish_file(const char* name, const std::string& checksum) {
-  const auto file = open_existing(directory_.get(), name, O_RDONLY);
+  const auto file = open_existing(workplace_->directory(), name, O_RDONLY);
   if (!file) throw Error(Reason::io_failed, "the imported file vanished");
   if (::fchown(file.get(), ::geteuid(), ::getegid()) != 0 || ::fchmod(file.get(), 0600) != 0) {
     throw os_error("cannot take the imported file", errno);
   }
   sync(file.get(), names_.file);
   replace_durably(owner_.get(), names_.checksum(), checksum + "\n");
-  if (::renameat(directory_.get(), name, owner_.get(), names_.file.c_str()) != 0) {
+  if (::renameat(workplace_->directory(), name, owner_.get(), names_.file.c_str()) != 0) {
     throw os_error("cannot rename " + names_.file, errno);
   }
   sync(owner_.get(), "the directory of the volume");

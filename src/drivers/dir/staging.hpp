@@ -6,22 +6,16 @@
 #include <string>
 
 #include "drivers/dir/file_copy.hpp"
+#include "drivers/dir/image_tool.hpp"
 #include "drivers/dir/place.hpp"
 #include "model/image_format/detect.hpp"
 
 namespace ruche::drivers::dir {
 
-struct HelperUser {
-  std::uint32_t user = 0;
-  std::uint32_t group = 0;
-};
-
 class Staging {
  public:
   static constexpr const char* kSource = "source";
   static constexpr const char* kTarget = "target";
-  static constexpr const char* kOutput = "output";
-  static constexpr const char* kErrors = "errors";
 
   // Opens and judges the source, looks for space and makes the directory, empty. What came in is
   // linked into it, anything else copied: a file of the host may change at any time.
@@ -34,9 +28,7 @@ class Staging {
   void hand_to(HelperUser helper);
   // Whether the source becomes the volume as it is; known once the copy was judged.
   bool keeps_source() const { return is_verbatim(); }
-  const std::string& path() const { return path_; }
-  std::string read(const char* name, std::size_t limit) const;
-  bool is_full() const;  // nothing more can be written to the datastore
+  std::shared_ptr<const Workplace> workplace() const { return workplace_; }
   // The source itself becomes the volume.
   void publish_source(const std::string& checksum);
   // What the helper wrote becomes the volume, when it is what was asked for.
@@ -58,11 +50,10 @@ class Staging {
   ports::VolumeRef volume_;
   ports::ImportSource source_;
   VolumeNames names_;
-  std::string path_;
   model::image_format::ImageInfo info_;
   Fd source_file_;
   Fd owner_;
-  Fd directory_;
+  std::shared_ptr<const Workplace> workplace_;
   std::optional<FileCopy> copy_;
 };
 
