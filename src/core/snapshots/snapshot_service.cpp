@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "core/guests/plan_bulk.hpp"
 #include "core/snapshots/copy_plans.hpp"
 #include "core/snapshots/layer_lines.hpp"
 #include "core/snapshots/snapshot_plans.hpp"
@@ -31,10 +32,19 @@ Async<Accepted> SnapshotService::flatten(Caller caller, model::FlattenVm request
                             [&](Draft& draft) { return plans::flatten(draft, site(), request); });
 }
 Async<Accepted> SnapshotService::clone(Caller caller, model::CloneVm request) {
-  co_return co_await accept(parts_.writer, std::move(caller), [&](Draft& draft) {
-    if (request.count > 1) return plans::clone_many(draft, site(), request);
+  const bool several = request.count > 1;
+  auto accepted = co_await accept(parts_.writer, std::move(caller), [&](Draft& draft) {
+    if (several) return plans::clone_many(draft, site(), request);
     return plans::clone(draft, site(), request);
   });
+  if (several && accepted.dry_run) {
+    Draft draft(parts_.writer.inventory(), parts_.writer.clock(), parts_.writer.random());
+    const auto copy = [&](Draft& held, const model::CloneVm& order, model::NewCopy one) {
+      return plans::clone(held, site(), order, std::move(one));
+    };
+    accepted.parts = plans::plan_parts(draft, site(), accepted.task, copy);
+  }
+  co_return accepted;
 }
 Async<Accepted> SnapshotService::make_template(Caller caller, model::TemplateVm request) {
   co_return co_await accept(parts_.writer, std::move(caller),
@@ -77,6 +87,18 @@ model::SnapshotView view_of(const model::Snapshot& snapshot) {
   return view;
 }
 
+// At once when there is none yet. What a wrong clock took later than now does not count.
+Timestamp next_of(const std::vector<model::Snapshot>& snapshots,
+                  const model::SnapshotSchedule& schedule, Timestamp now) {
+  Timestamp next = now;
+  for (const auto& snapshot : snapshots) {
+    const auto at = snapshot.created_at.unix_ms;
+    if (snapshot.schedule != schedule.name || at > now.unix_ms) continue;
+    next = Timestamp{at + schedule.every.count()};
+  }
+  return next;
+}
+
 }  // namespace
 
 std::vector<model::SnapshotView> SnapshotService::list(const std::string& vm) const {
@@ -110,6 +132,7 @@ std::vector<model::ScheduleView> SnapshotService::schedules(const std::string& v
   const auto& inventory = parts_.writer.inventory();
   const auto record = guest_called(inventory, vm);
   const auto own = plans::snapshots_of(inventory, record->spec->value.id);
+  const auto now = parts_.writer.clock().wall();
   std::vector<model::ScheduleView> views;
   for (const auto& schedule : record->spec->value.schedules) {
     auto& view = views.emplace_back();
@@ -118,11 +141,9 @@ std::vector<model::ScheduleView> SnapshotService::schedules(const std::string& v
     view.keep = schedule.keep;
     view.memory = schedule.memory;
     view.quiesce = schedule.quiesce;
-    for (const auto& snapshot : own) {
-      if (snapshot.schedule != schedule.name) continue;
-      ++view.snapshots;
-      view.next_at = Timestamp{snapshot.created_at.unix_ms + schedule.every.count()};
-    }
+    view.snapshots = static_cast<std::uint32_t>(
+        std::ranges::count(own, schedule.name, &model::Snapshot::schedule));
+    if (!record->spec->value.is_template) view.next_at = next_of(own, schedule, now);
   }
   return views;
 }
