@@ -128,10 +128,11 @@ std::vector<Method> copying() {
           .role = Role::operator_,
           .summary = "Copy a virtual machine",
           .description =
-              "The copy has its hardware and its disks, but addresses, a host name and a machine "
-              "id of its own. A linked one is made at once, because its disks stand on those of "
-              "the original and hold only what differs; the original cannot be purged until "
-              "its linked copies are gone or flattened. With `count` one task makes them all.",
+              "The copy has its hardware and its disks, but addresses of its own, and where "
+              "cloud-init set it up also a host name, SSH keys and a machine id. A linked one is "
+              "made at once, because its disks stand on those of the original and hold only what "
+              "differs; the original cannot be purged until its linked copies are gone or "
+              "flattened. With `count` one task makes several, of a template or of a snapshot.",
           .command = "vm clone",
           .examples = {{"In full", "ruche vm clone web1 web2", R"({"name": "web2"})"},
                        {"Linked, and running when the command ends",
