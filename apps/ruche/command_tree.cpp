@@ -144,7 +144,9 @@ void add_task_options(BoundMethod& bound) {
   if (loses_data || (many && is_destructive(*many))) {
     app.add_flag("-y,--yes", task.yes, "Do not ask.")->group(kGroup);
   }
-  if (method.patch || method.verb == methods::Verb::delete_) {
+  // Snapshots and schedules have no etag.
+  const bool of_snapshot = method.id.starts_with("snapshot.");
+  if (method.patch || (method.verb == methods::Verb::delete_ && !of_snapshot)) {
     app.add_option("--if-match", task.if_match, "Only if the object still has this etag.")
         ->type_name("ETAG")
         ->expected(1)

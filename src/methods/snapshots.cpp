@@ -72,8 +72,8 @@ std::vector<Method> taking() {
               "All disks at one instant, with the firmware's variables and the TPM's state; with "
               "`memory` also the memory of that same instant, so that it goes on from there later. "
               "The VM runs on meanwhile where the host can track what it writes; else it stands "
-              "still, which a dry run says beforehand. Without memory and without `quiesce` the "
-              "disks of a VM that runs are as after a power cut.",
+              "still, which a dry run says beforehand. Without memory the disks of one that runs "
+              "are as after a power cut, unless its agent freezes the file systems (`quiesce`).",
           .command = "snapshot create",
           .examples = {{"Of the disks", "ruche snapshot create web1 before",
                         R"({"name": "before"})"},
