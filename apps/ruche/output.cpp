@@ -47,14 +47,14 @@ bool is_number(const TypeInfo& item, std::string_view path) {
 
 std::string cell(const TypeInfo& type, const void* item, const methods::Column& column,
                  const Look& look) {
+  // A template is a VM that never has another state.
+  if (column.title == "STATE" && human_text(find_value(type, item, "template")) == "yes") {
+    return "template";
+  }
   const auto value = find_value(type, item, column.path);
   if (is_time(value)) {
     if (column.title == "AGE") return age_text(time_of(value), look.now);
     return value.type->get_text(value.value);
-  }
-  // A template is a VM that never has another state.
-  if (column.title == "STATE" && human_text(find_value(type, item, "template")) == "yes") {
-    return "template";
   }
   auto text = human_text(value);
   return text.empty() ? "-" : text;
