@@ -122,7 +122,7 @@ class SnapshotTree {
 // With whose it is, where that is not the VM's own and not said already.
 std::string name_of(const model::LayerView& layer, const std::string& vm) {
   const bool said = layer.owner == vm || layer.what.ends_with(layer.owner);
-  return said ? layer.what : fmt::format("{} of {}", layer.what, layer.owner);
+  return said ? layer.what : fmt::format("{} ({})", layer.what, layer.owner);
 }
 
 std::string used_of(const model::LayerView& layer) {

@@ -82,12 +82,12 @@ TEST(Layers, AChainDownToItsImageThenASideBranch) {
   all[4].used.reset();
   EXPECT_EQ(layers_text(all),
             "disk0\n"
-            "  ┌─ current                 5 MiB  of 1 GiB\n"
-            "  ├─ snapshot before         4 MiB  of 1 GiB  needed by 3\n"
-            "  └─ part of others of web0  2 MiB  of 1 GiB  needed by 1\n"
-            "  ── snapshot try            7 MiB  of 1 GiB  on snapshot before\n"
+            "  ┌─ current                5 MiB  of 1 GiB\n"
+            "  ├─ snapshot before        4 MiB  of 1 GiB  needed by 3\n"
+            "  └─ part of others (web0)  2 MiB  of 1 GiB  needed by 1\n"
+            "  ── snapshot try           7 MiB  of 1 GiB  on snapshot before\n"
             "uefi-vars\n"
-            "  ── current                     ?  of 9 MiB\n");
+            "  ── current                    ?  of 9 MiB\n");
 }
 
 TEST(Layers, AnImageSaysWhoseItIs) {
