@@ -93,6 +93,7 @@ std::string file_to_send(const BoundMethod& bound) {
 // True for a creation that is to be waited for until it runs, but does not start it.
 bool never_starts(const BoundMethod& bound) {
   if (bound.task.wait_state != "running" && bound.task.wait_state != "agent") return false;
+  if (bound.method->id == "snapshot.revert") return false;  // one with memory goes on by itself
   return std::any_of(bound.options.begin(), bound.options.end(), [](const Bound& slot) {
     return slot.flag && slot.name == "start" && slot.option->count() == 0;
   });
@@ -169,6 +170,7 @@ Command chosen(Tree& tree) {
   if (tree.ssh_app->parsed()) return tree.ssh;
   if (tree.vnc_app->parsed()) return tree.vnc;
   if (tree.follow_app->parsed()) return FollowCommand{arguments_of(tree.follow).query};
+  if (tree.snapshot_tree_app->parsed()) return tree.snapshot_tree;
   if (tree.api_app->parsed()) return tree.api;
   if (tree.login_app->parsed()) return tree.login;
   if (tree.logout_app->parsed()) return LogoutCommand{};

@@ -77,6 +77,9 @@ struct VncCommand {
 struct FollowCommand {
   net::Query query;
 };
+struct TreeCommand {  // of a VM's snapshots
+  std::string vm;
+};
 struct ApiCommand {
   std::string verb, target, body;
 };
@@ -97,6 +100,7 @@ struct CompletionCommand {
 };
 struct NamesCommand {  // for completion: the names of a kind of object
   std::string kind;
+  std::string vm;  // of what belongs to one: snapshots, schedules
 };
 struct DocsCommand {
   std::string directory;
@@ -109,8 +113,8 @@ struct HelpText {  // asked for, or what is wrong with the command line
 
 using Command =
     std::variant<HelpText, MethodCommand, ConsoleCommand, ExecCommand, SshCommand, VncCommand,
-                 FollowCommand, ApiCommand, LoginCommand, LogoutCommand, ContextCommand,
-                 CompletionCommand, NamesCommand, DocsCommand, VersionCommand>;
+                 FollowCommand, TreeCommand, ApiCommand, LoginCommand, LogoutCommand,
+                 ContextCommand, CompletionCommand, NamesCommand, DocsCommand, VersionCommand>;
 
 struct Invocation {
   GlobalOptions global;

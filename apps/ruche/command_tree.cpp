@@ -19,6 +19,8 @@ constexpr std::string_view kGlobalFooter =
 const std::map<std::string_view, std::string_view>& group_texts() {
   static const std::map<std::string_view, std::string_view> texts = {
       {"vm", "Virtual machines"},
+      {"snapshot", "Virtual machines as they were"},
+      {"snapshot schedule", "Snapshots that are taken by themselves"},
       {"image", "What virtual machines start from"},
       {"upload", "Files on their way in"},
       {"datastore", "Storage pools"},
@@ -137,11 +139,14 @@ void add_task_options(BoundMethod& bound) {
   const methods::Method& method = *bound.method;
   const auto many = bulk_action(method);
   const bool loses_data = method.request().find_field("purge") != nullptr ||
-                          method.id == "vm.disk.remove" || method.id == "vm.discard";
+                          method.id == "vm.disk.remove" || method.id == "vm.discard" ||
+                          method.id == "snapshot.revert" || method.id == "snapshot.delete";
   if (loses_data || (many && is_destructive(*many))) {
     app.add_flag("-y,--yes", task.yes, "Do not ask.")->group(kGroup);
   }
-  if (method.patch || method.verb == methods::Verb::delete_) {
+  // Snapshots and schedules have no etag.
+  const bool of_snapshot = method.id.starts_with("snapshot.");
+  if (method.patch || (method.verb == methods::Verb::delete_ && !of_snapshot)) {
     app.add_option("--if-match", task.if_match, "Only if the object still has this etag.")
         ->type_name("ETAG")
         ->expected(1)

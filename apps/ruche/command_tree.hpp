@@ -61,6 +61,8 @@ struct Tree {
   VncCommand vnc;
   CLI::App* follow_app = nullptr;
   BoundMethod follow;
+  CLI::App* snapshot_tree_app = nullptr;
+  TreeCommand snapshot_tree;
   CLI::App* api_app = nullptr;
   ApiCommand api;
   CLI::App* login_app = nullptr;

@@ -12,6 +12,10 @@ namespace {
 // Kinds of object whose names the daemon knows.
 constexpr std::array kKinds = {"vm", "image", "datastore", "pool", "host", "task", "context"};
 
+// What belongs to a VM, which stands before it on the command line; and how its list is called.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kParts = {
+    {{"snapshot", "snapshot"}, {"schedule", "snapshot.schedule"}}};
+
 std::string long_name(const OptionDoc& option) {
   const auto at = option.name.find("--");
   return at == option.name.npos ? "" : option.name.substr(at, option.name.find(',', at) - at);
@@ -27,14 +31,28 @@ std::string choices(const OptionDoc& option) {
   return words;
 }
 
-// Whose names fit this option; empty: nobody's.
-std::string_view kind_of(const OptionDoc& option) {
-  // "--image" and "IMAGE" are both about images.
+// "--image" and "IMAGE" are both about images.
+std::string word_of(const OptionDoc& option) {
   std::string word = option.positional ? option.name : long_name(option);
   word.erase(0, std::min(word.find_first_not_of('-'), word.size()));
   for (char& c : word) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return word;
+}
+
+// Whose names fit this option; empty: nobody's.
+std::string_view kind_of(const OptionDoc& option) {
+  const auto word = word_of(option);
   for (const std::string_view kind : kKinds) {
     if (word == kind) return kind;
+  }
+  return {};
+}
+
+// The list of a VM's parts whose names fit this option; empty: none.
+std::string_view part_of(const OptionDoc& option) {
+  const auto word = word_of(option);
+  for (const auto& [part, list] : kParts) {
+    if (word == part) return list;
   }
   return {};
 }
@@ -56,6 +74,19 @@ std::string names_command(std::string_view kind) {
   return fmt::format("$(ruche __names {} 2>/dev/null)", kind);
 }
 
+// In every script `vm` is the first argument of the command.
+std::string part_names_command(std::string_view list) {
+  return fmt::format("$(ruche __names {} $vm 2>/dev/null)", list);
+}
+
+// Of the argument behind the VM.
+std::string_view second_part(const CommandDoc& command) {
+  for (const auto& option : command.options) {
+    if (option.positional && !part_of(option).empty()) return part_of(option);
+  }
+  return {};
+}
+
 std::string_view positional_kind(const CommandDoc& command) {
   for (const auto& option : command.options) {
     if (option.positional) return kind_of(option);
@@ -75,6 +106,7 @@ std::string words_after(const CommandDoc& command) {
 // What may follow an option, as shell words; empty: nothing special.
 std::string values_of(const OptionDoc& option) {
   if (const auto words = choices(option); !words.empty()) return words;
+  if (const auto part = part_of(option); !part.empty()) return part_names_command(part);
   const auto kind = kind_of(option);
   return kind.empty() ? "" : names_command(kind);
 }
@@ -82,7 +114,7 @@ std::string values_of(const OptionDoc& option) {
 constexpr std::string_view kBashHead = R"(# bash completion of ruche, made from its own commands.
 _ruche() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-  local key="" i word values="" words=""
+  local key="" i word values="" words="" vm=""
   local -i taken=0
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
@@ -93,6 +125,8 @@ _ruche() {
         if ((taken < 2)) || [[ "@GROUPS@" == *"|$key|"* ]]; then
           key="${key:+$key }$word"
           ((taken++))
+        elif [[ -z $vm ]]; then
+          vm=$word
         fi
         ;;
     esac
@@ -136,6 +170,12 @@ std::string bash_script(const std::vector<CommandDoc>& commands) {
                               : "",
                           words_after(command), flags_of(command));
   }
+  script += "  esac\n  [[ -n $vm && $cur != -* ]] && case \"$key\" in\n";
+  for (const auto& command : commands) {
+    const auto part = second_part(command);
+    if (part.empty()) continue;
+    script += fmt::format("    \"{}\") words=\"{}\" ;;\n", command.words, part_names_command(part));
+  }
   script += "  esac\n  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\n";
   return script + "complete -o default -F _ruche ruche\n";
 }
@@ -157,7 +197,7 @@ std::string zsh_quoted(std::string_view text) {
 constexpr std::string_view kZshHead = R"(#compdef ruche
 # zsh completion of ruche, made from its own commands.
 _ruche() {
-  local key="" word prev=${words[CURRENT-1]}
+  local key="" word vm="" prev=${words[CURRENT-1]}
   local -i i taken=0
   local -a items values
   for ((i = 2; i < CURRENT; i++)); do
@@ -169,6 +209,8 @@ _ruche() {
         if ((taken < 2)) || [[ "@GROUPS@" == *"|$key|"* ]]; then
           key="${key:+$key }$word"
           ((taken++))
+        elif [[ -z $vm ]]; then
+          vm=$word
         fi
         ;;
     esac
@@ -216,6 +258,11 @@ std::string zsh_script(const std::vector<CommandDoc>& commands) {
                     command.words, zsh_flags(command));
     if (!command.children.empty()) {
       script += fmt::format("      else items=({}); fi\n", zsh_items(command, commands));
+    } else if (const auto part = second_part(command); !part.empty()) {
+      script += fmt::format(
+          "      elif [[ -n $vm ]]; then values=({}); compadd -a values; return\n"
+          "      else values=({}); compadd -a values; return; fi\n",
+          part_names_command(part), names_command("vm"));
     } else if (const auto kind = positional_kind(command); !kind.empty()) {
       script += fmt::format("      else values=({}); compadd -a values; return; fi\n",
                             names_command(kind));
@@ -239,9 +286,10 @@ std::string fish_quoted(std::string_view text) {
 }
 
 constexpr std::string_view kFishHead = R"(# fish completion of ruche, made from its own commands.
-function __ruche_key
+function __ruche_split
   set -l tokens (commandline -opc)
   set -l key
+  set -l vm
   set -l skip 0
   for token in $tokens[2..-1]
     if test $skip -eq 1
@@ -255,10 +303,19 @@ function __ruche_key
       case '*'
         if test (count $key) -lt 2; or string match -q "*|$key|*" "@GROUPS@"
           set -a key $token
+        else if test (count $vm) -eq 0
+          set vm $token
         end
     end
   end
   string join ' ' -- $key
+  test (count $vm) -eq 0; or echo $vm
+end
+function __ruche_key
+  __ruche_split | head -n 1
+end
+function __ruche_vm
+  __ruche_split | tail -n +2
 end
 complete -c ruche -f
 )";
@@ -274,7 +331,17 @@ std::string fish_script(const std::vector<CommandDoc>& commands) {
       script += fmt::format("complete -c ruche {} -a {} -d {}\n", condition, child,
                             fish_quoted(found == commands.end() ? "" : found->summary));
     }
-    if (const auto kind = positional_kind(command); !kind.empty()) {
+    if (const auto part = second_part(command); !part.empty()) {
+      const auto with = [&](std::string_view test) {
+        return fmt::format("-n 'test (__ruche_key) = \"{}\"; and {} (count (__ruche_vm)) -eq 0'",
+                           command.words, test);
+      };
+      script +=
+          fmt::format("complete -c ruche {} -a '(ruche __names vm 2>/dev/null)'\n", with("test"));
+      script +=
+          fmt::format("complete -c ruche {} -a '(ruche __names {} (__ruche_vm) 2>/dev/null)'\n",
+                      with("not test"), part);
+    } else if (const auto kind = positional_kind(command); !kind.empty()) {
       script += fmt::format("complete -c ruche {} -a '(ruche __names {} 2>/dev/null)'\n", condition,
                             kind);
     }
@@ -284,8 +351,11 @@ std::string fish_script(const std::vector<CommandDoc>& commands) {
       script += fmt::format("complete -c ruche {} -l {} -d {}", condition, name.substr(2),
                             fish_quoted(option.help));
       const auto kind = kind_of(option);
+      const auto part = part_of(option);
       if (const auto words = choices(option); !words.empty()) {
         script += fmt::format(" -x -a '{}'", words);
+      } else if (!part.empty()) {
+        script += fmt::format(" -x -a '(ruche __names {} (__ruche_vm) 2>/dev/null)'", part);
       } else if (!kind.empty()) {
         script += fmt::format(" -x -a '(ruche __names {} 2>/dev/null)'", kind);
       } else if (!option.hint.empty()) {

@@ -53,6 +53,10 @@ bool says_no_limit(const methods::Column& column, ValueRef value) {
 
 std::string cell(const TypeInfo& type, const void* item, const methods::Column& column,
                  const Look& look) {
+  // A template is a VM that never has another state.
+  if (column.title == "STATE" && human_text(find_value(type, item, "template")) == "yes") {
+    return "template";
+  }
   const auto value = find_value(type, item, column.path);
   if (is_time(value)) {
     if (column.title == "AGE") return age_text(time_of(value), look.now);

@@ -11,6 +11,7 @@
 #include "bulk.hpp"
 #include "console.hpp"
 #include "docs.hpp"
+#include "draw_tree.hpp"
 #include "guest_access.hpp"
 #include "login.hpp"
 #include "methods/tables.hpp"
@@ -78,6 +79,33 @@ void add_secrets(MethodCommand& command) {
   }
 }
 
+// What to ask before something is done that cannot be taken back; empty: nothing.
+std::string question_of(const MethodCommand& command) {
+  const auto& query = command.arguments.query;
+  const auto given = [&](std::string_view flag) {
+    return std::any_of(query.begin(), query.end(), [&](const auto& parameter) {
+      return parameter.first == flag && parameter.second == "true";
+    });
+  };
+  const auto id = command.method->id;
+  const auto& path = command.arguments.path;
+  if (path.empty()) return {};
+  const auto& vm = path.front().second;
+  const auto& part = path.back().second;
+  if (id == "vm.disk.remove") {
+    return fmt::format("Remove {} of {} and what is on it for good?", part, vm);
+  }
+  if (id == "vm.discard") return fmt::format("Give up the saved memory of {} for good?", vm);
+  if (id == "snapshot.revert") {
+    return fmt::format("Take {} back to {}, and lose what it has become since?", vm, part);
+  }
+  if (id == "snapshot.delete") {
+    return fmt::format("Delete the snapshot {} of {}{} for good?", part, vm,
+                       given("children") ? " and all that were taken after it" : "");
+  }
+  return given("purge") ? fmt::format("Delete {} and its disks for good?", vm) : "";
+}
+
 // The enumeration that holds an object's state, and where it is in the object.
 struct StateField {
   std::string path;
@@ -93,7 +121,9 @@ StateField state_field_of(const methods::Method& show) {
 }
 
 void check_state(const methods::Method& method, const std::string& state) {
-  const auto kind = method.id.substr(0, method.id.find('.'));
+  // What is about a part of a VM, such as a snapshot, waits for the VM.
+  const bool of_vm = method.path.starts_with("/v1/vms");
+  const auto kind = of_vm ? "vm" : method.id.substr(0, method.id.find('.'));
   const auto* show = methods::find(fmt::format("{}.show", kind));
   const auto field = show == nullptr ? StateField{} : state_field_of(*show);
   if (field.type == nullptr)
@@ -170,6 +200,7 @@ Async<int> Session::run(Command command) {
     co_return co_await run_vnc(client_, std::move(*vnc));
   }
   if (auto* follow = std::get_if<FollowCommand>(&command)) co_await run_follow(std::move(*follow));
+  if (auto* tree = std::get_if<TreeCommand>(&command)) co_await run_tree(std::move(*tree));
   if (auto* api = std::get_if<ApiCommand>(&command)) co_await run_api(std::move(*api));
   if (auto* names = std::get_if<NamesCommand>(&command)) co_await run_names(std::move(*names));
   if (std::holds_alternative<VersionCommand>(command)) co_await run_version();
@@ -244,6 +275,9 @@ Async<void> Session::run_list(MethodCommand command) {
       json::encode_to(text, page.type(), page.get(), {});
     }
     print(pretty_json(text));
+  } else if (method.id == "vm.layers") {
+    const auto layers = json::decode<methods::Page<model::LayerView>>(response.body, kLenient);
+    print(layers_text(layers.items));
   } else {
     print(table_text(method, page, look()));
     if (!command.all_pages && !next().empty())
@@ -303,23 +337,9 @@ void Session::print_check(const std::string& body) const {
 
 // Only what cannot be taken back is asked about.
 bool Session::confirmed(const MethodCommand& command) const {
-  const auto& query = command.arguments.query;
-  const bool purge = std::any_of(query.begin(), query.end(), [](const auto& parameter) {
-    return parameter.first == "purge" && parameter.second == "true";
-  });
-  const bool disk = command.method->id == "vm.disk.remove";
-  const bool memory = command.method->id == "vm.discard";
-  if (!(purge || disk || memory) || command.task.yes || command.task.dry_run) return true;
-  if (!can_ask()) return true;
-  const auto& path = command.arguments.path;
-  if (disk) {
-    return agreed(fmt::format("Remove {} of {} and what is on it for good?", path.back().second,
-                              path.front().second));
-  }
-  if (memory) {
-    return agreed(fmt::format("Give up the saved memory of {} for good?", path.front().second));
-  }
-  return agreed(fmt::format("Delete {} and its disks for good?", path.front().second));
+  const auto question = question_of(command);
+  if (question.empty() || command.task.yes || command.task.dry_run || !can_ask()) return true;
+  return agreed(question);
 }
 
 bool Session::agreed(const std::string& question) const {
@@ -364,6 +384,7 @@ Async<void> Session::run_task(MethodCommand command) {
     const auto response = co_await client_.call(method, std::move(command.arguments));
     if (json()) co_return print(pretty_json(response.body));
     const auto plan = json::decode<model::PlanView>(response.body, kLenient);
+    if (!plan.parts.empty()) co_return print(plan_text(plan));
     fmt::print("{} would:\n", plan.summary);
     for (std::size_t i = 0; i < plan.steps.size(); ++i)
       fmt::print("  {}. {}\n", i + 1, plan.steps[i]);
@@ -379,18 +400,24 @@ Async<void> Session::run_task(MethodCommand command) {
     co_return;
   }
   task = co_await see_through(std::move(task));
-  if (json()) print(pretty_json(json::encode(task)));
+  print(json() ? pretty_json(json::encode(task)) : outcome_text(task, look()));
   if (task.state == model::TaskState::cancelled) {
-    throw Error(Reason::task_cancelled,
-                fmt::format("{}: cancelled; nothing is left behind", task.summary));
+    throw Error(
+        Reason::task_cancelled,
+        fmt::format("{}: cancelled; {}", task.summary,
+                    task.parts.empty() ? "nothing is left behind" : "what was done stays done"));
   }
   if (task.error && task.state != model::TaskState::done) {
     const bool stopped = co_await pulled_the_plug(task);
     if (stopped) co_return;
     throw model::to_error(*task.error);
   }
-  if (!command.task.wait_state.empty())
-    co_await wait_for_state(task.object, command.task.wait_state);
+  if (!command.task.wait_state.empty()) {
+    if (task.parts.empty()) co_await wait_for_state(task.object, command.task.wait_state);
+    for (const auto& part : task.parts) {
+      co_await wait_for_state(part.object, command.task.wait_state);
+    }
+  }
   if (json()) co_return;
   const auto state = command.task.wait_state.empty() ? "done" : command.task.wait_state;
   const auto took =
@@ -467,6 +494,17 @@ Async<void> Session::run_follow(FollowCommand command) {
   co_await client_.follow_events(std::move(follow));
 }
 
+Async<void> Session::run_tree(TreeCommand command) {
+  method_ = methods::find("snapshot.list");
+  client::Arguments arguments;
+  arguments.path = {{"vm", command.vm}};
+  const auto response = co_await client_.call(*method_, std::move(arguments));
+  warn_if_stale(response);
+  if (json()) co_return print(pretty_json(response.body));
+  const auto page = json::decode<methods::Page<model::SnapshotView>>(response.body, kLenient);
+  print(snapshot_tree_text(command.vm, page.items, look()));
+}
+
 Async<void> Session::run_api(ApiCommand command) {
   net::HttpRequest request;
   request.method = command.verb;
@@ -483,7 +521,12 @@ Async<void> Session::run_names(NamesCommand command) {
   const auto* list = methods::find(command.kind + ".list");
   if (list == nullptr) co_return;
   client::Arguments arguments;
-  arguments.query = {{"limit", "1000"}};
+  if (list->path_parameters().empty()) {
+    arguments.query = {{"limit", "1000"}};
+  } else {
+    if (command.vm.empty()) co_return;
+    arguments.path = {{"vm", command.vm}};
+  }
   const auto response = co_await client_.call(*list, std::move(arguments));
   AnyObject page(list->page());
   decode_or_throw(page, response.body);

@@ -55,6 +55,7 @@ class Session {
   Async<model::TaskView> see_through(model::TaskView task);
   Async<void> wait_for_state(const model::ObjectRef& object, std::string state);
   Async<void> run_follow(FollowCommand command);
+  Async<void> run_tree(TreeCommand command);
   Async<void> run_api(ApiCommand command);
   Async<void> run_names(NamesCommand command);
   Async<void> run_version();

@@ -198,8 +198,15 @@ std::string cloud_init_of(const model::VmView& vm) {
   return text;
 }
 
+std::string snapshots_of(const model::VmView& vm) {
+  if (vm.snapshots == 0) return {};
+  const auto count = fmt::format("{}", vm.snapshots);
+  return vm.snapshot.empty() ? count : fmt::format("{}, goes on from {}", count, vm.snapshot);
+}
+
 std::string headline_of(const model::VmView& vm, const Look& look) {
-  auto headline = fmt::format("{}  {}", vm.name, coloured_state(enum_name(vm.status.state), look));
+  const auto state = vm.is_template ? "template" : enum_name(vm.status.state);
+  auto headline = fmt::format("{}  {}", vm.name, coloured_state(state, look));
   const bool asked =
       vm.status.pause_cause.value_or(model::PauseCause::asked) == model::PauseCause::asked;
   if (!asked) headline += fmt::format(" ({})", enum_name(*vm.status.pause_cause));
@@ -224,6 +231,7 @@ std::string vm_text(const model::VmView& vm, const Look& look) {
   sheet.row("Id", to_text(vm.id));
   sheet.row("Host", fmt::format("{} (epoch {})", vm.placement.host, vm.placement.epoch));
   sheet.row("Image", vm.image);
+  sheet.row("Snapshots", snapshots_of(vm));
   sheet.row("Datastore", vm.datastore);
   if (!vm.pool.empty()) sheet.row("Pool", vm.pool);
   sheet.row("CPUs", cpus_of(vm.spec));

@@ -71,6 +71,17 @@ void add_follow(Tree& tree) {
   tree.follow_app = app;
 }
 
+void add_snapshot_tree(Tree& tree) {
+  CLI::App* app =
+      subcommand(group_app(tree, "snapshot"), "tree", "Draw the snapshots of a virtual machine");
+  app->add_option("VM", tree.snapshot_tree.vm, "Name or id.")->required()->type_name("");
+  app->footer(examples_footer(
+      {{"Where it is, and what it can go back to", "ruche snapshot tree web1"}},
+      "Each was taken after the one above it; what is indented branched off from that one. With "
+      "-o json it is the list."));
+  tree.snapshot_tree_app = app;
+}
+
 void add_login(Tree& tree) {
   CLI::App* app = subcommand(tree.app, "login", "Log in to a server and remember it");
   LoginCommand& login = tree.login;
@@ -149,6 +160,7 @@ void add_tools(Tree& tree) {
       subcommand(tree.app, "version", "Print the versions of this command and of the daemon");
   tree.names_app = subcommand(tree.app, "__names", "");
   tree.names_app->add_option("KIND", tree.names.kind)->required();
+  tree.names_app->add_option("VM", tree.names.vm);
   tree.names_app->group("");
 }
 
@@ -180,6 +192,7 @@ void add_special_commands(Tree& tree) {
   add_ssh(tree);
   add_vnc(tree);
   add_follow(tree);
+  add_snapshot_tree(tree);
   add_login(tree);
   add_contexts(tree);
   add_tools(tree);

@@ -114,6 +114,11 @@ ApiTest::ApiTest()
                 {.machine_type = "pc-q35-10.0", .overhead = mib(64)},
                 network_driver,
                 host_info}),
+      snapshots({writer,
+                 host,
+                 {.machine_type = "pc-q35-10.0", .overhead = mib(64)},
+                 network_driver,
+                 pool}),
       images({writer, host, {{"demo", true}}}),
       uploads({writer, pool, log, host}),
       datastores({writer, host}),
@@ -175,9 +180,9 @@ void ApiTest::restart_server() {
   }
   server_scope = std::make_unique<Scope>(world.executor(), "server");
   server = std::make_unique<ApiServer>(
-      Parts{*store,  inventory, guests,        hardware, images, uploads, datastores, networks,
-            tasks,   settings,  pools,         identity, audit,  hosts,   live,       progress,
-            history, log,       world.clock(), *asked,   host,   "0.1"});
+      Parts{*store,   inventory, guests,   hardware,      snapshots, images, uploads, datastores,
+            networks, tasks,     settings, pools,         identity,  audit,  hosts,   live,
+            progress, history,   log,      world.clock(), *asked,    host,   "0.1"});
   server_scope->spawn("server", server->run());
   world.loop().run_ready();
 }

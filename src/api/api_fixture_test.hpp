@@ -131,6 +131,7 @@ class ApiTest : public ::testing::Test {
   core::GuestService guests;
   FakeHostInfo host_info;
   core::HardwareService hardware;
+  core::SnapshotService snapshots;
   core::ImageService images;
   core::UploadService uploads;
   core::DatastoreService datastores;

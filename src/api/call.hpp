@@ -99,6 +99,7 @@ class Registry {
 
 void add_vm_handlers(Registry& registry, Context& context);
 void add_vm_device_handlers(Registry& registry, Context& context);
+void add_snapshot_handlers(Registry& registry, Context& context);
 void add_image_handlers(Registry& registry, Context& context);
 void add_upload_handlers(Registry& registry, Context& context);
 void add_datastore_handlers(Registry& registry, Context& context);

@@ -14,15 +14,30 @@ struct Asked {
   std::string target, body;
 };
 
+class OpenApiTest : public ApiTest {
+ protected:
+  // With what lists show of a VM.
+  void add_web1() {
+    const auto web = add_vm("web1", [](model::Guest& guest) {
+      guest.tags = {"web"};
+      guest.schedules = {{.name = "hourly"}};
+      guest.spec.topology = model::CpuTopology{1, 1, 1};
+      guest.spec.nics = {
+          {.name = "nic0", .mac = "52:54:00:00:00:01", .forwards = {{8080, 80}}, .slot = 3}};
+    });
+    write([&](core::Draft& draft) {
+      model::Snapshot snapshot{
+          .id = draft.new_id<model::SnapshotId>(), .guest = web, .name = "before"};
+      snapshot.state = model::SnapshotState::ready;
+      draft.create(core::keys::snapshot(snapshot.id), snapshot);
+    });
+  }
+};
+
 // Leaves the published document and an answer of every kind behind; tests/openapi/check_answers.py
 // checks the one against the other.
-TEST_F(ApiTest, LeavesAnswersForTheValidator) {
-  add_vm("web1", [](model::Guest& guest) {
-    guest.tags = {"web"};
-    guest.spec.topology = model::CpuTopology{1, 1, 1};
-    guest.spec.nics = {
-        {.name = "nic0", .mac = "52:54:00:00:00:01", .forwards = {{8080, 80}}, .slot = 3}};
-  });
+TEST_F(OpenApiTest, LeavesAnswersForTheValidator) {
+  add_web1();
   const auto created = ask("POST", "/v1/vms", R"({"name":"web2","image":"demo"})");
   const auto task = to_text(json::decode<model::TaskView>(created.body).id);
   const std::vector<Asked> requests = {
@@ -36,6 +51,11 @@ TEST_F(ApiTest, LeavesAnswersForTheValidator) {
       {"vm.create", "/v1/vms", R"({"name":"web3","image":"demo","memory_bytes":10995116277760})"},
       {"vm.create", "/v1/vms", R"({"name":"web4","image":"demo","start":true})"},
       {"vm.start", "/v1/vms/web1/start", ""},
+      {"vm.layers", "/v1/vms/web1/layers", ""},
+      {"snapshot.create", "/v1/vms/web1/snapshots?dry_run=true", R"({"name":"after"})"},
+      {"snapshot.list", "/v1/vms/web1/snapshots", ""},
+      {"snapshot.show", "/v1/vms/web1/snapshots/before", ""},
+      {"snapshot.schedule.list", "/v1/vms/web1/schedules", ""},
       {"vm.delete", "/v1/vms/web1", ""},
       {"image.list", "/v1/images", ""},
       {"image.show", "/v1/images/demo", ""},

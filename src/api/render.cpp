@@ -53,6 +53,22 @@ const Renderer::Counts& Renderer::counts() const {
   return counts;
 }
 
+std::uint32_t Renderer::snapshots_of(model::GuestId guest) const {
+  if (!snapshots_of_guest_) {
+    auto& counted = snapshots_of_guest_.emplace();
+    for (const auto& [id, snapshot] : parts_.inventory.snapshots()) {
+      ++counted[snapshot->value.guest];
+    }
+  }
+  const auto found = snapshots_of_guest_->find(guest);
+  return found == snapshots_of_guest_->end() ? 0 : found->second;
+}
+
+std::string Renderer::snapshot_name(model::SnapshotId id) const {
+  const auto found = parts_.inventory.snapshots().find(id.value);
+  return found == parts_.inventory.snapshots().end() ? to_text(id) : found->second->value.name;
+}
+
 model::VmView Renderer::vm(const core::GuestRecord& record, Detail detail) const {
   const model::Guest& guest = record.spec->value;
   model::VmView view;
@@ -64,6 +80,9 @@ model::VmView Renderer::vm(const core::GuestRecord& record, Detail detail) const
   if (guest.image) view.image = image_name(*guest.image);
   view.datastore = datastore_name(guest.datastore);
   if (guest.pool) view.pool = pool_name(*guest.pool);
+  view.is_template = guest.is_template;
+  if (guest.snapshot) view.snapshot = snapshot_name(*guest.snapshot);
+  view.snapshots = snapshots_of(guest.id);
   view.uid = guest.uid;
   view.spec = guest.spec;
   if (record.status) {

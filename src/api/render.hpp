@@ -50,6 +50,7 @@ class Renderer {
   std::string datastore_name(model::DatastoreId id) const;
   std::string image_name(model::ImageId id) const;
   std::string pool_name(model::PoolId id) const;
+  std::string snapshot_name(model::SnapshotId id) const;
 
  private:
   struct Counts {
@@ -61,10 +62,12 @@ class Renderer {
         guests_of_host;  // all, running
   };
   const Counts& counts() const;
+  std::uint32_t snapshots_of(model::GuestId guest) const;
   std::vector<std::string> steps_of(const model::Task& task) const;
 
   RenderParts parts_;
   mutable std::optional<Counts> counts_;
+  mutable std::optional<std::map<model::GuestId, std::uint32_t>> snapshots_of_guest_;
 };
 
 // "{store}.{revision}", as in the ETag header without its quotes.

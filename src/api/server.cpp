@@ -23,6 +23,7 @@ struct ApiServer::State {
         context{parts, snapshots, events, openapi} {
     add_vm_handlers(registry, context);
     add_vm_device_handlers(registry, context);
+    add_snapshot_handlers(registry, context);
     add_image_handlers(registry, context);
     add_upload_handlers(registry, context);
     add_datastore_handlers(registry, context);

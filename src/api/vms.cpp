@@ -26,6 +26,8 @@ std::vector<ListField<Record>> spec_fields() {
        [](const Record& r) { return r.spec->value.spec.memory.count; }},
       {"autostart", FieldKind::boolean,
        [](const Record& r) { return count(r.spec->value.spec.autostart); }},
+      {"template", FieldKind::boolean,
+       [](const Record& r) { return count(r.spec->value.is_template); }},
       {"created_at", FieldKind::time,
        [](const Record& r) { return r.spec->value.created_at.unix_ms; }},
       {"deleted_at", FieldKind::time,
@@ -156,7 +158,6 @@ void add_vm_handlers(Registry& registry, Context& context) {
   const auto add = [&](std::string_view id, auto accept) {
     registry.add(id, service_handler(context, guests, accept));
   };
-  add("vm.create", &core::GuestService::create);
   add("vm.register", &core::GuestService::admit);
   add("vm.start", &core::GuestService::start);
   add("vm.shutdown", &core::GuestService::shutdown);

@@ -44,10 +44,10 @@ const std::vector<Method>& all() {
   static const std::vector<Method> methods = [] {
     std::vector<Method> joined;
     for (const auto& table :
-         {vm_methods(), vm_device_methods(), image_methods(), upload_methods(), datastore_methods(),
-          network_methods(), pool_methods(), task_methods(), host_methods(), certificate_methods(),
-          setting_methods(), event_methods(), identity_methods(), audit_methods(),
-          meta_methods()}) {
+         {vm_methods(), vm_device_methods(), snapshot_methods(), image_methods(), upload_methods(),
+          datastore_methods(), network_methods(), pool_methods(), task_methods(), host_methods(),
+          certificate_methods(), setting_methods(), event_methods(), identity_methods(),
+          audit_methods(), meta_methods()}) {
       joined.insert(joined.end(), table.begin(), table.end());
     }
     return joined;

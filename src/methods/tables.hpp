@@ -10,6 +10,7 @@ namespace ruche::methods {
 
 std::vector<Method> vm_methods();
 std::vector<Method> vm_device_methods();
+std::vector<Method> snapshot_methods();
 std::vector<Method> image_methods();
 std::vector<Method> upload_methods();
 std::vector<Method> datastore_methods();

@@ -16,6 +16,7 @@ std::vector<Method> reading() {
           .examples = {{"All of them", "ruche vm list"},
                        {"Those that run and whose name holds `web`, the newest first",
                         "ruche vm list --filter state=running,name~web --sort -created_at"},
+                       {"Templates", "ruche vm list --filter template=true"},
                        {"The recycle bin", "ruche vm list --deleted"}},
           .columns = {{"NAME", "name"},
                       {"STATE", "status.state"},
@@ -26,8 +27,8 @@ std::vector<Method> reading() {
                       {"POOL", "pool"},
                       {"AGE", "created_at"}},
           .list_fields = {"id", "name", "display_name", "description", "tag", "image", "datastore",
-                          "pool", "host", "state", "cpus", "memory_bytes", "autostart", "address",
-                          "created_at", "deleted_at"},
+                          "pool", "host", "state", "cpus", "memory_bytes", "autostart", "template",
+                          "address", "created_at", "deleted_at"},
       }),
       value_of<model::VmRef, model::VmView>({
           .id = "vm.show",
@@ -159,6 +160,8 @@ std::vector<Method> life() {
                 "--start --wait agent"},
                {"Through UEFI, from an installation medium",
                 "ruche vm create win1 --boot uefi --cdrom installer --disk-size 40GiB --start"},
+               {"From a template, three of them",
+                "ruche vm create web --from-template golden --count 3 --start"},
                {"Only look what would happen", "ruche vm create web2 --image demo --dry-run"}},
       }),
       {

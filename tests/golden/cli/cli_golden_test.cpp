@@ -68,6 +68,9 @@ std::string invocation_text(const std::string& input) {
   if (const auto* follow = std::get_if<FollowCommand>(&invocation.command)) {
     return text + "follow " + net::make_target("", follow->query) + "\n";
   }
+  if (const auto* tree = std::get_if<TreeCommand>(&invocation.command)) {
+    return text + fmt::format("tree {}\n", tree->vm);
+  }
   if (const auto* api = std::get_if<ApiCommand>(&invocation.command)) {
     return text + fmt::format("api {} {} {}\n", api->verb, api->target, api->body);
   }
@@ -206,8 +209,8 @@ TEST(Docs, EveryCommandHasAManualEntry) {
 TEST(Docs, CompletionKnowsEveryFlag) {
   for (const auto* shell : {"bash", "zsh", "fish"}) {
     const auto script = completion_script(shell, command_docs());
-    for (const auto* word :
-         {"undelete", "restart-policy", "x86-64-v3", "__names image", "follow"}) {
+    for (const auto* word : {"undelete", "restart-policy", "x86-64-v3", "__names image",
+                             "__names snapshot", "follow"}) {
       EXPECT_NE(script.find(word), std::string::npos) << shell << " " << word;
     }
   }
