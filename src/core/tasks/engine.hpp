@@ -59,6 +59,8 @@ class Engine {
  private:
   struct Work;
   StepHandler& handler(const model::Step& step) const;
+  // The last step that has begun and that cannot be taken back. What comes after it can.
+  std::optional<std::size_t> last_pivot(const model::Task& task) const;
   bool may_be_cancelled(const model::Task& task) const;
   bool cancel_requested(const model::Task& task) const;
   void throw_if_cancel_requested(const model::Task& task) const;
@@ -80,7 +82,8 @@ class Engine {
   std::map<model::TaskId, Work*> under_way_;
 };
 
-// Removes the task's claims from its object's placement, if that still exists.
+// Removes the task's claims from the placements of its object and of its source, as far as they
+// still exist, and lets go of the layers that it reads.
 void release_claims(Draft& draft, const model::Task& task);
 
 }  // namespace ruche::core
