@@ -142,15 +142,21 @@ Proposal propose_for(Draft& draft, const Site& site, const BulkVms& order, model
   broken_invariant("an action without a plan");
 }
 
-const BulkVms& order_of(const model::Task& parent) {
-  return std::get<model::RunForEach>(parent.plan.front()).order;
+const model::RunForEach& each_of(const model::Task& parent) {
+  return std::get<model::RunForEach>(parent.plan.front());
+}
+
+model::NewCopy copy_of(const model::RunForEach& each, model::GuestId guest) {
+  const auto index = std::ranges::find(each.guests, guest) - each.guests.begin();
+  return {guest, each.names.at(static_cast<std::size_t>(index))};
 }
 
 }  // namespace
 
 Proposal for_each(Draft& draft, const Site& site, const BulkVms& request, const FindGuests& find) {
   check_parameters(request);
-  model::RunForEach each{request, {}};
+  model::RunForEach each;
+  each.order = request;
   each.order.vms.clear();
   each.guests = request.filter.empty() ? named(draft, request) : found(request, find);
   const auto count = each.guests.size();
@@ -167,8 +173,10 @@ Proposal for_each(Draft& draft, const Site& site, const BulkVms& request, const 
 }
 
 model::Task part_for(Draft& draft, const Site& site, const model::Task& parent,
-                     model::GuestId guest) {
-  auto proposal = propose_for(draft, site, order_of(parent), guest);
+                     model::GuestId guest, const PlanCopy& copy) {
+  const auto& each = each_of(parent);
+  auto proposal = each.copy ? copy(draft, *each.copy, copy_of(each, guest))
+                            : propose_for(draft, site, each.order, guest);
   proposal.id = part_id(parent.id, guest.value);
   proposal.parent = parent.id;
   Caller caller;
@@ -178,10 +186,9 @@ model::Task part_for(Draft& draft, const Site& site, const model::Task& parent,
 
 model::Task refused_part(const Draft& draft, const model::Task& parent, model::GuestId guest,
                          const Error& why) {
-  const auto& order = order_of(parent);
+  const auto& each = each_of(parent);
   model::Task task;
   task.id = part_id(parent.id, guest.value);
-  task.method = fmt::format("vm.{}", enum_name(order.action));
   task.object = {model::ObjectKind::guest, guest.value, to_text(guest)};
   task.host = parent.host;
   const auto record = draft.inventory().guests().find(guest.value);
@@ -189,7 +196,14 @@ model::Task refused_part(const Draft& draft, const model::Task& parent, model::G
     task.object.name = record->second->spec->value.name;
     task.host = record->second->placement->value.host;
   }
-  task.summary = fmt::format("{} {}", verb_of(order), task.object.name);
+  if (each.copy) {
+    task.object.name = copy_of(each, guest).name;
+    task.method = parent.method;
+    task.summary = fmt::format("Make {}", task.object.name);
+  } else {
+    task.method = fmt::format("vm.{}", enum_name(each.order.action));
+    task.summary = fmt::format("{} {}", verb_of(each.order), task.object.name);
+  }
   task.user = parent.user;
   task.parent = parent.id;
   task.state = model::TaskState::failed;
@@ -199,11 +213,12 @@ model::Task refused_part(const Draft& draft, const model::Task& parent, model::G
   return task;
 }
 
-std::vector<model::Task> plan_parts(Draft& draft, const Site& site, const model::Task& parent) {
+std::vector<model::Task> plan_parts(Draft& draft, const Site& site, const model::Task& parent,
+                                    const PlanCopy& copy) {
   std::vector<model::Task> parts;
-  for (const auto guest : std::get<model::RunForEach>(parent.plan.front()).guests) {
+  for (const auto guest : each_of(parent).guests) {
     try {
-      parts.push_back(part_for(draft, site, parent, guest));
+      parts.push_back(part_for(draft, site, parent, guest, copy));
     } catch (const Error& refusal) {
       parts.push_back(refused_part(draft, parent, guest, refusal));
     }
