@@ -134,8 +134,9 @@ void check_no_copies(Draft& draft, const model::Guest& guest) {
     draft.depend(keys::layer(disk.layer));
     const auto* layer = draft.find_layer(disk.layer);
     if (!layer || layer->references == 0) continue;
-    throw Error(Reason::in_use, fmt::format("{} copies stand on {} of {}", layer->references,
-                                            disk.name, guest.name))
+    const auto copies = layer->references == 1 ? std::string("one copy stands")
+                                               : fmt::format("{} copies stand", layer->references);
+    throw Error(Reason::in_use, fmt::format("{} on {} of {}", copies, disk.name, guest.name))
         .remedy("flatten them (ruche vm flatten NAME), or delete them first");
   }
 }
@@ -187,6 +188,11 @@ Proposal set_schedule(Draft& draft, const model::SetSchedule& request) {
                                               "snapshots add date and time to it",
                                               kLongestSchedule))
         .at("/name");
+  }
+  if (request.memory && request.quiesce) {
+    throw Error(Reason::bad_spec, "with its memory a snapshot needs no frozen file systems")
+        .at("/quiesce")
+        .remedy("leave one of memory and quiesce out");
   }
   auto& schedules = draft.guest(guest.id).schedules;
   const model::SnapshotSchedule wanted{request.name, request.every, request.keep, request.memory,

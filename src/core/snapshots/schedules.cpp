@@ -55,7 +55,7 @@ ScheduledAction take(const GuestRecord& record, const SnapshotSchedule& schedule
   request.vm = to_text(record.spec->value.id);
   request.name = name_at(schedule, now);
   request.memory = schedule.memory && (state == GuestState::running || state == GuestState::paused);
-  request.quiesce = schedule.quiesce && state == GuestState::running;
+  request.quiesce = schedule.quiesce && !request.memory && state == GuestState::running;
   return {schedule.name, request, std::nullopt};
 }
 

@@ -121,9 +121,7 @@ bool Engine::may_be_cancelled(const model::Task& task) const {
   if (!task.pivoted) return true;
   if (task.position >= task.plan.size()) return false;
   const auto& step = task.plan[task.position];
-  if (handler(step).can_be_cancelled(step)) return true;
-  const auto pivot = last_pivot(task);
-  return pivot && handler(task.plan[*pivot]).can_be_cancelled(task.plan[*pivot]);
+  return handler(step).can_be_cancelled(step);
 }
 
 bool Engine::cancel_requested(const model::Task& task) const {

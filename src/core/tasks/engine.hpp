@@ -36,7 +36,8 @@ class StepHandler {
   virtual void settle(const model::Step& step, Outcome outcome, const Error* why, Draft& draft) = 0;
   // A step that cannot be taken back; once it has begun (journalled), the task only goes forward.
   virtual bool is_pivot(const model::Step& step) const = 0;
-  // Of a pivot: whether it may be interrupted all the same, because giving it up is going forward.
+  // Of a pivot, or of a step that comes after one: whether it may be interrupted all the same,
+  // because giving it up is going forward, or because it is taken back.
   virtual bool can_be_cancelled(const model::Step&) const { return false; }
   // Whether observe() finds out by itself that the step was begun; if not, the engine journals it
   // before it starts.
