@@ -162,6 +162,59 @@ TEST_F(ClonesTest, ATemplateMayGoIntoTheBinWhileItIsCopied) {
   EXPECT_EQ(state_of(truth(), "web2"), GuestState::stopped);
 }
 
+Request snapshot(std::string vm, std::string name) {
+  return [=](core::HostControl& c) {
+    model::CreateSnapshot request;
+    request.vm = vm;
+    request.name = name;
+    return c.snapshots().create({}, request);
+  };
+}
+Request revert(std::string vm, std::string name) {
+  return [=](core::HostControl& c) { return c.snapshots().revert({}, {vm, name, false}); };
+}
+Request forget(std::string vm, std::string name) {
+  return [=](core::HostControl& c) { return c.snapshots().remove({}, {vm, name, false}); };
+}
+model::CloneVm of_snapshot(std::string name, bool linked, std::uint32_t count) {
+  model::CloneVm request;
+  request.vm = "web1";
+  request.name = std::move(name);
+  request.snapshot = "before";
+  request.linked = linked;
+  request.count = count;
+  return request;
+}
+
+TEST_F(ClonesTest, NobodyGoesBackWhileItIsCopied) {
+  create(false);
+  run(snapshot("web1", "before"));
+  const auto answer = begin(requests::copy("web1", "web2"));
+  EXPECT_THAT(refusal(revert("web1", "before")), HasSubstr("Clone web1 as web2"));
+  wait_until_quiet(cluster_);
+  EXPECT_EQ(run(revert("web1", "before")).state, TaskState::done);
+}
+
+TEST_F(ClonesTest, CopiesOutliveTheSnapshotThatTheyStandOn) {
+  create(true);
+  run(snapshot("web1", "before"));
+  const auto kept = layer(top("web1")).parent;
+  ASSERT_EQ(run(requests::copy(of_snapshot("app", true, 3))).state, TaskState::done);
+  EXPECT_EQ(layer(top("app-3")).parent, kept);
+  ASSERT_EQ(run(forget("web1", "before")).state, TaskState::done);
+  EXPECT_EQ(layer(top("app-3")).parent, kept);
+  EXPECT_EQ(run(requests::start("app-3")).state, TaskState::done);
+}
+
+TEST_F(ClonesTest, WhatIsCopiedStaysUntilItIs) {
+  create(true);
+  run(snapshot("web1", "before"));
+  const auto answer = begin(requests::copy(of_snapshot("web2", false, 1)));
+  run(forget("web1", "before"));
+  wait_until_quiet(cluster_);
+  EXPECT_EQ(state_of(truth(), "web2"), GuestState::stopped);
+}
+
 TEST_F(ClonesTest, SeveralOfOneThatChangesAreRefused) {
   create(true);
   model::CloneVm request;

@@ -24,7 +24,6 @@ void with_small_files(SimCluster& cluster) {
   request.image = "demo";
   request.boot = model::BootKind::uefi;
   request.tpm = true;
-  request.start = true;
   ask_and_wait(cluster, cluster.host("alpha"), requests::create(request));
 }
 
@@ -48,8 +47,13 @@ TEST(KillSweep, CloneLinkedRunning) {
          copy_is(GuestState::stopped), no_copy});
 }
 
-TEST(KillSweep, CloneFullRunningWithFirmware) {
-  sweep({"full copy, running", with_small_files, requests::copy("web1", "web2"),
+TEST(KillSweep, CloneFullRunning) {
+  sweep({"full copy, running", with_guest(true), requests::copy("web1", "web2"),
+         copy_is(GuestState::stopped), no_copy});
+}
+
+TEST(KillSweep, CloneWithFirmwareAndTpm) {
+  sweep({"full copy, firmware", with_small_files, requests::copy("web1", "web2"),
          copy_is(GuestState::stopped), no_copy});
 }
 
