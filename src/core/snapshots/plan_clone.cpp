@@ -63,11 +63,15 @@ void check_state(const Original& original) {
 // The process must have the disks that the document names: those are cut.
 void check_same_disks(const Original& original) {
   const auto& running = original.record.status->value.running;
+  const auto& name = original.guest().name;
+  if (!running) {
+    throw Error(Reason::wrong_state, fmt::format("what {} runs with is not known yet", name))
+        .remedy("try again in a moment");
+  }
   const auto same = [](const model::DiskSpec& a, const model::DiskSpec& b) {
     return a.name == b.name && a.layer == b.layer;
   };
-  if (running && std::ranges::equal(running->spec.disks, original.spec.disks, same)) return;
-  const auto& name = original.guest().name;
+  if (std::ranges::equal(running->spec.disks, original.spec.disks, same)) return;
   throw Error(Reason::wrong_state,
               fmt::format("disks of {} come or go with its next start only", name))
       .remedy(fmt::format("restart it first: ruche vm shutdown {0} && ruche vm start {0}", name));
@@ -141,8 +145,7 @@ std::string title(const Original& original, const model::CloneVm& request, const
   if (!dropped.empty()) notes.push_back(fmt::format("without its {}", fmt::join(dropped, ", ")));
   if (!original.spec.cloud_init) notes.emplace_back("the system in it keeps its name and its keys");
   const auto note = notes.empty() ? "" : fmt::format(" ({})", fmt::join(notes, "; "));
-  return fmt::format("{} {} as {}{}", request.linked ? "Clone, linked," : "Clone", from, name,
-                     note);
+  return fmt::format("Clone {} as {}{}", from, name, note);
 }
 
 model::Guest make_guest(Draft& draft, const Original& original, const model::CloneVm& request,
