@@ -38,28 +38,6 @@ constexpr auto describe(Type<GuestSeed>) {
                                      {.max_length = kLongestSealedText}));
 }
 
-// What can be changed of a guest; what a change goes back to when its task fails.
-struct GuestConfiguration {
-  std::string name;
-  std::string display_name;
-  std::string description;
-  std::vector<std::string> tags;
-  std::optional<PoolId> pool;
-  std::optional<SnapshotId> snapshot;
-  VmSpec spec;
-};
-constexpr auto describe(Type<GuestConfiguration>) {
-  using G = GuestConfiguration;
-  return structure<G>("GuestConfiguration", "What can be changed of a guest.",
-                      field<&G::name>("name", "Unique name."),
-                      field<&G::display_name>("display_name", "Name for people."),
-                      field<&G::description>("description", "Notes."),
-                      field<&G::tags>("tags", "Tags."),
-                      field<&G::pool>("pool", "Its resource pool."),
-                      field<&G::snapshot>("snapshot", "The snapshot that it goes on from."),
-                      field<&G::spec>("spec", "Hardware."));
-}
-
 // Snapshots that are taken by themselves, and how many of them are kept.
 struct SnapshotSchedule {
   std::string name;  // its snapshots are called <name>-<time>
@@ -79,6 +57,32 @@ constexpr auto describe(Type<SnapshotSchedule>) {
                       field<&S::quiesce>("quiesce", "Its agent freezes the file systems for it."));
 }
 inline constexpr std::size_t kMostSchedules = 8;
+
+// What can be changed of a guest; what a change goes back to when its task fails.
+struct GuestConfiguration {
+  std::string name;
+  std::string display_name;
+  std::string description;
+  std::vector<std::string> tags;
+  std::optional<PoolId> pool;
+  std::optional<SnapshotId> snapshot;
+  VmSpec spec;
+  bool is_template = false;
+  std::vector<SnapshotSchedule> schedules;
+};
+constexpr auto describe(Type<GuestConfiguration>) {
+  using G = GuestConfiguration;
+  return structure<G>("GuestConfiguration", "What can be changed of a guest.",
+                      field<&G::name>("name", "Unique name."),
+                      field<&G::display_name>("display_name", "Name for people."),
+                      field<&G::description>("description", "Notes."),
+                      field<&G::tags>("tags", "Tags."),
+                      field<&G::pool>("pool", "Its resource pool."),
+                      field<&G::snapshot>("snapshot", "The snapshot that it goes on from."),
+                      field<&G::spec>("spec", "Hardware."),
+                      field<&G::is_template>("template", "Others are made from it."),
+                      field<&G::schedules>("schedules", "Snapshots taken by themselves."));
+}
 
 // The stored wish: guests/<id>/spec. Its revision is the ETag.
 struct Guest {

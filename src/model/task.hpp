@@ -60,12 +60,25 @@ constexpr auto describe(Type<CancelKind>) {
       value(CancelKind::lost_leadership, "lost-leadership", "Another host took over."));
 }
 
+// Another object that a task holds: what a copy is made from.
+struct Hold {
+  Uuid object;
+  std::vector<Facet> claims;
+};
+constexpr auto describe(Type<Hold>) {
+  return structure<Hold>("Hold", "Another object that a task holds.",
+                         field<&Hold::object>("object", "Its id."),
+                         field<&Hold::claims>("claims", "What is held of it."));
+}
+
 struct Task {
   TaskId id;
   std::string method;   // vm.start
   std::string summary;  // Start web1
   ObjectRef object;
   std::vector<Facet> claims;
+  std::optional<Hold> source;
+  std::vector<LayerId> reads;  // each is counted as needed by somebody until the task ends
   HostId host;       // whose agent does the work
   std::string user;  // who asked
   std::optional<TaskId> parent;  // the task for several objects that it is a part of
@@ -85,6 +98,8 @@ constexpr auto describe(Type<Task>) {
       field<&Task::summary>("summary", "One line for people."),
       field<&Task::object>("object", "What it is about."),
       field<&Task::claims>("claims", "What it holds of the object."),
+      field<&Task::source>("source", "Another object that it holds."),
+      field<&Task::reads>("reads", "Layers that it copies, and that stay until it ends."),
       field<&Task::host>("host", "The host that works on it."),
       field<&Task::user>("user", "Who asked."),
       field<&Task::parent>("parent", "The task that it is a part of."),

@@ -172,6 +172,7 @@ struct CloudInit {
   bool has_password = false;
   std::uint32_t user_data_length = 0;
   std::uint32_t vendor_data_length = 0;
+  bool copied = false;  // its disks were another's: it gets a machine id of its own
 };
 constexpr auto describe(Type<CloudInit>) {
   return structure<CloudInit>(
@@ -182,7 +183,8 @@ constexpr auto describe(Type<CloudInit>) {
       field<&CloudInit::packages>("packages", "Packages to install."),
       field<&CloudInit::has_password>("has_password", "The user has a password."),
       field<&CloudInit::user_data_length>("user_data_length", "Bytes of its own user-data."),
-      field<&CloudInit::vendor_data_length>("vendor_data_length", "Bytes of its vendor-data."));
+      field<&CloudInit::vendor_data_length>("vendor_data_length", "Bytes of its vendor-data."),
+      field<&CloudInit::copied>("copied", "Its disks were another's; its machine id is its own."));
 }
 
 struct VmSpec {

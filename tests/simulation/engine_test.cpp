@@ -208,6 +208,19 @@ TEST_F(EngineTest, APivotThatCannotBeFinishedIsSettledAsFarAsItCame) {
   EXPECT_THAT(script_.settled, ElementsAre("delete done", "pause reverted"));
 }
 
+TEST_F(EngineTest, WhatComesAfterThePivotIsTakenBack) {
+  script_.failure = Error(Reason::wrong_state, "injected");  // will not pass by waiting
+  script_.fail[kLaunch.index()] = 1'000'000;
+  accept({kReset, kDelete, kPause, kLaunch});
+  run();
+  EXPECT_EQ(task().state, TaskState::failed);
+  EXPECT_EQ(std::ranges::count(script_.said, "revert reset"), 0);
+  EXPECT_EQ(std::ranges::count(script_.said, "revert delete"), 0);
+  EXPECT_EQ(std::ranges::count(script_.said, "revert pause"), 1);
+  EXPECT_THAT(script_.settled,
+              ElementsAre("reset done", "delete done", "pause reverted", "launch reverted"));
+}
+
 TEST_F(EngineTest, ACancellationInterruptsTheStepThatWaits) {
   script_.slow.insert(kPause.index());
   accept({kLaunch, kPause});

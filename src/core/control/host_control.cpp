@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/control/janitor.hpp"
+#include "core/control/scheduler.hpp"
 #include "core/placement/admission.hpp"
 #include "core/snapshots/copy_plans.hpp"
 
@@ -92,6 +93,8 @@ Async<void> HostControl::work() {
 
   Janitor janitor({writer_, ports_.store, ports_.history, identity_service_, ports_.clock,
                    ports_.log, identity_.id, upload_service_});
+  Scheduler scheduler(
+      {writer_, [this] { return guest_service_.site(); }, ports_.clock, ports_.log});
   Scope scope(ports_.executor, "agents");
   scope.spawn("guest agent", agent_.run());
   scope.spawn("agent watch", agents_.run());
@@ -99,6 +102,7 @@ Async<void> HostControl::work() {
   scope.spawn("datastore monitor", monitor_.run());
   scope.spawn("networks", host_networks_.run());
   scope.spawn("janitor", janitor.run());
+  scope.spawn("scheduler", scheduler.run());
   scope.spawn("audit", audit_keeper_.run());
   scope.spawn("beginning", begin());
   co_await scope.join();

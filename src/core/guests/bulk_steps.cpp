@@ -57,6 +57,7 @@ struct BulkSteps::Member {
   model::GuestId guest;
   model::TaskId task;
   std::string key;  // of that task; asked for often
+  bool is_copy = false;
 };
 
 bool BulkSteps::handles(const model::Step& step) const {
@@ -76,7 +77,7 @@ BulkSteps::Members BulkSteps::members_of(const model::Task& task, const RunForEa
   members.reserve(each.guests.size());
   for (const auto guest : each.guests) {
     const auto id = part_id(task.id, guest.value);
-    members.push_back({guest, id, keys::task(id)});
+    members.push_back({guest, id, keys::task(id), each.copy.has_value()});
   }
   return members;
 }
@@ -95,7 +96,9 @@ bool BulkSteps::is_open(const Member& member) const {
 // The first that is not begun and whose host is not busy with the others.
 const BulkSteps::Member* BulkSteps::next(const Members& members, std::size_t at_once) const {
   const auto& guests = parts_.writer.inventory().guests();
+  // All copies are made where their original is.
   const auto host_of = [&](const Member& member) {
+    if (member.is_copy) return model::HostId{};
     const auto found = guests.find(member.guest.value);
     const bool known = found != guests.end() && found->second->placement;
     return known ? found->second->placement->value.host : model::HostId{};
@@ -119,7 +122,7 @@ void BulkSteps::write_part(Draft& draft, model::TaskId parent, model::GuestId gu
   const auto* task = going_forward(draft.inventory(), parent);
   if (task == nullptr) return;
   try {
-    plans::part_for(draft, parts_.site(), *task, guest);
+    plans::part_for(draft, parts_.site(), *task, guest, parts_.copy);
   } catch (const Error& refusal) {
     draft.clear();
     auto part = plans::refused_part(draft, *task, guest, refusal);

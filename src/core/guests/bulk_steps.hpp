@@ -15,8 +15,7 @@ class BulkSteps : public StepHandler {
   struct Parts {
     Writer& writer;
     std::function<plans::Site()> site;
-    // A later room's: the plan of one copy.
-    std::function<Proposal(Draft&, const model::CloneVm&, model::NewCopy)> copy;
+    plans::PlanCopy copy;
   };
   explicit BulkSteps(Parts parts) : parts_(std::move(parts)) {}
 

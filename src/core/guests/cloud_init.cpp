@@ -110,23 +110,42 @@ std::string_view content_type(std::string_view data) {
   return "text/cloud-config";
 }
 
-// Lists of both are kept, ours first; of everything else the user's wins.
-std::string joined(const std::string& own, const std::string& given) {
-  return fmt::format(
-      "Content-Type: multipart/mixed; boundary=\"{0}\"\nMIME-Version: 1.0\n\n"
-      "--{0}\nContent-Type: text/cloud-config\n\n{1}\n"
-      "--{0}\nContent-Type: {2}\nMerge-Type: list(append)+dict(recurse_array,replace)+str()\n\n"
-      "{3}\n--{0}--\n",
-      kBoundary, own, content_type(given), given);
+// Of a copy: the disk knows the id of its original. A boot hook, because nothing that the user
+// gives takes its place; once for each instance.
+constexpr const char* kNewMachineId = R"(Content-Type: text/cloud-boothook
+
+#cloud-boothook
+#!/bin/sh
+command -v systemd-machine-id-setup >/dev/null || exit 0
+exec cloud-init-per instance ruche-machine-id sh -c \
+  'rm -f /etc/machine-id /var/lib/dbus/machine-id && systemd-machine-id-setup'
+)";
+
+std::string message_of(const std::vector<std::string>& parts) {
+  std::string text = fmt::format(
+      "Content-Type: multipart/mixed; boundary=\"{}\"\nMIME-Version: 1.0\n\n", kBoundary);
+  for (const auto& part : parts) text += fmt::format("--{}\n{}\n", kBoundary, part);
+  return text + fmt::format("--{}--\n", kBoundary);
 }
 
 std::string vendor_data(const model::CloudInit& init, const model::GuestSeed& secret) {
   const auto own = own_config(init, secret);
-  if (secret.vendor_data.empty()) return own;
   const auto& given = secret.vendor_data;
-  // A message of the user's own cannot be a part of ours.
-  const bool message = given.front() != '#';
-  return message ? given : joined(own, given);
+  // A message of the user's own leaves no room for ours.
+  const bool message = !given.empty() && given.front() != '#';
+  if (!init.copied && given.empty()) return own;
+  if (!init.copied && message) return given;
+  std::vector<std::string> parts;
+  if (init.copied) parts.emplace_back(kNewMachineId);
+  if (!message) parts.push_back("Content-Type: text/cloud-config\n\n" + own);
+  if (message) parts.push_back(given);
+  // Lists of both are kept, ours first; of everything else the user's wins.
+  if (!message && !given.empty()) {
+    parts.push_back(fmt::format(
+        "Content-Type: {}\nMerge-Type: list(append)+dict(recurse_array,replace)+str()\n\n{}",
+        content_type(given), given));
+  }
+  return message_of(parts);
 }
 
 std::string network_config(const model::VmSpec& spec) {

@@ -152,5 +152,24 @@ TEST(Seed, is_yaml_that_says_what_was_asked_for) {
   EXPECT_TRUE(check_user_data(file_of(guest_of(request), "user-data"), "/u"));
 }
 
+// The instance is another, so that cloud-init makes host name and keys anew; the machine id is
+// ours.
+TEST(Seed, of_a_copy_makes_it_somebody_else) {
+  auto request = request_for("admin");
+  for (const std::string given :
+       {"", "#cloud-config\nruncmd: [date]\n",
+        "Content-Type: multipart/mixed; boundary=\"b\"\n\n--b\nContent-Type: text/x-shellscript\n\n"
+        "#!/bin/sh\n--b--\n"}) {
+    auto guest = guest_of(request);
+    guest.seed->vendor_data = given;
+    EXPECT_THAT(file_of(guest, "vendor-data"), testing::Not(HasSubstr("machine-id")));
+    guest.spec.cloud_init->copied = true;
+    const auto vendor = file_of(guest, "vendor-data");
+    EXPECT_TRUE(check_user_data(vendor, "/v")) << vendor;
+    EXPECT_THAT(vendor, HasSubstr("cloud-init-per instance ruche-machine-id"));
+    EXPECT_THAT(vendor, HasSubstr(given));
+  }
+}
+
 }  // namespace
 }  // namespace ruche::core

@@ -68,7 +68,8 @@ void apply_edit(model::Guest& guest, const model::VmEdit& edit) {
 }
 
 model::GuestConfiguration configuration_of(const model::Guest& guest) {
-  return {guest.name, guest.display_name, guest.description, guest.tags, guest.pool, guest.spec};
+  return {guest.name,     guest.display_name, guest.description, guest.tags,     guest.pool,
+          guest.snapshot, guest.spec,         guest.is_template, guest.schedules};
 }
 
 void restore_configuration(model::Guest& guest, const model::GuestConfiguration& before) {
@@ -77,7 +78,10 @@ void restore_configuration(model::Guest& guest, const model::GuestConfiguration&
   guest.description = before.description;
   guest.tags = before.tags;
   guest.pool = before.pool;
+  guest.snapshot = before.snapshot;
   guest.spec = before.spec;
+  guest.is_template = before.is_template;
+  guest.schedules = before.schedules;
 }
 
 }  // namespace ruche::core

@@ -274,6 +274,11 @@ model::Guest make_guest(Draft& draft, const Site& site, const model::CreateVm& r
 
 Proposal create(Draft& draft, const Site& site, ports::Sealing& sealing,
                 const model::CreateVm& request) {
+  if (request.count > 1) {
+    throw Error(Reason::bad_spec, "several at once are made from a template only")
+        .at("/count")
+        .remedy("name one: --from-template; or make the first one a template: ruche vm template");
+  }
   auto seeding = plan_seed(request, draft.random());
   const auto* image = request.image.empty() ? nullptr : &find_image(draft, request.image, "/image");
   if (image && image->kind != model::ImageKind::disk) {

@@ -36,12 +36,13 @@ Proposal edit(Draft& draft, const Site& site, const Caller& caller, const std::s
               const std::function<void(model::VmEdit&)>& change) {
   const auto& record = find_guest(draft, vm);
   check_if_match(caller, record.spec->revision);
-  find_editable(draft, vm);
+  find_whole(draft, vm);
   const model::Guest before = record.spec->value;
   const model::VmEdit old = editable(before);
   model::VmEdit wanted = old;
   change(wanted);
   make_room(old, wanted);
+  if (wanted.autostart) refuse_template(before);
   unwrap(model::check_tags(wanted.tags));
   model::Guest after = before;
   apply_edit(after, wanted);

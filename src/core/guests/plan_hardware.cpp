@@ -75,7 +75,22 @@ void check_paused(const GuestRecord& record, const model::VmSpec& from, const mo
 
 }  // namespace
 
+void refuse_template(const model::Guest& guest) {
+  if (!guest.is_template) return;
+  throw Error(Reason::wrong_state,
+              fmt::format("{} is a template, which never starts or changes", guest.name))
+      .remedy(fmt::format("make a VM from it: ruche vm create NAME --from-template {0}; or make it "
+                          "an ordinary one again: ruche vm template {0} --undo",
+                          guest.name));
+}
+
 const GuestRecord& find_editable(const Draft& draft, const std::string& reference) {
+  const auto& record = find_whole(draft, reference);
+  refuse_template(record.spec->value);
+  return record;
+}
+
+const GuestRecord& find_whole(const Draft& draft, const std::string& reference) {
   const auto& record = find_guest(draft, reference);
   const auto& guest = record.spec->value;
   if (guest.deleted_at) {
@@ -99,6 +114,7 @@ void refuse_suspended(const GuestRecord& record) {
 
 HardwareEdit change_hardware(Draft& draft, const Site& site, const GuestRecord& record,
                              model::Guest after) {
+  refuse_template(record.spec->value);
   refuse_suspended(record);
   forget_what_leaves(record.spec->value.spec, after.spec);
   check_counts(after.spec);

@@ -10,8 +10,12 @@
 
 namespace ruche::core::plans {
 
-// A guest whose configuration may be changed: complete, not deleted, not broken.
+// A guest that is complete, not deleted, not broken.
+const GuestRecord& find_whole(const Draft& draft, const std::string& reference);
+// One whose hardware may be changed: no template either.
 const GuestRecord& find_editable(const Draft& draft, const std::string& reference);
+// What copies stand on stays as it is.
+void refuse_template(const model::Guest& guest);
 // Saved memory and what it knows stay alike: nothing of the hardware changes meanwhile.
 void refuse_suspended(const GuestRecord& record);
 

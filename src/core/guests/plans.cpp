@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "core/guests/plan_hardware.hpp"
 #include "core/placement/admission.hpp"
 #include "core/placement/reservations.hpp"
 #include "core/storage/datastore_pool.hpp"
@@ -20,6 +21,7 @@ void check_power(PowerRequest request, const GuestRecord& record) {
     throw Error(Reason::wrong_state, fmt::format("{} is in the recycle bin", guest.name))
         .remedy(fmt::format("take it out: ruche vm undelete {}", guest.name));
   }
+  if (request != PowerRequest::remove) refuse_template(guest);
   auto refusal = model::refuse_power(request, state_of(record), guest.name);
   if (refusal) throw std::move(*refusal);
 }

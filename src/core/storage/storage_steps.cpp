@@ -45,6 +45,9 @@ bool StorageSteps::handles(const model::Step& step) const {
                 DetachDatastore>(step);
 }
 bool StorageSteps::is_pivot(const model::Step& step) const { return is_any<DeleteVolume>(step); }
+bool StorageSteps::can_be_cancelled(const model::Step& step) const {
+  return is_any<model::CopyVolume>(step);
+}
 bool StorageSteps::found_by_name(const model::Step&) const { return true; }
 
 const model::Layer* StorageSteps::find(model::LayerId id) const {

@@ -17,6 +17,8 @@ class StorageSteps : public StepHandler {
   Async<void> revert(const model::Step& step, const StepContext& context) override;
   void settle(const model::Step& step, Outcome outcome, const Error* why, Draft& draft) override;
   bool is_pivot(const model::Step& step) const override;
+  // A copy may take long, and after a pivot too it is taken back.
+  bool can_be_cancelled(const model::Step& step) const override;
   bool found_by_name(const model::Step& step) const override;
 
  private:

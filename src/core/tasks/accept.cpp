@@ -36,23 +36,46 @@ const model::Task* find_task(const Inventory& inventory, model::TaskId id) {
   return found == inventory.tasks().end() ? nullptr : &found->second->value;
 }
 
-void claim(Draft& draft, const Proposal& proposal, model::TaskId task) {
-  if (proposal.claims.empty()) return;
-  auto& placement = draft.placement(proposal.object.id);
+// An object that a task holds: its own, or what it makes a copy of.
+struct Wanted {
+  const model::Hold& hold;
+  const std::string& name;
+};
+
+std::string name_of(const Draft& draft, Uuid object) {
+  const auto found = draft.inventory().guests().find(object);
+  const bool known = found != draft.inventory().guests().end() && found->second->spec;
+  return known ? found->second->spec->value.name : to_text(object);
+}
+
+void claim(Draft& draft, const Proposal& proposal, const Wanted& wanted, model::TaskId task) {
+  if (wanted.hold.claims.empty()) return;
+  auto& placement = draft.placement(wanted.hold.object);
   for (const auto& held : placement.claims) {
-    const auto in_the_way = [&](Facet wanted) { return conflicts(wanted, held.facet); };
-    if (std::ranges::none_of(proposal.claims, in_the_way)) continue;
+    const auto in_the_way = [&](Facet facet) { return conflicts(facet, held.facet); };
+    if (std::ranges::none_of(wanted.hold.claims, in_the_way)) continue;
     const auto* holder = find_task(draft.inventory(), held.task);
     if (proposal.cancel_holders && holder) {
       draft.task(held.task).cancel_requested = model::CancelKind::user;
       continue;
     }
     const std::string what = holder ? holder->summary : to_text(held.task);
-    throw Error(Reason::claimed, fmt::format("{} is busy: task {} ({})", proposal.object.name, what,
-                                             to_text(held.task)))
+    throw Error(Reason::claimed,
+                fmt::format("{} is busy: task {} ({})", wanted.name, what, to_text(held.task)))
         .remedy(fmt::format("wait for it, or cancel it: ruche task cancel {}", to_text(held.task)));
   }
-  for (const Facet facet : proposal.claims) placement.claims.push_back({facet, task});
+  for (const Facet facet : wanted.hold.claims) placement.claims.push_back({facet, task});
+}
+
+// What the task needs for itself until it ends: claims, and layers that stay.
+void take_hold(Draft& draft, const Proposal& proposal, model::TaskId task) {
+  const model::Hold own{proposal.object.id, proposal.claims};
+  claim(draft, proposal, {own, proposal.object.name}, task);
+  if (proposal.source) {
+    const auto name = name_of(draft, proposal.source->object);
+    claim(draft, proposal, {*proposal.source, name}, task);
+  }
+  for (const auto layer : proposal.reads) ++draft.layer(layer).references;
 }
 
 model::Task make_task(Draft& draft, const Caller& caller, const Proposal& proposal) {
@@ -62,6 +85,8 @@ model::Task make_task(Draft& draft, const Caller& caller, const Proposal& propos
   task.summary = proposal.summary;
   task.object = proposal.object;
   task.claims = proposal.claims;
+  task.source = proposal.source;
+  task.reads = proposal.reads;
   task.host = proposal.host;
   task.user = caller.user;
   task.parent = proposal.parent;
@@ -99,7 +124,7 @@ Async<std::optional<Accepted>> replay(Writer& writer, const Caller& caller) {
 
 model::Task add_task(Draft& draft, const Caller& caller, const Proposal& proposal) {
   model::Task task = make_task(draft, caller, proposal);
-  claim(draft, proposal, task.id);
+  take_hold(draft, proposal, task.id);
   auto record = audit_record(caller, proposal.method, proposal.object);
   record.task = task.id;
   record.outcome = model::AuditOutcome::accepted;

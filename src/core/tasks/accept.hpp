@@ -21,6 +21,8 @@ struct Proposal {
   bool cancel_holders = false;  // --force: tasks in the way are asked to end
   std::optional<model::TaskId> id;  // of the task, where a document of the commit names it
   std::optional<model::TaskId> parent;  // the task for several objects that this is a part of
+  std::optional<model::Hold> source;  // another object that is held as long as the task is open
+  std::vector<model::LayerId> reads;  // layers that it copies: they stay as long
 };
 
 // Runs `propose` on a draft (it plans, checks, allocates), adds the task and its claims, commits.

@@ -16,18 +16,27 @@ Dispatcher::Dispatcher(Executor executor, Writer& writer, Engine& engine, Log& l
     : writer_(writer), engine_(engine), log_(log), self_(self), scope_(executor, "dispatcher") {}
 Dispatcher::~Dispatcher() = default;
 
-bool Dispatcher::must_wait(const model::Task& task) const {
-  Draft view(writer_.inventory(), writer_.clock(), writer_.random());
-  const auto* placement = view.find_placement(task.object.id);
+namespace {
+
+// Claims stand in order of acceptance: only those before the task's own matter.
+bool is_behind_others(const Draft& view, const model::Hold& hold, model::TaskId task) {
+  const auto* placement = view.find_placement(hold.object);
   if (!placement) return false;
-  // Claims stand in order of acceptance: only those before the task's own matter.
   for (const auto& claim : placement->claims) {
-    if (claim.task == task.id) return false;
-    for (const auto facet : task.claims) {
+    if (claim.task == task) return false;
+    for (const auto facet : hold.claims) {
       if (conflicts(facet, claim.facet)) return true;
     }
   }
   return false;
+}
+
+}  // namespace
+
+bool Dispatcher::must_wait(const model::Task& task) const {
+  Draft view(writer_.inventory(), writer_.clock(), writer_.random());
+  if (is_behind_others(view, {task.object.id, task.claims}, task.id)) return true;
+  return task.source && is_behind_others(view, *task.source, task.id);
 }
 
 bool Dispatcher::is_ours(model::TaskId id) const {

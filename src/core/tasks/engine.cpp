@@ -73,10 +73,24 @@ model::AuditRecord ending(const model::Task& task, TaskState state, const Error*
 
 }  // namespace
 
+namespace {
+
+void release_claims_on(Draft& draft, Uuid object, model::TaskId task) {
+  if (!draft.find_placement(object)) return;
+  auto& claims = draft.placement(object).claims;
+  std::erase_if(claims, [&](const model::Claim& claim) { return claim.task == task; });
+}
+
+}  // namespace
+
 void release_claims(Draft& draft, const model::Task& task) {
-  if (!draft.find_placement(task.object.id)) return;
-  auto& claims = draft.placement(task.object.id).claims;
-  std::erase_if(claims, [&](const model::Claim& claim) { return claim.task == task.id; });
+  release_claims_on(draft, task.object.id, task.id);
+  if (task.source) release_claims_on(draft, task.source->object, task.id);
+  for (const auto layer : task.reads) {
+    if (!draft.find_layer(layer)) continue;
+    auto& users = draft.layer(layer).references;
+    if (users > 0) --users;
+  }
 }
 
 StepHandler& Engine::handler(const model::Step& step) const {
@@ -93,6 +107,14 @@ StepContext Engine::context(const model::Task& task, std::size_t index) {
                        total, std::move(text)});
   };
   return StepContext{task, report};
+}
+
+std::optional<std::size_t> Engine::last_pivot(const model::Task& task) const {
+  if (!task.pivoted) return std::nullopt;
+  for (std::size_t i = std::min<std::size_t>(task.position + 1, task.plan.size()); i-- > 0;) {
+    if (handler(task.plan[i]).is_pivot(task.plan[i])) return i;
+  }
+  return std::nullopt;
 }
 
 bool Engine::may_be_cancelled(const model::Task& task) const {
@@ -224,9 +246,13 @@ Async<void> Engine::retry_forward(Work& work, std::size_t index) {
 }
 
 Async<void> Engine::backward(model::Task& task) {
-  if (task.pivoted) co_return;  // what could not be finished is settled as it is
-  // All of them: how far an earlier daemon came is not journalled for steps that are found by name.
-  for (std::size_t i = task.plan.size(); i-- > 0;) co_await take_back(task, i);
+  // What could not be finished after a pivot is settled as it is, but for the steps that come after
+  // the last one. Without a pivot all of them: how far an earlier daemon came is not journalled for
+  // steps that are found by name.
+  const auto pivot = last_pivot(task);
+  if (task.pivoted && !pivot) co_return;
+  const std::size_t first = pivot ? *pivot + 1 : 0;
+  for (std::size_t i = task.plan.size(); i-- > first;) co_await take_back(task, i);
 }
 
 Async<void> Engine::take_back(model::Task& task, std::size_t index) {
@@ -275,8 +301,10 @@ Async<void> Engine::conclude(model::Task& task, TaskState state, const Error* wh
     stored.position = task.position;
     stored.error = task.error;
     stored.ended_at = draft.now();
+    const auto pivot = last_pivot(task);
     for (std::size_t i = 0; i < task.plan.size(); ++i) {
-      const bool done = state == TaskState::done || (task.pivoted && i < task.position);
+      const bool kept = pivot && i <= *pivot && i < task.position;
+      const bool done = state == TaskState::done || kept;
       handler(task.plan[i])
           .settle(task.plan[i], done ? Outcome::done : Outcome::reverted, why, draft);
     }

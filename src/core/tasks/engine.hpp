@@ -36,7 +36,8 @@ class StepHandler {
   virtual void settle(const model::Step& step, Outcome outcome, const Error* why, Draft& draft) = 0;
   // A step that cannot be taken back; once it has begun (journalled), the task only goes forward.
   virtual bool is_pivot(const model::Step& step) const = 0;
-  // Of a pivot: whether it may be interrupted all the same, because giving it up is going forward.
+  // Of a pivot, or of a step that comes after one: whether it may be interrupted all the same,
+  // because giving it up is going forward, or because it is taken back.
   virtual bool can_be_cancelled(const model::Step&) const { return false; }
   // Whether observe() finds out by itself that the step was begun; if not, the engine journals it
   // before it starts.
@@ -59,6 +60,8 @@ class Engine {
  private:
   struct Work;
   StepHandler& handler(const model::Step& step) const;
+  // The last step that has begun and that cannot be taken back. What comes after it can.
+  std::optional<std::size_t> last_pivot(const model::Task& task) const;
   bool may_be_cancelled(const model::Task& task) const;
   bool cancel_requested(const model::Task& task) const;
   void throw_if_cancel_requested(const model::Task& task) const;
@@ -80,7 +83,8 @@ class Engine {
   std::map<model::TaskId, Work*> under_way_;
 };
 
-// Removes the task's claims from its object's placement, if that still exists.
+// Removes the task's claims from the placements of its object and of its source, as far as they
+// still exist, and lets go of the layers that it reads.
 void release_claims(Draft& draft, const model::Task& task);
 
 }  // namespace ruche::core

@@ -13,7 +13,9 @@
 #include "core/guests/plans.hpp"
 #include "core/tasks/task_service.hpp"
 #include "golden.hpp"
+#include "golden/plans/copy_plans.hpp"
 #include "sim/fake_sealing.hpp"
+#include "simulation/copy_requests.hpp"
 #include "simulation/pool_requests.hpp"
 #include "simulation/sim_client.hpp"
 
@@ -23,7 +25,7 @@ namespace ruche::core {
 // one, the image "demo" there, and what is said here.
 struct PlanCase {
   std::string guest;  // state of a guest "web1": empty (none), stopped, running, paused, suspended,
-                      // deleted
+                      // deleted, template
   bool local = false;  // the guest's disk is on alpha's own datastore
   std::optional<model::CreatePool> pool;  // one of alpha's that is there
   bool in_pool = false;  // the guest is in it
@@ -78,6 +80,9 @@ class World {
     }
     if (wanted.guest == "suspended") {
       sim::ask_and_wait(cluster_, alpha, sim::requests::suspend("web1"));
+    }
+    if (wanted.guest == "template") {
+      sim::ask_and_wait(cluster_, alpha, sim::requests::make_template("web1"));
     }
     if (wanted.guest == "deleted") {
       sim::ask_and_wait(cluster_, alpha, sim::requests::remove("web1"));
@@ -205,6 +210,7 @@ Proposal propose(const PlanCase& wanted, World& world, Draft& draft) {
     };
     return plans::edit(draft, site, {}, "web1", change);
   }
+  if (auto copies = propose_copy(wanted.plan, wanted.request.text, site, draft)) return *copies;
   throw Error(Reason::bad_request, "no plan " + wanted.plan);
 }
 
@@ -239,6 +245,12 @@ std::map<std::string, std::string> labels_of(const Proposal& proposal, const Inv
     if (variables) name(variables->layer.value, "new-variables");
     const auto* state = std::get_if<model::CreateTpmState>(&step);
     if (state) name(state->layer.value, "new-tpm");
+    const auto* copy = std::get_if<model::CopyVolume>(&step);
+    if (copy) name(copy->layer.value, fmt::format("new-copy-{}", volumes++));
+    const auto* each = std::get_if<model::RunForEach>(&step);
+    for (std::size_t i = 0; each && i < each->names.size(); ++i) {
+      name(each->guests[i].value, each->names[i]);
+    }
   }
   return labels;
 }
@@ -267,6 +279,7 @@ std::string describe_proposal(const Proposal& proposal, const Inventory& invento
   std::string text = fmt::format("{}\n{}\n\nclaims:", proposal.summary, proposal.method);
   for (const auto facet : proposal.claims) text += fmt::format(" {}", enum_name(facet));
   if (proposal.cancel_holders) text += " (cancels who holds them)";
+  text += describe_source(proposal);
   text += "\nsteps:\n";
   for (const auto& step : proposal.plan) text += "  " + describe_step(step, inventory) + "\n";
   std::set<std::string> compares;
