@@ -56,7 +56,8 @@ void go_on_from(Draft& draft, model::GuestId guest, std::optional<model::Snapsho
                 std::optional<model::SnapshotId> to) {
   const auto& guests = draft.inventory().guests();
   const auto found = guests.find(guest.value);
-  if (found == guests.end() || !found->second->spec) return;
+  const bool readable = !draft.inventory().broken().contains(keys::guest_spec(guest));
+  if (found == guests.end() || !found->second->spec || !readable) return;
   auto& document = draft.guest(guest);
   if (document.snapshot == from) document.snapshot = to;
 }
@@ -75,6 +76,13 @@ void forget_snapshot(Draft& draft, model::SnapshotId id) {
     if (auto* child = find_snapshot(draft, {other})) child->parent = gone.parent;
   }
   go_on_from(draft, gone.guest, id, gone.parent);
+}
+
+void go_on_in_overlays(const model::TakeSnapshot& cut, std::vector<model::DiskSpec>& disks) {
+  for (const auto& overlay : cut.disks) {
+    auto* disk = model::find_named(disks, overlay.disk);
+    if (disk != nullptr && disk->layer == overlay.below) disk->layer = overlay.layer;
+  }
 }
 
 model::RunningHardware hardware_gone_back(const model::RunningHardware& then,

@@ -6,6 +6,7 @@
 
 #include "core/inventory/draft.hpp"
 #include "model/snapshot.hpp"
+#include "model/step.hpp"
 
 namespace ruche::core {
 
@@ -22,6 +23,9 @@ std::uint32_t holds_of(const Inventory& inventory, model::GuestId guest, model::
 // goes. One that is gone already is not an error.
 void forget_snapshot(Draft& draft, model::SnapshotId id);
 std::string snapshot_name_key(model::GuestId guest, const std::string& name);
+
+// Disks that were cut go on in their new layers; again is nothing.
+void go_on_in_overlays(const model::TakeSnapshot& cut, std::vector<model::DiskSpec>& disks);
 
 // What a process has that goes on from a snapshot's memory: what it had then, on the volumes and
 // with the generation that the guest's specification says now.

@@ -211,14 +211,18 @@ void reserve(Draft& draft, const Site& site, const GuestRecord& record,
   draft.guest_status(guest.id).crashes = 0;
 }
 
-void add_start(const model::Snapshot& snapshot, model::GuestId guest, bool start,
+// The configuration is exported when the process is there, and before its CPUs run: until then all
+// of it may be taken back, from then on nothing.
+void add_start(const model::Snapshot& snapshot, const model::Guest& guest, bool start,
                std::vector<model::Step>& plan) {
   if (snapshot.memory) {
-    plan.push_back(model::LaunchMachine{guest, snapshot.memory->layer, snapshot.id});
-    plan.push_back(model::ResumeMachine{guest, true});
+    plan.push_back(model::LaunchMachine{guest.id, snapshot.memory->layer, snapshot.id});
   } else if (start) {
-    plan.push_back(model::LaunchMachine{guest, std::nullopt, std::nullopt});
-    plan.push_back(model::ResumeMachine{guest, false});
+    plan.push_back(model::LaunchMachine{guest.id, std::nullopt, std::nullopt});
+  }
+  plan.push_back(model::ExportConfiguration{guest.id, configuration_of(guest)});
+  if (snapshot.memory || start) {
+    plan.push_back(model::ResumeMachine{guest.id, snapshot.memory.has_value()});
   }
 }
 
@@ -241,11 +245,10 @@ Proposal revert(Draft& draft, const Site& site, const model::RevertToSnapshot& r
   plan.push_back(model::RevertGuest{guest.id, snapshot.id});
   if (has_process(state)) plan.push_back(model::StopMachine{guest.id, std::nullopt});
   if (state == GuestState::suspended) plan.push_back(model::DiscardMemory{guest.id});
-  plan.push_back(model::ExportConfiguration{guest.id, configuration_of(guest)});
   if (snapshot.memory || request.start) {
     reserve(draft, site, record, snapshot.memory ? snapshot.running->spec : after.spec);
   }
-  add_start(snapshot, guest.id, request.start, plan);
+  add_start(snapshot, guest, request.start, plan);
   for (auto& step : removals(draft.inventory(), record)) plan.push_back(std::move(step));
   draft.guest(guest.id) = std::move(after);
 
