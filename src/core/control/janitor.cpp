@@ -133,11 +133,42 @@ bool Janitor::has_failed_lately(model::GuestId guest) const {
   });
 }
 
+namespace {
+
+// Guests that own more layers than they and their snapshots name: only those are looked at closely.
+std::set<Uuid> owners_of_more(const Inventory& inventory) {
+  std::map<Uuid, std::set<model::LayerId>> named;
+  const auto name = [&](Uuid guest, const model::VmSpec& spec) {
+    auto& layers = named[guest];
+    for (const auto& disk : spec.disks) layers.insert(disk.layer);
+    if (spec.boot.uefi_vars) layers.insert(*spec.boot.uefi_vars);
+    if (spec.tpm) layers.insert(spec.tpm->state);
+  };
+  for (const auto& [id, record] : inventory.guests()) {
+    if (record->spec) name(id, record->spec->value.spec);
+  }
+  for (const auto& [id, snapshot] : inventory.snapshots()) {
+    name(snapshot->value.guest.value, snapshot->value.spec);
+  }
+  std::set<Uuid> owners;
+  for (const auto& [id, layer] : inventory.layers()) {
+    if (layer->value.content == model::LayerContent::memory) continue;
+    const auto found = named.find(layer->value.owner);
+    if (found != named.end() && !found->second.contains({id})) owners.insert(found->first);
+  }
+  return owners;
+}
+
+}  // namespace
+
 // Deletions leave layers on which copies stand, and cuts whose task failed leave theirs.
 Async<void> Janitor::tidy_layers() {
   const auto& inventory = parts_.writer.inventory();
   std::vector<model::GuestId> owners;
-  for (const auto& [id, record] : inventory.guests()) {
+  for (const auto id : owners_of_more(inventory)) {
+    const auto found = inventory.guests().find(id);
+    if (found == inventory.guests().end()) continue;  // only its snapshots are left
+    const auto& record = found->second;
     if (!record->complete() || record->spec->value.deleted_at) continue;
     const auto& placement = record->placement->value;
     if (placement.host != parts_.self || !placement.claims.empty()) continue;

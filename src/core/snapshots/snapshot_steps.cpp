@@ -210,6 +210,13 @@ std::optional<ports::DiskMerge> order_of(const Inventory& inventory, DatastorePo
   return std::nullopt;
 }
 
+// Nothing is lost: either layer shows what it showed.
+Error has_ended(const Inventory& inventory, model::GuestId guest) {
+  return Error(Reason::wrong_state,
+               fmt::format("{} ended while its layers were merged", name_of(inventory, guest)))
+      .remedy("do it again: it goes on from where it was");
+}
+
 bool claims_power(const model::Task& task) {
   return std::ranges::any_of(task.claims, [](const auto facet) {
     return facet == model::Facet::power || facet == model::Facet::existence;
@@ -328,6 +335,22 @@ Async<bool> SnapshotSteps::is_merged(const MergeLayer& step) {
   co_return std::ranges::find(chain, step.below, &model::Layer::id) == chain.end();
 }
 
+Async<void> SnapshotSteps::merge_alive(std::shared_ptr<ports::Machine> machine,
+                                       model::GuestId guest, ports::DiskMerge order,
+                                       ports::ProgressSink report) {
+  std::optional<Error> failure;
+  try {
+    co_await snapshots_of(*machine).merge(std::move(order), std::move(report));
+  } catch (const Error& error) {
+    failure = error;
+  }
+  if (!failure) co_return;
+  if (parts_.live.find(guest) != machine) {
+    throw has_ended(parts_.writer.inventory(), guest).caused_by(*failure);
+  }
+  throw std::move(*failure);
+}
+
 Async<void> SnapshotSteps::merge(const MergeLayer& step, const StepContext& context) {
   const auto& inventory = parts_.writer.inventory();
   const auto report = [&context](Bytes done, Bytes total) {
@@ -338,13 +361,10 @@ Async<void> SnapshotSteps::merge(const MergeLayer& step, const StepContext& cont
   if (machine) {
     auto order = order_of(inventory, parts_.pool, step, chains);
     if (order) {
-      auto& snapshots = snapshots_of(*machine);
-      co_return co_await snapshots.merge(std::move(*order), report);
+      co_return co_await merge_alive(machine, step.guest, std::move(*order), report);
     }
   } else if (!claims_power(context.task)) {
-    throw Error(Reason::wrong_state, fmt::format("{} ended while its layers were merged",
-                                                 name_of(inventory, step.guest)))
-        .remedy("do it again: it goes on from where it was");
+    throw has_ended(inventory, step.guest);
   }
   const auto layer = inventory.layer(step.layer);
   const auto below = inventory.layer(step.below);

@@ -41,6 +41,8 @@ class SnapshotSteps : public StepHandler {
   };
   Async<void> take(const model::TakeSnapshot& step, const StepContext& context);
   Async<void> merge(const model::MergeLayer& step, const StepContext& context);
+  Async<void> merge_alive(std::shared_ptr<ports::Machine> machine, model::GuestId guest,
+                          ports::DiskMerge order, ports::ProgressSink report);
   Async<bool> is_merged(const model::MergeLayer& step);
   void note_files(const model::TakeSnapshot& step);
   Async<void> thaw(model::GuestId guest);
