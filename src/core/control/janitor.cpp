@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
+#include <set>
 
 #include "core/guests/plans.hpp"
+#include "core/guests/snapshot_documents.hpp"
+#include "core/snapshots/snapshot_plans.hpp"
 
 namespace ruche::core {
 
@@ -17,6 +20,7 @@ constexpr std::int64_t kIdempotencyMs = 24LL * 3600 * 1000;
 constexpr std::int64_t kHistoryMs = 400LL * 24 * 3600 * 1000;
 constexpr std::size_t kHistoryEntries = 1'000'000;
 constexpr std::int64_t kJumpMs = 3600 * 1000;
+constexpr std::int64_t kTidyAgainMs = 3600 * 1000;  // after a failure
 constexpr Duration kDistrust = std::chrono::hours(24);
 }  // namespace
 
@@ -35,6 +39,7 @@ Async<void> Janitor::clean() {
   const bool trusted = trusts_the_time();
   if (trusted) co_await purge_recycled();
   co_await remove_used_memory();
+  co_await tidy_layers();
   co_await retire_tasks();
   if (trusted) co_await parts_.uploads.clean();
   co_await drop_idempotency_records();
@@ -89,16 +94,20 @@ Async<void> Janitor::purge_recycled() {
 // A guest went on from it, but the file could not be removed then.
 Async<void> Janitor::remove_used_memory() {
   const auto& inventory = parts_.writer.inventory();
-  std::vector<model::GuestId> owners;
+  std::set<model::LayerId> kept;
+  for (const auto& [id, snapshot] : inventory.snapshots()) {
+    for (const auto layer : layers_kept(snapshot->value)) kept.insert(layer);
+  }
+  std::set<model::GuestId> owners;
   for (const auto& [id, layer] : inventory.layers()) {
-    if (layer->value.content != model::LayerContent::memory) continue;
+    if (layer->value.content != model::LayerContent::memory || kept.contains({id})) continue;
     const auto guest = inventory.guests().find(layer->value.owner);
     if (guest == inventory.guests().end() || !guest->second->complete()) continue;
     const auto& placement = guest->second->placement->value;
     if (placement.host != parts_.self || !placement.claims.empty()) continue;
     const auto& status = guest->second->status;
     const bool used = status && status->value.saved && status->value.saved->layer.value == id;
-    if (!used) owners.push_back({layer->value.owner});
+    if (!used) owners.insert({layer->value.owner});
   }
   for (const auto guest : owners) {
     Caller caller;
@@ -108,6 +117,75 @@ Async<void> Janitor::remove_used_memory() {
                       [&](Draft& draft) { return plans::remove_used_memory(draft, guest); });
     } catch (const Error& error) {
       parts_.log.warning("core", "memory that was used up could not be removed",
+                         {{"guest", to_text(guest)}, {"why", error.full_message()}});
+    }
+  }
+}
+
+bool Janitor::has_failed_lately(model::GuestId guest) const {
+  const auto now = parts_.clock.wall().unix_ms;
+  const auto& tasks = parts_.writer.inventory().tasks();
+  return std::ranges::any_of(tasks, [&](const auto& entry) {
+    const auto& task = entry.second->value;
+    const bool own = task.method == "vm.tidy" && task.object.id == guest.value;
+    const bool failed = task.state == model::TaskState::failed && task.ended_at;
+    return own && failed && now - task.ended_at->unix_ms < kTidyAgainMs;
+  });
+}
+
+namespace {
+
+// Guests that own more layers than they and their snapshots name: only those are looked at closely.
+std::set<Uuid> owners_of_more(const Inventory& inventory) {
+  std::map<Uuid, std::set<model::LayerId>> named;
+  const auto name = [&](Uuid guest, const model::VmSpec& spec) {
+    auto& layers = named[guest];
+    for (const auto& disk : spec.disks) layers.insert(disk.layer);
+    if (spec.boot.uefi_vars) layers.insert(*spec.boot.uefi_vars);
+    if (spec.tpm) layers.insert(spec.tpm->state);
+  };
+  for (const auto& [id, record] : inventory.guests()) {
+    if (record->spec) name(id, record->spec->value.spec);
+  }
+  for (const auto& [id, snapshot] : inventory.snapshots()) {
+    name(snapshot->value.guest.value, snapshot->value.spec);
+  }
+  std::set<Uuid> owners;
+  for (const auto& [id, layer] : inventory.layers()) {
+    if (layer->value.content == model::LayerContent::memory) continue;
+    const auto found = named.find(layer->value.owner);
+    if (found != named.end() && !found->second.contains({id})) owners.insert(found->first);
+  }
+  return owners;
+}
+
+}  // namespace
+
+// Deletions leave layers on which copies stand, and cuts whose task failed leave theirs.
+Async<void> Janitor::tidy_layers() {
+  const auto& inventory = parts_.writer.inventory();
+  std::vector<model::GuestId> owners;
+  for (const auto id : owners_of_more(inventory)) {
+    const auto found = inventory.guests().find(id);
+    if (found == inventory.guests().end()) continue;  // only its snapshots are left
+    const auto& record = found->second;
+    if (!record->complete() || record->spec->value.deleted_at) continue;
+    const auto& placement = record->placement->value;
+    if (placement.host != parts_.self || !placement.claims.empty()) continue;
+    const auto state = plans::state_of(*record);
+    const bool known =
+        state != model::GuestState::broken && state != model::GuestState::provisioning;
+    if (known && plans::has_loose_layers(inventory, {id})) owners.push_back({id});
+  }
+  for (const auto guest : owners) {
+    if (has_failed_lately(guest)) continue;
+    Caller caller;
+    caller.user = "ruche";
+    try {
+      co_await accept(parts_.writer, caller,
+                      [&](Draft& draft) { return plans::tidy_layers(draft, guest); });
+    } catch (const Error& error) {
+      parts_.log.warning("core", "layers that are loose could not be tidied",
                          {{"guest", to_text(guest)}, {"why", error.full_message()}});
     }
   }

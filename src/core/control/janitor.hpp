@@ -1,6 +1,7 @@
-// Keeps the store small: empties the recycle bin, moves ended tasks beyond the last thousand into
-// the history with their parts, drops idempotency records that are a day old and whose task is
-// gone, and gives up uploads that stand still.
+// Keeps the store small, and the datastores with it: empties the recycle bin, moves ended tasks
+// beyond the last thousand into the history with their parts, merges and removes layers that are
+// loose, drops idempotency records that are a day old and whose task is gone, and gives up uploads
+// that stand still.
 #pragma once
 
 #include "core/identity/identity_service.hpp"
@@ -34,6 +35,8 @@ class Janitor {
   bool trusts_the_time();
   Async<void> purge_recycled();
   Async<void> remove_used_memory();
+  bool has_failed_lately(model::GuestId guest) const;
+  Async<void> tidy_layers();
   std::vector<model::Task> tasks_to_retire() const;
   Async<void> retire_tasks();
   Async<void> retire(std::vector<model::Task> ended);

@@ -10,6 +10,7 @@
 #include "core/storage/datastore_pool.hpp"
 #include "model/guest_rules.hpp"
 #include "model/hardware.hpp"
+#include "model/snapshot.hpp"
 
 namespace ruche::core {
 
@@ -163,14 +164,17 @@ class Walk {
 
   Async<void> chain(VolumeRef top, Bytes size) {
     std::vector<model::Layer> links;
-    require_unused(top.layer);
-    // A disk is one layer of its guest, on an image's or on nothing.
+    // A disk is layers of its guest, one on the other, on an image's or on nothing. Each is one
+    // disk's: what is below one must not be what another writes to.
     for (std::optional<VolumeRef> link = top; link;) {
       const VolumeRef at = *link;
+      const bool own = at.owner_kind == ObjectKind::guest && at.owner == found_.guest.id.value;
       const bool image = at.owner_kind == ObjectKind::image && at.format == DiskFormat::qcow2;
-      if (!links.empty() && (links.size() > 1 || !image)) {
-        throw refused("a disk stands on more than an image");
-      }
+      const bool on_image = !links.empty() && links.back().owner_kind == ObjectKind::image;
+      if (on_image) throw refused("its image stands on another layer");
+      if (!own && !image) throw refused("a disk stands on layers of another VM");
+      if (links.size() >= model::kLongestChain) throw refused("a disk stands on too many layers");
+      if (own) require_unused(at.layer);
       if (const auto* known = find(at.layer)) {
         require_same(*known, at);
         break;
@@ -234,6 +238,9 @@ std::expected<model::Guest, Error> read_configuration(std::string_view text, mod
   guest->uid = 0;
   guest->seed.reset();
   guest->deleted_at.reset();
+  // Snapshots are the store's that took them; their layers below its disks are merged in time.
+  guest->snapshot.reset();
+  guest->schedules.clear();
   return guest;
 }
 

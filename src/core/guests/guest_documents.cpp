@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/guests/snapshot_documents.hpp"
 #include "core/networks/addresses.hpp"
 #include "core/placement/reservations.hpp"
 #include "core/storage/layers.hpp"
@@ -152,8 +153,8 @@ void settle_alive(Draft& draft, model::GuestId guest, const ports::MachineStatus
     status.thaw_at.reset();
   }
   // What it runs with is what the specification says now: nobody changes that during a start. One
-  // that was suspended has what it had.
-  const bool resumed = status.state == model::GuestState::suspended && status.running;
+  // that goes on from saved memory has what it had, which is known before its process is.
+  const bool resumed = !status.pid && status.running;
   if (!resumed && (status.pid != machine.pid || !status.running)) {
     status.running = model::hardware_at_start(draft.guest(guest).spec);
   }
@@ -178,9 +179,24 @@ void settle_broken(Draft& draft, model::GuestId guest, const std::string& why) {
   status.last_error = why;
 }
 
+namespace {
+
+void forget_snapshots_and_layers(Draft& draft, model::GuestId id) {
+  const auto& snapshots = draft.inventory().snapshots();
+  for (auto at = snapshots.rbegin(); at != snapshots.rend(); ++at) {
+    if (at->second->value.guest == id) forget_snapshot(draft, {at->first});
+  }
+  for (const auto& [layer, stored] : draft.inventory().layers()) {
+    if (stored->value.owner == id.value) remove_layer(draft, {layer});
+  }
+}
+
+}  // namespace
+
 void forget_guest(Draft& draft, model::GuestId id) {
   const auto found = draft.inventory().guests().find(id.value);
   if (found == draft.inventory().guests().end()) return;
+  forget_snapshots_and_layers(draft, id);
   if (const auto& spec = found->second->spec) {
     const model::Guest& guest = spec->value;
     for (const auto& disk : guest.spec.disks) remove_layer(draft, disk.layer);

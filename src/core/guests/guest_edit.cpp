@@ -1,5 +1,7 @@
 #include "core/guests/guest_edit.hpp"
 
+#include "base/json.hpp"
+
 namespace ruche::core {
 
 model::VmEdit editable(const model::Guest& guest) {
@@ -70,6 +72,11 @@ void apply_edit(model::Guest& guest, const model::VmEdit& edit) {
 model::GuestConfiguration configuration_of(const model::Guest& guest) {
   return {guest.name,     guest.display_name, guest.description, guest.tags,     guest.pool,
           guest.snapshot, guest.spec,         guest.is_template, guest.schedules};
+}
+
+std::string configuration_note(model::Guest guest) {
+  guest.seed.reset();
+  return json::encode(guest, {.pretty = true}) + "\n";
 }
 
 void restore_configuration(model::Guest& guest, const model::GuestConfiguration& before) {

@@ -10,7 +10,9 @@
 #include "core/guests/guest_edit.hpp"
 #include "core/guests/host_devices.hpp"
 #include "core/guests/machine_spec.hpp"
+#include "core/guests/snapshot_documents.hpp"
 #include "core/placement/reservations.hpp"
+#include "model/guest_rules.hpp"
 
 namespace ruche::core {
 
@@ -112,10 +114,10 @@ Async<void> GuestSteps::apply(const model::Step& step, const StepContext& contex
   const auto id = *guest_of(step);
   const auto hold = co_await parts_.live.hold(id);
   if (is<model::RegisterGuest>(step) || is<model::ExportConfiguration>(step)) {
-    co_await export_configuration(id);
+    co_await export_configuration(id, context.task);
   } else if (const auto* admission = std::get_if<model::AdmitGuest>(&step)) {
     co_await verify_admission(parts_.writer.inventory(), parts_.pool, *admission);
-    co_await export_configuration(id);
+    co_await export_configuration(id, context.task);
   } else if (const auto* start = std::get_if<model::LaunchMachine>(&step)) {
     co_await launch(*start);
   } else if (const auto* save = std::get_if<model::SaveMemory>(&step)) {
@@ -148,7 +150,10 @@ Async<void> GuestSteps::apply(const model::Step& step, const StepContext& contex
 Async<void> GuestSteps::revert(const model::Step& step, const StepContext&) {
   const auto id = *guest_of(step);
   const auto hold = co_await parts_.live.hold(id);
-  if (is<model::LaunchMachine>(step)) co_await end_process(id);
+  if (is<model::LaunchMachine>(step)) {
+    const bool of_before = co_await is_of_before(id);
+    if (!of_before) co_await end_process(id);
+  }
   if (const auto* save = std::get_if<model::SaveMemory>(&step)) co_await go_on_after_save(*save);
   if (is<model::FreezeGuest>(step)) co_await thaw(id);
   if (is<model::ThawGuest>(step)) co_await note_thaw(id);
@@ -159,6 +164,27 @@ Async<void> GuestSteps::revert(const model::Step& step, const StepContext&) {
     const auto driver = parts_.pool.driver(guest(id).datastore);
     co_await driver->remove_owner(model::ObjectKind::guest, id.value);
   }
+}
+
+// Of a task that ends a process and launches another: whether the process is still the one that the
+// documents know. What such a task launches it tells them of in its last commit only.
+Async<bool> GuestSteps::is_of_before(model::GuestId id) {
+  const auto& guests = parts_.writer.inventory().guests();
+  const auto found = guests.find(id.value);
+  const bool had_one =
+      found != guests.end() && found->second->status && found->second->status->value.pid;
+  if (!had_one) co_return false;
+  const auto pid = *found->second->status->value.pid;
+  auto held = parts_.live.find(id);
+  if (!held) {
+    const bool alive = co_await has_process(id);
+    if (!alive) co_return false;
+    held = co_await parts_.hypervisor.adopt(id);
+    if (!held) co_return false;
+    parts_.live.put(id, held);
+  }
+  const auto status = co_await held->status();
+  co_return status.state != MachineState::gone&& status.pid == pid;
 }
 
 Async<void> GuestSteps::launch(const model::LaunchMachine& step) {
@@ -363,12 +389,15 @@ Async<void> GuestSteps::wait_for_power_off(model::GuestId id) {
   }
 }
 
-Async<void> GuestSteps::export_configuration(model::GuestId id) {
+// With the layers that a cut of this task has given it: its document says so when the task ends.
+Async<void> GuestSteps::export_configuration(model::GuestId id, const model::Task& task) {
   model::Guest exported = guest(id);
-  exported.seed.reset();  // what is secret stays in the store
-  const std::string text = json::encode(exported, {.pretty = true});
+  for (const auto& step : task.plan) {
+    const auto* cut = std::get_if<model::TakeSnapshot>(&step);
+    if (cut && cut->guest == id) go_on_in_overlays(*cut, exported.spec.disks);
+  }
   const auto driver = parts_.pool.driver(exported.datastore);
-  co_await driver->write_note(id, kConfigurationNote, text + "\n");
+  co_await driver->write_note(id, kConfigurationNote, configuration_note(exported));
 }
 
 namespace {
@@ -404,13 +433,19 @@ void restore(Draft& draft, const model::RestoreGuest& step) {
 void mark_remains(Draft& draft, model::GuestId id, const Error* why) {
   const auto& record = draft.inventory().guests().at(id.value);
   if (!record->spec) return;
-  for (const auto& disk : record->spec->value.spec.disks) {
-    if (draft.find_layer(disk.layer)) continue;
-    recycle(draft, id);
-    return settle_broken(draft, id,
-                         "it was purged, but not to the end: " +
-                             (why ? why->full_message() : std::string("unknown why")));
+  const auto is_whole = [&](const model::VmSpec& spec) {
+    return std::ranges::all_of(
+        spec.disks, [&](const auto& disk) { return draft.find_layer(disk.layer) != nullptr; });
+  };
+  bool whole = is_whole(record->spec->value.spec);
+  for (const auto& [snapshot, stored] : draft.inventory().snapshots()) {
+    if (stored->value.guest == id) whole = whole && is_whole(stored->value.spec);
   }
+  if (whole) return;
+  recycle(draft, id);
+  settle_broken(draft, id,
+                "it was purged, but not to the end: " +
+                    (why ? why->full_message() : std::string("unknown why")));
 }
 
 // A change whose task failed is taken out of the document again, with the name it had reserved.
@@ -438,15 +473,42 @@ void move_placement(Draft& draft, model::GuestId id, model::HostId to) {
 
 }  // namespace
 
+void GuestSteps::settle_launch(const model::LaunchMachine& start, bool done, const Error* why,
+                               Draft& draft) {
+  const auto id = start.guest;
+  if (!draft.find_placement(id.value)) return;  // it was never made
+  const auto overhead = parts_.hypervisor.capabilities().overhead;
+  auto& status = draft.guest_status(id);
+  if (!done) {
+    const std::string words = why ? why->full_message() : "";
+    // Its earlier process was never ended: nothing has happened.
+    if (parts_.live.find(id) && status.pid && status.running) {
+      return reserve_exactly(draft, id, model::reservation_of(status.running->spec, overhead));
+    }
+    if (status.saved) return stay_suspended(draft, id, words);
+    if (start.snapshot) return settle_stopped(draft, id, words);
+    return settle_failed_start(draft, id, why);
+  }
+  const auto& snapshots = draft.inventory().snapshots();
+  const auto from = start.snapshot ? snapshots.find(start.snapshot->value) : snapshots.end();
+  if (from != snapshots.end() && from->second->value.running) {
+    status.running = hardware_gone_back(*from->second->value.running, draft.guest(id).spec);
+  } else if (start.memory) {
+    status.saved.reset();
+  }
+  if (draft.placement(id.value).reserved != model::Reservation{}) return;
+  const auto& hardware =
+      start.snapshot && status.running ? status.running->spec : draft.guest(id).spec;
+  reserve_again(draft, id, model::reservation_of(hardware, overhead));
+  draft.placement(id.value).wish = model::PowerWish::on;
+}
+
 // Of a task that failed before the CPUs ran the saved memory is as good as before; afterwards it is
 // used up, whatever became of the process.
 void GuestSteps::settle_power(const model::Step& step, model::GuestId id, bool done,
                               const Error* why, Draft& draft) {
   if (const auto* start = std::get_if<model::LaunchMachine>(&step)) {
-    if (start->memory && done) draft.guest_status(id).saved.reset();
-    if (start->memory && !done) stay_suspended(draft, id, why ? why->full_message() : "");
-    if (!start->memory && !done) settle_failed_start(draft, id, why);
-    return;
+    return settle_launch(*start, done, why, draft);
   }
   if (const auto* stop = std::get_if<model::StopMachine>(&step); stop && stop->memory) {
     const auto* layer = draft.find_layer(*stop->memory);
@@ -465,7 +527,8 @@ void GuestSteps::settle_power(const model::Step& step, model::GuestId id, bool d
   }
   const auto* resume = std::get_if<model::ResumeMachine>(&step);
   if (resume && resume->from_memory && !done) {
-    if (draft.guest_status(id).saved) return;
+    const auto& status = draft.guest_status(id);
+    if (status.saved || status.pid || !status.running) return;  // it never came as far as that
     const std::string words = why ? why->full_message() : "";
     if (parts_.live.find(id)) return settle_broken(draft, id, words);
     return settle_crashed(draft, id, words);

@@ -44,10 +44,12 @@ class GuestSteps : public StepHandler {
   const model::Guest& guest(model::GuestId id) const;
   std::shared_ptr<ports::Machine> machine(model::GuestId id) const;  // throws wrong_state
   Async<ports::MachineState> state_of(model::GuestId id);
-  Async<void> export_configuration(model::GuestId id);
+  Async<void> export_configuration(model::GuestId id, const model::Task& task);
   Async<void> launch(const model::LaunchMachine& step);
   Async<void> save_memory(const model::SaveMemory& step, const StepContext& context);
   Async<void> go_on_after_save(const model::SaveMemory& step);
+  Async<bool> is_of_before(model::GuestId id);
+  void settle_launch(const model::LaunchMachine& start, bool done, const Error* why, Draft& draft);
   void settle_power(const model::Step& step, model::GuestId id, bool done, const Error* why,
                     Draft& draft);
   Async<void> shut_down(const model::ShutdownMachine& step, const StepContext& context);

@@ -4,6 +4,7 @@
 
 #include "core/guests/cloud_init.hpp"
 #include "core/guests/share_place.hpp"
+#include "core/guests/snapshot_documents.hpp"
 #include "core/placement/pools.hpp"
 
 namespace ruche::core {
@@ -37,6 +38,18 @@ void go_on_from(ports::MachineSpec& spec, const GuestRecord& record, std::string
   spec.saved = {std::move(memory_path), running.base_memory, running.ports};
 }
 
+void go_back_to(ports::MachineSpec& spec, const Inventory& inventory, model::SnapshotId id,
+                std::string memory_path) {
+  const auto found = inventory.snapshots().find(id.value);
+  if (found == inventory.snapshots().end() || !found->second->value.running) {
+    throw Error(Reason::memory_unusable,
+                fmt::format("the snapshot that {} shall go on from is gone", spec.name));
+  }
+  const auto hardware = hardware_gone_back(*found->second->value.running, spec.spec);
+  spec.spec = hardware.spec;
+  spec.saved = {std::move(memory_path), hardware.base_memory, hardware.ports};
+}
+
 std::uint32_t shares_of(const Inventory& inventory, const model::Guest& guest) {
   if (!guest.pool) return model::kUsualShares;
   const auto pool = inventory.pools().find(guest.pool->value);
@@ -61,7 +74,11 @@ ports::MachineSpec machine_spec(const Inventory& inventory, DatastorePool& pool,
   spec.epoch = found->second->placement->value.epoch;
   spec.uid = guest.uid;
   spec.spec = guest.spec;
-  if (step.memory) go_on_from(spec, *found->second, layer_path(inventory, pool, *step.memory));
+  if (step.memory) {
+    auto path = layer_path(inventory, pool, *step.memory);
+    if (step.snapshot) go_back_to(spec, inventory, *step.snapshot, std::move(path));
+    if (!step.snapshot) go_on_from(spec, *found->second, std::move(path));
+  }
   const auto& hardware = spec.spec;
   require_apart(inventory, found->second->placement->value.host, hardware);
   spec.cpu_weight = cpu_weight(shares_of(inventory, guest), hardware.cpus);

@@ -10,8 +10,8 @@
 
 namespace ruche::core {
 
-// Everything that a launch needs. Throws memory_unusable for a suspended guest of which nobody
-// knows what it had.
+// Everything that a launch needs. Throws memory_unusable for a suspended guest or a snapshot of
+// which nobody knows what it had.
 ports::MachineSpec machine_spec(const Inventory& inventory, DatastorePool& pool,
                                 ports::Sealing& sealing, const model::LaunchMachine& step);
 // The files of a disk, top first.

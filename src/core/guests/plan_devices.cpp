@@ -8,6 +8,7 @@
 #include "core/guests/plan_hardware.hpp"
 #include "core/guests/plan_parts.hpp"
 #include "core/guests/share_place.hpp"
+#include "core/guests/snapshot_documents.hpp"
 #include "core/storage/datastore_pool.hpp"
 #include "core/storage/layers.hpp"
 #include "model/device_abilities.hpp"
@@ -102,16 +103,21 @@ Proposal remove_disk(Draft& draft, const Site& site, const model::DiskRef& reque
   }
   draft.depend(keys::layer(disk.layer));
   const auto* layer = draft.find_layer(disk.layer);
-  if (layer && layer->references > 0) {
-    throw Error(Reason::in_use, fmt::format("{} layers stand on {}", layer->references, disk.name))
+  // What a snapshot holds leaves the guest, and stays for the snapshot.
+  const auto held = holds_of(draft.inventory(), guest.id, disk.layer);
+  if (layer && layer->references > held) {
+    throw Error(Reason::in_use,
+                fmt::format("{} layers stand on {}", layer->references - held, disk.name))
         .at("/disk")
         .remedy("delete those copies first");
   }
   guest.spec.disks.erase(guest.spec.disks.begin() + static_cast<std::ptrdiff_t>(index));
   const auto what = fmt::format("Remove {} from {}", disk.name, guest.name);
   const auto edit = change_hardware(draft, site, record, std::move(guest));
+  std::vector<model::Step> after;
+  if (held == 0) after.push_back(model::DeleteVolume{disk.layer});
   return propose_change(record, "vm.disk.remove", summary_of(what, edit), edit, {},
-                        {model::DeleteVolume{disk.layer}});
+                        std::move(after));
 }
 
 Proposal grow_disk(Draft& draft, const Site&, const model::GrowDiskRequest& request) {

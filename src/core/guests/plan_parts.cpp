@@ -148,6 +148,21 @@ void check_host(const Draft& draft, const Site& site, const model::Guest& guest)
   if (record->ledger) unwrap(could_ever_run(record->ledger->value, wanted));
 }
 
+void check_room(const Draft& draft, const model::Guest& guest, Bytes memory,
+                const std::string& otherwise) {
+  const auto store = draft.inventory().datastores().find(guest.datastore.value);
+  if (store == draft.inventory().datastores().end() || !store->second->status) return;
+  const auto& status = store->second->status->value;
+  if (status.state != model::DatastoreState::available || status.available >= memory) return;
+  const auto free = status.available;
+  const auto name =
+      store->second->spec ? store->second->spec->value.name : to_text(guest.datastore);
+  throw Error(Reason::not_enough_space,
+              fmt::format("the memory of {} may need {}, and the datastore {} has {} free",
+                          guest.name, to_text(memory), name, to_text(free)))
+      .remedy("make room there, or " + otherwise);
+}
+
 void plug_in(Draft& draft, const Site& site, const std::string& wished, model::GuestId guest,
              model::NicSpec& nic) {
   const auto* record = choose_network(draft, site, wished);

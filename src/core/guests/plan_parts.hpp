@@ -28,6 +28,10 @@ void check_forwards(const Draft& draft, const std::vector<model::PortForward>& f
                     model::HostId host, const std::string& field);
 // Whether this host could ever run it.
 void check_host(const Draft& draft, const Site& site, const model::Guest& guest);
+// Whether the guest's datastore has room for all of its memory, which may have to be written; and
+// what to do otherwise.
+void check_room(const Draft& draft, const model::Guest& guest, Bytes memory,
+                const std::string& otherwise);
 // Plugs an adapter into the network that is wished, or into the default one where it works, with an
 // address of its own; else it stays on QEMU's own NAT.
 void plug_in(Draft& draft, const Site& site, const std::string& wished, model::GuestId guest,

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <set>
+
 #include "core/guests/plan_parts.hpp"
 #include "core/guests/plans.hpp"
 #include "core/storage/layers.hpp"
@@ -22,21 +24,6 @@ void check_devices(const model::VmSpec& spec, const std::string& name) {
   }
 }
 
-// All of its memory may have to be written.
-void check_room(const Draft& draft, const model::Guest& guest, Bytes memory) {
-  const auto store = draft.inventory().datastores().find(guest.datastore.value);
-  if (store == draft.inventory().datastores().end() || !store->second->status) return;
-  const auto& status = store->second->status->value;
-  if (status.state != model::DatastoreState::available || status.available >= memory) return;
-  const auto free = status.available;
-  const auto name =
-      store->second->spec ? store->second->spec->value.name : to_text(guest.datastore);
-  throw Error(Reason::not_enough_space,
-              fmt::format("the memory of {} may need {}, and the datastore {} has {} free",
-                          guest.name, to_text(memory), name, to_text(free)))
-      .remedy("make room there, or shut the VM down in place of suspending it");
-}
-
 }  // namespace
 
 Proposal suspend(Draft& draft, const model::VmRef& request) {
@@ -54,7 +41,7 @@ Proposal suspend(Draft& draft, const model::VmRef& request) {
   }
   const auto& hardware = status.running->spec;
   check_devices(hardware, guest.name);
-  check_room(draft, guest, hardware.memory);
+  check_room(draft, guest, hardware.memory, "shut the VM down in place of suspending it");
   model::Layer layer;
   layer.id = draft.new_id<model::LayerId>();
   layer.owner_kind = model::ObjectKind::guest;
@@ -87,11 +74,16 @@ Proposal discard(Draft& draft, const model::VmRef& request) {
 Proposal remove_used_memory(Draft& draft, model::GuestId guest) {
   const auto& record = find_guest(draft, to_text(guest), true);
   const auto& saved = record.status->value.saved;
+  std::set<model::LayerId> kept;
+  for (const auto& [id, snapshot] : draft.inventory().snapshots()) {
+    if (snapshot->value.memory) kept.insert(snapshot->value.memory->layer);
+  }
   std::vector<model::Step> plan;
   for (const auto& [id, layer] : draft.inventory().layers()) {
     const bool own =
         layer->value.owner == guest.value && layer->value.content == model::LayerContent::memory;
-    if (own && (!saved || saved->layer.value != id)) plan.push_back(model::DeleteVolume{{id}});
+    if (!own || (saved && saved->layer.value == id) || kept.contains({id})) continue;
+    plan.push_back(model::DeleteVolume{{id}});
   }
   return propose(record, "vm.discard", "Remove the used memory of", {Facet::power, Facet::memory},
                  std::move(plan));

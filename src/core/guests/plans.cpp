@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/guests/plan_hardware.hpp"
+#include "core/guests/snapshot_documents.hpp"
 #include "core/placement/admission.hpp"
 #include "core/placement/reservations.hpp"
 #include "core/storage/datastore_pool.hpp"
@@ -195,6 +196,56 @@ Proposal thaw(Draft& draft, const model::VmRef& request) {
                  {model::ThawGuest{record.spec->value.id}});
 }
 
+namespace {
+
+// By owner, so that nothing stays behind of a guest whose document cannot be read; what stands on
+// others comes first.
+std::vector<model::Layer> own_layers(const Inventory& inventory, model::GuestId guest) {
+  std::map<model::LayerId, std::size_t> heights;
+  const auto is_own = [&](const model::Layer& layer) {
+    return layer.owner_kind == ObjectKind::guest && layer.owner == guest.value;
+  };
+  std::vector<model::Layer> own;
+  for (const auto& [id, stored] : inventory.layers()) {
+    if (!is_own(stored->value)) continue;
+    own.push_back(stored->value);
+    auto below = stored->value.parent;
+    std::size_t height = 0;
+    while (below && height < model::kLongestChain) {
+      const auto layer = inventory.layer(*below);
+      if (!layer || !is_own(layer->value)) break;
+      below = layer->value.parent;
+      ++height;
+    }
+    heights[{id}] = height;
+  }
+  std::ranges::stable_sort(own, std::ranges::greater{},
+                           [&](const model::Layer& layer) { return heights.at(layer.id); });
+  return own;
+}
+
+// What its own layers and snapshots do not explain is somebody else's use.
+void refuse_users(const Inventory& inventory, const model::Guest& guest,
+                  const std::vector<model::Layer>& own) {
+  std::map<model::LayerId, std::uint32_t> explained;
+  for (const auto& layer : own) {
+    if (layer.parent) ++explained[*layer.parent];
+  }
+  for (const auto& [id, snapshot] : inventory.snapshots()) {
+    if (snapshot->value.guest != guest.id) continue;
+    for (const auto layer : layers_held(snapshot->value.spec)) ++explained[layer];
+  }
+  for (const auto& layer : own) {
+    const auto known = explained[layer.id];
+    if (layer.references <= known) continue;
+    throw Error(Reason::in_use, fmt::format("{} layers stand on a volume of {}",
+                                            layer.references - known, guest.name))
+        .remedy("delete those copies first");
+  }
+}
+
+}  // namespace
+
 Proposal remove(Draft& draft, const model::DeleteVm& request) {
   const auto& record = find_guest(draft, request.vm, request.purge);
   const auto& guest = record.spec->value;
@@ -212,17 +263,14 @@ Proposal remove(Draft& draft, const model::DeleteVm& request) {
     plan.push_back(model::RecycleGuest{guest.id});
     return propose(record, "vm.delete", "Delete", {Facet::existence}, std::move(plan));
   }
-  // By owner, so that nothing stays behind of a guest whose document cannot be read.
-  for (const auto& [id, layer] : draft.inventory().layers()) {
-    const bool own = layer->value.owner_kind == ObjectKind::guest;
-    if (!own || layer->value.owner != guest.id.value) continue;
-    draft.depend(keys::layer({id}));
-    if (layer->value.references > 0) {
-      throw Error(Reason::in_use, fmt::format("{} layers stand on a volume of {}",
-                                              layer->value.references, guest.name))
-          .remedy("delete those copies first");
-    }
-    plan.push_back(model::DeleteVolume{{id}});
+  // Whoever begins to stand on one of them depends on the guest's placement, which this changes.
+  const auto own = own_layers(draft.inventory(), guest.id);
+  refuse_users(draft.inventory(), guest, own);
+  for (const auto& layer : own) plan.push_back(model::DeleteVolume{layer.id});
+  const auto& snapshots = draft.inventory().snapshots();
+  for (auto at = snapshots.rbegin(); at != snapshots.rend(); ++at) {
+    if (at->second->value.guest != guest.id) continue;
+    plan.push_back(model::ForgetSnapshot{guest.id, {at->first}});
   }
   plan.push_back(model::ForgetGuest{guest.id});
   return propose(record, "vm.delete", "Purge", {Facet::existence}, std::move(plan));
@@ -324,7 +372,13 @@ Proposal move(Draft& draft, const model::MoveVm& request) {
   if (record.placement->value.host == host.id) {
     throw Error(Reason::wrong_state, fmt::format("{} is on {} already", guest.name, host.name));
   }
-  for (const auto& disk : guest.spec.disks) {
+  auto disks = guest.spec.disks;
+  for (const auto& [id, snapshot] : draft.inventory().snapshots()) {
+    if (snapshot->value.guest != guest.id) continue;
+    const auto& then = snapshot->value.spec.disks;
+    disks.insert(disks.end(), then.begin(), then.end());
+  }
+  for (const auto& disk : disks) {
     for (const auto& layer : chain_of(draft.inventory(), disk.layer)) {
       const auto store = draft.inventory().datastores().find(layer.datastore.value);
       if (store != draft.inventory().datastores().end() && store->second->spec &&

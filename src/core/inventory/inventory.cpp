@@ -266,16 +266,11 @@ ports::Revision Inventory::key_revision(const std::string& key) const {
   if (const auto broken = broken_revisions_.find(key); broken != broken_revisions_.end()) {
     return broken->second;
   }
-  const auto part = [](const auto& optional) {
-    return optional ? optional->revision : ports::Revision{};
-  };
   const auto in = [&](const auto& records, auto member) -> ports::Revision {
     const auto found = records.find(parsed->id);
-    return found == records.end() ? ports::Revision{} : part((*found->second).*member);
-  };
-  const auto direct = [&](const auto& map) -> ports::Revision {
-    const auto found = map.find(parsed->id);
-    return found == map.end() ? ports::Revision{} : found->second->revision;
+    if (found == records.end()) return {};
+    const auto& part = (*found->second).*member;
+    return part ? part->revision : ports::Revision{};
   };
   using keys::DocumentKind;
   switch (parsed->kind) {
@@ -306,13 +301,13 @@ ports::Revision Inventory::key_revision(const std::string& key) const {
     case DocumentKind::host_ledger:
       return in(hosts_, &HostRecord::ledger);
     case DocumentKind::layer:
-      return direct(layers_);
+      return revision_in(layers_, parsed->id);
     case DocumentKind::snapshot:
-      return direct(snapshots_);
+      return revision_in(snapshots_, parsed->id);
     case DocumentKind::task:
-      return direct(tasks_);
+      return revision_in(tasks_, parsed->id);
     case DocumentKind::upload:
-      return direct(uploads_);
+      return revision_in(uploads_, parsed->id);
     case DocumentKind::settings:
       return settings_.revision;
     case DocumentKind::user:

@@ -104,6 +104,11 @@ void reserve_exactly(Draft& draft, model::GuestId guest, const model::Reservatio
   hold(draft, placement, wanted);
 }
 
+void reserve_again(Draft& draft, model::GuestId guest, const model::Reservation& wanted) {
+  auto& placement = draft.placement(guest.value);
+  if (placement.reserved == model::Reservation{}) hold(draft, placement, wanted);
+}
+
 void release_all(Draft& draft, model::Placement& placement) {
   if (placement.reserved == model::Reservation{}) return;
   hold(draft, placement, {});

@@ -11,6 +11,9 @@ namespace ruche::core {
 void reserve_more(Draft& draft, model::Placement& placement, const model::Reservation& more);
 // Exactly this much, while it holds anything: what its process has, whatever anybody allows.
 void reserve_exactly(Draft& draft, model::GuestId guest, const model::Reservation& wanted);
+// The same for one that holds nothing: its process was ended and launched anew by one task, which
+// had reserved for both.
+void reserve_again(Draft& draft, model::GuestId guest, const model::Reservation& wanted);
 void release_all(Draft& draft, model::Placement& placement);
 
 // Counts everything that it has in this pool instead, running or not. Throws pool_limit, and what

@@ -41,7 +41,10 @@ class SnapshotSteps : public StepHandler {
   };
   Async<void> take(const model::TakeSnapshot& step, const StepContext& context);
   Async<void> merge(const model::MergeLayer& step, const StepContext& context);
+  Async<void> merge_alive(std::shared_ptr<ports::Machine> machine, model::GuestId guest,
+                          ports::DiskMerge order, ports::ProgressSink report);
   Async<bool> is_merged(const model::MergeLayer& step);
+  void note_files(const model::TakeSnapshot& step);
   Async<void> thaw(model::GuestId guest);
   void settle_taken(const model::TakeSnapshot& step, bool done, const Error* why, Draft& draft);
   void settle_merged(const model::MergeLayer& step, bool done, Draft& draft);
@@ -49,7 +52,8 @@ class SnapshotSteps : public StepHandler {
   Parts parts_;
   std::map<model::GuestId, Taken> taken_;  // by the step that ends now
   std::map<model::GuestId, std::vector<model::DiskStatus>> seen_;  // files of the tops, after it
-  std::set<model::LayerId> merged_;  // although the task that wanted it failed
+  // A layer and what it took in, although the task that wanted it failed.
+  std::set<std::pair<model::LayerId, model::LayerId>> merged_;
 };
 
 }  // namespace ruche::core

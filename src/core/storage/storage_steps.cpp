@@ -7,6 +7,7 @@
 namespace ruche::core {
 
 using model::AttachDatastore;
+using model::CopyVolume;
 using model::CreateTpmState;
 using model::CreateUefiVariables;
 using model::CreateVolume;
@@ -34,6 +35,7 @@ bool is_any(const model::Step& step) {
 // The layer that a step makes.
 std::optional<model::LayerId> made_by(const model::Step& step) {
   if (const auto* volume = std::get_if<CreateVolume>(&step)) return volume->layer;
+  if (const auto* copy = std::get_if<CopyVolume>(&step)) return copy->layer;
   if (const auto* variables = std::get_if<CreateUefiVariables>(&step)) return variables->layer;
   if (const auto* state = std::get_if<CreateTpmState>(&step)) return state->layer;
   return std::nullopt;
@@ -41,8 +43,8 @@ std::optional<model::LayerId> made_by(const model::Step& step) {
 }  // namespace
 
 bool StorageSteps::handles(const model::Step& step) const {
-  return is_any<CreateVolume, CreateUefiVariables, CreateTpmState, DeleteVolume, AttachDatastore,
-                DetachDatastore>(step);
+  return is_any<CreateVolume, CopyVolume, CreateUefiVariables, CreateTpmState, DeleteVolume,
+                AttachDatastore, DetachDatastore>(step);
 }
 bool StorageSteps::is_pivot(const model::Step& step) const { return is_any<DeleteVolume>(step); }
 bool StorageSteps::can_be_cancelled(const model::Step& step) const {
@@ -71,8 +73,39 @@ Async<Observation> StorageSteps::observe(const model::Step& step, const StepCont
   co_return there == creates ? Observation::done : Observation::absent;
 }
 
-Async<void> StorageSteps::apply(const model::Step& step, const StepContext&) {
-  if (const auto* create = std::get_if<CreateVolume>(&step)) {
+namespace {
+
+// What stands on the same layer is the same file; else what the chain shows is written anew.
+Async<void> copy_volume(ports::VolumeDriver& driver, model::Layer layer, model::Layer source,
+                        std::optional<model::Layer> parent, const StepContext& context) {
+  const auto report = [&context](Bytes done, Bytes total) {
+    context.progress(done, total, "copying a volume");
+  };
+  const auto to = volume_ref(layer);
+  const auto from = volume_ref(source);
+  if (layer.parent == source.parent && layer.format == source.format) {
+    co_return co_await driver.copy(to, from, report);
+  }
+  std::optional<ports::VolumeRef> below;
+  if (parent) below = volume_ref(*parent);
+  co_await driver.clone(to, from, below, report);
+}
+
+}  // namespace
+
+Async<void> StorageSteps::apply(const model::Step& step, const StepContext& context) {
+  if (const auto* copy = std::get_if<CopyVolume>(&step)) {
+    const auto* layer = find(copy->layer);
+    const auto* source = find(copy->source);
+    const auto* parent = copy->parent ? find(*copy->parent) : nullptr;
+    const bool complete = layer && source && (parent != nullptr) == copy->parent.has_value();
+    if (!complete || source->state != model::LayerState::ready) {
+      throw Error(Reason::no_such_object, "what is copied is gone or not complete");
+    }
+    const auto driver = pool_.driver(layer->datastore);
+    co_await copy_volume(*driver, *layer, *source, parent ? std::optional(*parent) : std::nullopt,
+                         context);
+  } else if (const auto* create = std::get_if<CreateVolume>(&step)) {
     const auto* layer = find(create->layer);
     if (!layer) throw Error(Reason::no_such_object, "the layer's document is gone");
     ports::CreateVolume request{volume_ref(*layer), create->size, std::nullopt};

@@ -57,6 +57,21 @@ void hand_over(Draft& draft, const model::Task& task) {
 
 namespace {
 
+// A commit is bounded (ports::kMaxOperations). What a long plan has merged and removed is settled
+// beforehand, a few steps at a time; that they are settled once more with the task is nothing.
+constexpr std::size_t kLongPlan = 12;
+constexpr std::size_t kSettledTogether = 4;
+
+bool is_for_good(const model::Step& step) {
+  return std::holds_alternative<model::DeleteVolume>(step) ||
+         std::holds_alternative<model::MergeLayer>(step) ||
+         std::holds_alternative<model::ForgetSnapshot>(step);
+}
+
+bool is_long(const model::Task& task) {
+  return task.plan.size() > kLongPlan && std::ranges::any_of(task.plan, is_for_good);
+}
+
 // The end of a task is told of in its own record; the request's said that it was accepted.
 model::AuditRecord ending(const model::Task& task, TaskState state, const Error* why) {
   model::AuditRecord record;
@@ -184,7 +199,7 @@ Async<void> Engine::carry_out(Work& work) {
 Async<void> Engine::forward(Work& work) {
   model::Task& task = work.task;
   for (std::size_t i = task.position; i < task.plan.size(); ++i) {
-    throw_if_cancel_requested(task);
+    if (!task.pivoted) throw_if_cancel_requested(task);
     task.position = static_cast<std::uint32_t>(i);
     if (!task.pivoted && handler(task.plan[i]).is_pivot(task.plan[i])) {
       task.pivoted = true;
@@ -208,13 +223,15 @@ Async<void> Engine::apply_step(Work& work, std::size_t index) {
   const Observation seen = co_await handles.observe(step, ctx);
   if (seen == Observation::done) co_return;
   if (!handles.found_by_name(step) && !task.pivoted) co_await journal(task, TaskState::running);
-  throw_if_cancel_requested(task);
+  // A pivot has begun with its journal: it is interrupted, never left out.
+  if (!task.pivoted) throw_if_cancel_requested(task);
   // A scope of its own, so that the user's cancellation reaches the step and nothing around it: a
   // commit of the journal is never interrupted.
   Scope scope(co_await current_executor(), "step");
   bool ended = false;
   scope.spawn("apply", run_to_end(handles.apply(step, ctx), ended));
   work.step = &scope;
+  if (task.pivoted && cancel_requested(task)) scope.cancel(CancelReason::user);
   std::exception_ptr failure;
   try {
     co_await scope.join();
@@ -238,6 +255,10 @@ Async<void> Engine::retry_forward(Work& work, std::size_t index) {
       failure = error;
     }
     if (failure->reason() == Reason::task_cancelled) throw std::move(*failure);
+    // What may be given up is not insisted on.
+    if (handler(work.task.plan[index]).can_be_cancelled(work.task.plan[index])) {
+      throw std::move(*failure);
+    }
     const bool go_on = may_pass(*failure) ? clock_.now() < give_up : attempt < kAttempts;
     if (!go_on) throw std::move(*failure);
     co_await sleep_for(clock_, pause);
@@ -294,6 +315,22 @@ Async<void> Engine::journal(model::Task& task, TaskState state) {
 }
 
 Async<void> Engine::conclude(model::Task& task, TaskState state, const Error* why) {
+  const auto pivot = last_pivot(task);
+  const auto settle = [&](Draft& draft, std::size_t i) {
+    const bool kept = pivot && i <= *pivot && i < task.position;
+    const bool done = state == TaskState::done || kept;
+    handler(task.plan[i])
+        .settle(task.plan[i], done ? Outcome::done : Outcome::reverted, why, draft);
+  };
+  for (std::size_t i = 0; is_long(task) && i < task.plan.size(); i += kSettledTogether) {
+    co_await writer_.insist([&](Draft& draft) {
+      if (!is_still_open(draft, task.id)) return;
+      const auto end = std::min(task.plan.size(), i + kSettledTogether);
+      for (auto n = i; n < end; ++n) {
+        if (is_for_good(task.plan[n])) settle(draft, n);
+      }
+    });
+  }
   co_await writer_.insist([&](Draft& draft) {
     if (!is_still_open(draft, task.id)) return;  // an earlier attempt was written after all
     auto& stored = draft.task(task.id);
@@ -301,13 +338,7 @@ Async<void> Engine::conclude(model::Task& task, TaskState state, const Error* wh
     stored.position = task.position;
     stored.error = task.error;
     stored.ended_at = draft.now();
-    const auto pivot = last_pivot(task);
-    for (std::size_t i = 0; i < task.plan.size(); ++i) {
-      const bool kept = pivot && i <= *pivot && i < task.position;
-      const bool done = state == TaskState::done || kept;
-      handler(task.plan[i])
-          .settle(task.plan[i], done ? Outcome::done : Outcome::reverted, why, draft);
-    }
+    for (std::size_t i = 0; i < task.plan.size(); ++i) settle(draft, i);
     release_claims(draft, task);
     hand_over(draft, task);
     draft.record(task.host, ending(task, state, why));
