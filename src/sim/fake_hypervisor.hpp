@@ -27,6 +27,28 @@ namespace ruche::sim {
 
 class FakeHypervisor;
 
+// A snapshot that a machine takes or has taken: what it is still to do does not depend on the
+// daemon that asked for it.
+struct SimTake {
+  std::string overlay;  // of its first disk, by which it is known again
+  std::string memory_path;
+  FakeMemory memory;  // of the instant
+  Instant stopped_at;
+  bool was_running = false;
+  bool is_cut = false;
+  bool is_copied = false;  // the small files
+  bool goes_on = false;  // the CPUs do, or they stood still before
+  std::chrono::microseconds pause{0};
+};
+
+// A merge that a machine is at; it ends by itself.
+struct SimMerge {
+  std::string disk;
+  std::string layer;
+  std::string below;
+  Clock::TimerId timer{};
+};
+
 // One guest's process. Shared by the host and the handles on it, which outlive its end.
 struct SimProcess {
   model::GuestId guest;
@@ -49,6 +71,8 @@ struct SimProcess {
   std::vector<ports::MachineEvent> events;
   std::array<std::string, model::kMostSerialPorts> typed;  // on each of its serial ports
   SimAgent agent;
+  std::optional<SimTake> take;
+  std::optional<SimMerge> merge;
   Signal changed;
 
   bool alive() const { return state != ports::MachineState::gone; }
@@ -126,6 +150,12 @@ class SimMachines {
   friend class FakeDevices;
   friend class FakeSnapshots;
   void load_memory(SimProcess& process);
+  // The guest writes to everything that it has.
+  void write(SimProcess& process);
+  FakeMemory memory_of(const SimProcess& process) const;
+  void begin_merge(const std::shared_ptr<SimProcess>& process, SimMerge merge, Duration takes);
+  void end_merge(SimProcess& process);
+  void give_up_merge(SimProcess& process);
   std::shared_ptr<SimProcess> exec(ports::MachineSpec spec);
   void set_state(SimProcess& process, ports::MachineState state, ports::MachineEventKind event,
                  std::string detail = {});
