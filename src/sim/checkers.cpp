@@ -276,6 +276,9 @@ void check_names(const StoreTruth& truth, Findings& findings) {
       if (nic.network) hold(fmt::format("address/{}/{}", to_text(*nic.network), nic.address), id);
     }
   }
+  for (const auto& [id, snapshot] : truth.snapshots) {
+    hold(fmt::format("snapshot/{}/{}", to_text(snapshot.guest), snapshot.name), id);
+  }
   for (const auto& [id, image] : truth.images) hold("image/" + image.name, id);
   for (const auto& [id, datastore] : truth.datastores) hold("datastore/" + datastore.name, id);
   for (const auto& [id, network] : truth.networks) hold("network/" + network.name, id);

@@ -59,6 +59,10 @@ std::optional<Bytes> FakeStorage::room_at(const std::string& path) const {
   return found ? std::optional(found->place->available()) : std::nullopt;
 }
 
+void FakeStorage::grow(const std::string& path, Bytes size) {
+  if (const auto found = at(path)) found->volume->size = size;
+}
+
 Writes FakeStorage::shown_at(const std::string& path) const {
   const auto found = at(path);
   return found ? shown(*found->place, *found->volume).value_or(Writes{}) : Writes{};

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/sha256.hpp"
 
 namespace ruche::sim {
@@ -103,6 +105,9 @@ class FakeDriver : public ports::VolumeDriver,
                     ports::ProgressSink progress) override {
     co_await arrive();
     if (ready(volume) != nullptr) co_return;
+    if (parent && volume.format == model::DiskFormat::raw) {
+      throw Error(Reason::bad_spec, "only qcow2 volumes stand on a parent");
+    }
     const auto* from = ready(source);
     if (from == nullptr) throw Error(Reason::no_such_object, "the source is not on the datastore");
     FakeVolume wanted{volume, VolumeState::ready, from->size, {}, {}, kEmptyVolume, {}};
@@ -131,9 +136,10 @@ class FakeDriver : public ports::VolumeDriver,
     if (there->parent == stands_on) co_return;
     const auto* lower = ready(below);
     if (lower == nullptr) throw Error(Reason::no_such_object, "what is below it is not there");
-    if (there->parent != below.layer || lower->parent != stands_on) {
+    if (there->parent != below.layer || !stand_on(*lower, stands_on)) {
       throw Error(Reason::wrong_state, "the volume does not stand on these layers");
     }
+    require_unlocked(below);
     require_room(lower->used);
     const auto key = volume_key(volume);
     const Bytes size = there->size;
@@ -143,8 +149,8 @@ class FakeDriver : public ports::VolumeDriver,
     require_unlocked(volume);
     handle_.effect("merge " + key, [&] {
       auto& upper = place().volumes.at(key);
-      if (upper.parent == below.layer) {
-        handle_.storage().take_in(upper, place().volumes.at(volume_key(below)));
+      for (const auto* layer : chain_of(upper)) {
+        if (layer != &upper && upper.parent != stands_on) handle_.storage().take_in(upper, *layer);
       }
     });
     if (progress) progress(size, size);
@@ -360,9 +366,9 @@ class FakeDriver : public ports::VolumeDriver,
 
   void check(const ports::CreateVolume& request) const {
     const auto content = request.volume.content;
-    const bool made_empty = content == model::LayerContent::disk ||
-                            content == model::LayerContent::tpm_state ||
-                            content == model::LayerContent::memory;
+    const bool made_empty =
+        content == model::LayerContent::disk || content == model::LayerContent::uefi_vars ||
+        content == model::LayerContent::tpm_state || content == model::LayerContent::memory;
     if (!made_empty || (request.parent && request.volume.format == model::DiskFormat::raw)) {
       throw Error(Reason::bad_spec, "only qcow2 volumes stand on a parent");
     }
@@ -414,6 +420,13 @@ class FakeDriver : public ports::VolumeDriver,
       }
     }
     return chain;
+  }
+
+  bool stand_on(const FakeVolume& volume, std::optional<model::LayerId> base) const {
+    if (!base) return true;
+    const auto chain = chain_of(volume);
+    return std::any_of(chain.begin() + 1, chain.end(),
+                       [&](const auto* layer) { return layer->ref.layer == *base; });
   }
 
   void require_room(Bytes needed) const {
@@ -476,15 +489,6 @@ std::vector<std::string> FakeStorage::files() const {
     }
   }
   return all;
-}
-
-void FakeStorage::grow(const std::string& path, Bytes size) {
-  for (auto& [place_key, place] : places_) {
-    const auto root = place_key.substr(place_key.find(':') + 1);
-    for (auto& [key, volume] : place.volumes) {
-      if (root + "/" + key == path) volume.size = size;
-    }
-  }
 }
 
 const FakeSource* FakeStorage::source(const std::string& path) const {

@@ -37,19 +37,19 @@ void count_guests(const StoreTruth& truth, Users& users) {
   }
 }
 
-// A snapshot needs all that its specification names, and its memory.
+// A snapshot counts on what its specification names; copies of small files and memory are its own.
 void count_snapshots(const StoreTruth& truth, Users& users) {
   for (const auto& [id, snapshot] : truth.snapshots) {
     const auto& spec = snapshot.spec;
     for (const auto& disk : spec.disks) ++users.count[disk.layer.value];
     if (spec.boot.kernel) ++users.count[spec.boot.kernel->value];
     if (spec.boot.initrd) ++users.count[spec.boot.initrd->value];
-    if (spec.boot.uefi_vars) ++users.count[spec.boot.uefi_vars->value];
-    if (spec.tpm) ++users.count[spec.tpm->state.value];
+    if (spec.boot.uefi_vars) users.own.insert(spec.boot.uefi_vars->value);
+    if (spec.tpm) users.own.insert(spec.tpm->state.value);
     for (const auto& cdrom : spec.cdroms) {
       if (cdrom.layer) ++users.count[cdrom.layer->value];
     }
-    if (snapshot.memory) ++users.count[snapshot.memory->layer.value];
+    if (snapshot.memory) users.own.insert(snapshot.memory->layer.value);
   }
 }
 
