@@ -207,16 +207,12 @@ class Contents {
     const bool reverts = std::ranges::any_of(task.plan, [](const model::Step& step) {
       return std::holds_alternative<model::RevertGuest>(step);
     });
-    const bool taken_back = !task.pivoted && (task.state == model::TaskState::failed ||
-                                              task.state == model::TaskState::cancelled);
     for (const auto& step : task.plan) {
       if (const auto* create = std::get_if<model::CreateVolume>(&step)) {
         if (reverts && create->parent) reverts_.emplace(create->layer, *create->parent);
-        if (taken_back) dropped_.insert(create->layer);
+        if (task.method == "vm.disk.add") added_.insert(create->layer);
       } else if (const auto* take = std::get_if<model::TakeSnapshot>(&step)) {
         for (const auto& overlay : take->disks) below_.emplace(overlay.layer, overlay.below);
-      } else if (const auto* remove = std::get_if<model::DeleteVolume>(&step)) {
-        if (task.method == "vm.disk.remove") dropped_.insert(remove->layer);
       }
     }
   }
@@ -247,15 +243,23 @@ class Contents {
       const auto kept = storage_.seen().find(*lineage.reverted_to);
       const bool known = kept != storage_.seen().end();
       if (known && kept->second.writes != shows) say("is not as the snapshot had it");
-    } else if (written && !was_dropped(last->second.layer)) {
+    } else if (written && !is_another_disk(lineage, last->second.layer)) {
       say("goes on in a layer without what its guest has written");
     }
   }
 
-  // Another disk had this name before.
-  bool was_dropped(LayerId layer) const {
-    const auto lineage = lineage_of(layer);
-    return std::ranges::any_of(lineage.layers, [&](LayerId id) { return dropped_.contains(id); });
+  // It was added after the one that the guest wrote to, which had the same name.
+  bool is_another_disk(const Lineage& now, LayerId written) const {
+    std::set<LayerId> before;
+    for (std::optional<LayerId> layer = written; layer;) {
+      const auto lineage = lineage_of(*layer);
+      before.insert(lineage.layers.begin(), lineage.layers.end());
+      layer = lineage.reverted_to;
+    }
+    const bool added =
+        std::ranges::any_of(now.layers, [&](LayerId id) { return added_.contains(id); });
+    return added &&
+           std::ranges::none_of(now.layers, [&](LayerId id) { return before.contains(id); });
   }
 
   const FakeStorage& storage_;
@@ -264,7 +268,7 @@ class Contents {
   std::map<LayerId, Shown> shown_;
   std::map<LayerId, LayerId> below_;  // of the layers that disks went on in
   std::map<LayerId, LayerId> reverts_;  // of the layers that were made to go back
-  std::set<LayerId> dropped_;  // with the disk itself
+  std::set<LayerId> added_;  // first layers of disks that came later
 };
 
 }  // namespace
