@@ -137,6 +137,7 @@ class FakeMachine : public ports::Machine {
     if (action == PowerAction::resume && stands) {
       engine_.effect("resume " + name, [&] {
         process_->pause_cause.reset();
+        if (process_->take) process_->take->stopped = false;
         if (state == MachineState::prelaunch) process_->resumed_at = engine_.clock_.now();
         machines.set_state(*process_, MachineState::running, MachineEventKind::resumed);
         machines.write(*process_);

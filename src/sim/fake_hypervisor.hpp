@@ -27,18 +27,14 @@ namespace ruche::sim {
 
 class FakeHypervisor;
 
-// A snapshot that a machine takes or has taken: what it is still to do does not depend on the
-// daemon that asked for it.
+// A snapshot that a machine is at. What a daemon that died had stopped goes on with the next order.
 struct SimTake {
-  std::string overlay;  // of its first disk, by which it is known again
-  std::string memory_path;
-  FakeMemory memory;  // of the instant
+  bool stays = false;  // its CPUs stood still before
+  bool stopped = false;  // for this
+  bool given_up = false;  // by somebody else
   Instant stopped_at;
-  bool was_running = false;
-  bool is_cut = false;
-  bool is_copied = false;  // the small files
-  bool goes_on = false;  // the CPUs do, or they stood still before
   std::chrono::microseconds pause{0};
+  FakeMemory memory;  // of the instant
 };
 
 // A merge that a machine is at; it ends by itself.
@@ -60,14 +56,14 @@ struct SimProcess {
   std::vector<std::uint32_t> ports;  // PCI root ports
   ports::MachineState state = ports::MachineState::prelaunch;
   std::optional<model::PauseCause> pause_cause;  // of a paused one, when nobody asked for it
-  Instant resumed_at;               // when its CPUs first ran
-  bool hangs = false;               // its monitor does not answer
-  bool lies = false;                // its monitor answers nonsense
-  bool ignores_shutdown = false;    // the power button leads nowhere
-  bool keeps_devices = false;       // nothing that is asked of it is let go or taken
-  std::optional<int> follows;       // how often it does its part before it keeps everything
+  Instant resumed_at;  // when its CPUs first ran
+  bool hangs = false;  // its monitor does not answer
+  bool lies = false;  // its monitor answers nonsense
+  bool ignores_shutdown = false;  // the power button leads nowhere
+  bool keeps_devices = false;  // nothing that is asked of it is let go or taken
+  std::optional<int> follows;  // how often it does its part before it keeps everything
   Duration shutdown_takes{500};
-  std::string last_words;           // once it is gone
+  std::string last_words;  // once it is gone
   std::vector<ports::MachineEvent> events;
   std::array<std::string, model::kMostSerialPorts> typed;  // on each of its serial ports
   SimAgent agent;

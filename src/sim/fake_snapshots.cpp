@@ -21,6 +21,11 @@ using ports::MachineState;
 
 Error failed(const std::string& why) { return Error(Reason::hypervisor_failed, why); }
 
+// Nothing has to stand still for disks alone.
+bool needs_stop(const ports::SnapshotOrder& order) {
+  return !order.memory_path.empty() || !order.copies.empty();
+}
+
 }  // namespace
 
 // In which files its disks are is of no interest to the guest.
@@ -72,7 +77,7 @@ Async<Bytes> FakeSnapshots::save(std::string path, ports::ProgressSink progress)
 
 Async<void> FakeSnapshots::cancel() {
   co_await reach();
-  process_->take.reset();
+  if (process_->take) process_->take->given_up = true;
 }
 
 // --- the cut -------------------------------------------------------------------------------------
@@ -80,59 +85,57 @@ Async<void> FakeSnapshots::cancel() {
 Async<ports::TakenSnapshot> FakeSnapshots::take(ports::SnapshotOrder order,
                                                 ports::ProgressSink progress) {
   co_await reach();
+  begin(order);
+  const bool with_memory = !order.memory_path.empty();
   // Whatever goes wrong, the guest goes on.
   co_await with_undo(carry_out(std::move(order), std::move(progress)), [this]() -> Async<void> {
     if (engine_.severed()) co_return;
     if (process_->take && process_->alive()) go_on();
     process_->take.reset();
-    co_return;
   });
-  const auto& taken = *process_->take;
-  const Bytes size = taken.memory_path.empty() ? Bytes{} : process_->spec.spec.memory;
-  co_return ports::TakenSnapshot{size, taken.pause};
+  const auto taken = std::exchange(process_->take, {});
+  const Bytes size = with_memory ? process_->spec.spec.memory : Bytes{};
+  co_return ports::TakenSnapshot{size, taken->pause};
+}
+
+bool FakeSnapshots::is_cut(const ports::DiskOverlay& wanted) const {
+  const auto* files = model::find_named(process_->spec.disks, wanted.disk.name);
+  return files != nullptr && files->chain.front().path == wanted.overlay.path;
+}
+
+void FakeSnapshots::begin(const ports::SnapshotOrder& order) {
+  const bool runs = process_->state == MachineState::running;
+  if (!runs && process_->state != MachineState::paused) {
+    throw failed("a machine that does not run has nothing to cut");
+  }
+  const bool late =
+      std::ranges::any_of(order.disks, [&](const auto& disk) { return is_cut(disk); });
+  if (runs && late && needs_stop(order)) throw failed("the instant of this snapshot has passed");
+  SimTake take;
+  if (process_->take && !runs) take = *process_->take;
+  take.given_up = false;
+  take.stays = order.was_paused || (!runs && !take.stopped);
+  process_->take = std::move(take);
 }
 
 Async<void> FakeSnapshots::carry_out(ports::SnapshotOrder order, ports::ProgressSink progress) {
-  begin(order);
   const bool with_memory = !order.memory_path.empty();
-  if (!process_->take->goes_on && !process_->take->is_copied) stop_cpus();
+  if (needs_stop(order)) stop_cpus();
   co_await reach();
-  if (!process_->take->is_cut) cut(order);
+  if (!order.copies.empty()) copy_files(order);
   co_await reach();
-  if (!process_->take->is_copied) copy_files(order);
+  cut(order);
+  co_await reach();
   if (!with_memory || engine_.machines_.capabilities.no_write_tracking.empty()) go_on();
-  if (with_memory) co_await save_instant(std::move(progress));
+  if (with_memory) co_await save_instant(order.memory_path, std::move(progress));
   go_on();
-}
-
-// An order that an earlier daemon gave is gone on with; its instant is the one of then.
-void FakeSnapshots::begin(const ports::SnapshotOrder& order) {
-  const auto state = process_->state;
-  if (state != MachineState::running && state != MachineState::paused) {
-    throw failed("a machine that does not run has nothing to cut");
-  }
-  const std::string overlay = order.disks.empty() ? "" : order.disks.front().overlay.path;
-  const auto& before = process_->take;
-  if (before && before->overlay == overlay && before->memory_path == order.memory_path) return;
-  const bool there = !order.disks.empty() && std::ranges::all_of(order.disks, [&](const auto& one) {
-    const auto* files = model::find_named(process_->spec.disks, one.disk.name);
-    return files != nullptr && files->chain.front().path == one.overlay.path;
-  });
-  if (there && !order.memory_path.empty()) throw failed("the instant of this snapshot has passed");
-  SimTake take;
-  take.overlay = overlay;
-  take.memory_path = order.memory_path;
-  take.was_running = state == MachineState::running;
-  take.is_cut = there;
-  // Nothing has to stand still for disks alone.
-  take.goes_on = order.memory_path.empty() && order.copies.empty();
-  process_->take = std::move(take);
 }
 
 void FakeSnapshots::stop_cpus() {
   if (process_->state != MachineState::running) return;
   engine_.effect("stop " + to_text(process_->guest), [&] {
     engine_.machines_.write(*process_);
+    process_->take->stopped = true;
     process_->take->stopped_at = engine_.machines_.world_.now();
     engine_.machines_.set_state(*process_, MachineState::paused, MachineEventKind::paused);
   });
@@ -141,10 +144,12 @@ void FakeSnapshots::stop_cpus() {
 void FakeSnapshots::cut(const ports::SnapshotOrder& order) {
   auto& machines = engine_.machines_;
   auto& storage = machines.storage_;
+  bool all = true;
   for (const auto& one : order.disks) {
     const auto* files = model::find_named(process_->spec.disks, one.disk.name);
     if (files == nullptr) throw failed("the machine has no " + one.disk.name);
-    if (files->chain.front().path == one.overlay.path) continue;
+    if (is_cut(one)) continue;
+    all = false;
     const auto overlay = storage.at(one.overlay.path);
     const auto top = storage.at(files->chain.front().path);
     if (overlay && top && overlay->volume->parent != top->volume->ref.layer) {
@@ -152,12 +157,14 @@ void FakeSnapshots::cut(const ports::SnapshotOrder& order) {
     }
     if (storage.locked(one.overlay.path)) throw failed(one.overlay.path + " is open elsewhere");
   }
+  process_->take->memory = machines.memory_of(*process_);
+  if (all) return;
   engine_.effect("cut " + to_text(process_->guest), [&] {
     const bool runs = process_->state == MachineState::running;
     if (runs) machines.write(*process_);
     for (const auto& one : order.disks) {
+      if (is_cut(one)) continue;
       auto& chain = model::find_named(process_->spec.disks, one.disk.name)->chain;
-      if (chain.front().path == one.overlay.path) continue;
       storage.cut(chain.front().path, one.overlay.path);
       storage.unlock(chain.front().path);
       storage.lock(one.overlay.path);
@@ -166,8 +173,6 @@ void FakeSnapshots::cut(const ports::SnapshotOrder& order) {
       const auto overlay = storage.at(one.overlay.path);
       if (known != nullptr && overlay) known->layer = overlay->volume->ref.layer;
     }
-    process_->take->is_cut = true;
-    process_->take->memory = machines.memory_of(*process_);
     if (runs) machines.write(*process_);
     if (machines.hooks_.after_change) machines.hooks_.after_change();
   });
@@ -176,31 +181,29 @@ void FakeSnapshots::cut(const ports::SnapshotOrder& order) {
 void FakeSnapshots::copy_files(const ports::SnapshotOrder& order) {
   engine_.effect("copy files of " + to_text(process_->guest), [&] {
     for (const auto& file : order.copies) engine_.machines_.storage_.copy_file(file.from, file.to);
-    process_->take->is_copied = true;
   });
 }
 
 void FakeSnapshots::go_on() {
-  if (process_->take->goes_on) return;
+  if (!process_->take->stopped || process_->take->stays) return;
   engine_.effect("go on " + to_text(process_->guest), [&] {
     auto& take = *process_->take;
-    take.goes_on = true;
-    if (!take.was_running || process_->state != MachineState::paused) return;
+    take.stopped = false;
     take.pause = engine_.machines_.world_.now() - take.stopped_at;
+    if (process_->state != MachineState::paused) return;
     engine_.machines_.set_state(*process_, MachineState::running, MachineEventKind::resumed);
     engine_.machines_.write(*process_);
   });
 }
 
-// The machine saves by itself, as it was at the instant; a daemon only sees it end.
-Async<void> FakeSnapshots::save_instant(ports::ProgressSink progress) {
+// Of the instant, whatever the guest does meanwhile. Nothing is there before the end.
+Async<void> FakeSnapshots::save_instant(std::string path, ports::ProgressSink progress) {
   auto& storage = engine_.machines_.storage_;
-  const std::string path = process_->take->memory_path;
   const Bytes size = process_->spec.spec.memory;
   for (int part = 1; part <= kParts; ++part) {
     co_await sleep_for(engine_.clock_, kPart);
     co_await reach();
-    if (!process_->take) throw failed("somebody ended the saving of the memory");
+    if (process_->take->given_up) throw failed("somebody ended the saving of the memory");
     require_room(path);
     if (progress) progress(Bytes{size.count * part / kParts}, size);
   }

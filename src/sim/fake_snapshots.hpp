@@ -26,14 +26,15 @@ class FakeSnapshots : public ports::Snapshots {
 
  private:
   Async<void> reach();
-  // The parts of take(), in their order. Each is one effect, or none when it was had already.
+  // The parts of take(), in their order. Each is one effect at most.
   void begin(const ports::SnapshotOrder& order);
   void stop_cpus();
-  void cut(const ports::SnapshotOrder& order);
   void copy_files(const ports::SnapshotOrder& order);
+  void cut(const ports::SnapshotOrder& order);
   void go_on();
+  Async<void> save_instant(std::string path, ports::ProgressSink progress);
   Async<void> carry_out(ports::SnapshotOrder order, ports::ProgressSink progress);
-  Async<void> save_instant(ports::ProgressSink progress);
+  bool is_cut(const ports::DiskOverlay& wanted) const;
   Async<void> wait_for_merge(std::string below, ports::ProgressSink progress);
   void require_room(const std::string& path) const;
 

@@ -1,4 +1,4 @@
-// Kill sweeps of snapshots: taken, gone back to and deleted, and of copies that stand on them.
+// Kill sweeps of snapshots: taken, gone back to and deleted.
 #include <gtest/gtest.h>
 
 #include "kill_sweep.hpp"
@@ -72,7 +72,21 @@ TEST(KillSweep, SnapshotRunning) {
 TEST(KillSweep, SnapshotWithMemory) {
   using enum model::GuestState;
   sweep({"snapshot with memory", with_guest(true), requests::snapshot("web1", "before", true),
-         took_it(running), is_as_before(running)});
+         took_it(running), is_as_before(running), true});
+}
+
+TEST(KillSweep, SnapshotRunningWithFirmware) {
+  using enum model::GuestState;
+  const auto with_uefi = [](SimCluster& cluster) {
+    model::CreateVm request;
+    request.name = "web1";
+    request.image = "demo";
+    request.boot = model::BootKind::uefi;
+    request.start = true;
+    ask_and_wait(cluster, cluster.host("alpha"), requests::create(request));
+  };
+  sweep({"snapshot, with firmware", with_uefi, requests::snapshot("web1", "before"),
+         took_it(running), is_as_before(running), true});
 }
 
 TEST(KillSweep, SnapshotStopped) {
@@ -136,21 +150,6 @@ TEST(KillSweep, Flatten) {
   for (const bool running : {false, true}) {
     sweep({running ? "flatten, live" : "flatten", with_guest(running), requests::flatten("web1"),
            is_flat, [=](const StoreTruth& truth) { return !is_flat(truth); }});
-  }
-}
-
-TEST(KillSweep, CloneLinked) {
-  model::CloneVm copy;
-  copy.vm = "web1";
-  copy.name = "web2";
-  copy.linked = true;
-  const auto is_there = [](const StoreTruth& truth) {
-    return guest_named(truth, "web2") != nullptr;
-  };
-  for (const bool running : {false, true}) {
-    sweep({running ? "linked clone, live" : "linked clone", with_guest(running),
-           requests::clone(copy), is_there,
-           [=](const StoreTruth& truth) { return !is_there(truth); }});
   }
 }
 

@@ -437,15 +437,23 @@ TEST_F(SnapshotsTest, ItsProcessEndsWhileTheDaemonIsDeadRightAfterTheCut) {
   }
 }
 
-TEST_F(SnapshotsTest, ADaemonThatComesBackFindsTheMemorySaved) {
+TEST_F(SnapshotsTest, AnInstantThatHasPassedIsNotCaughtAgain) {
   create("web1");
-  die_after("go on");
-  ask(host_, "snapshot", requests::snapshot("web1", "warm", true));
-  wait_for_death();
-  cluster_.run_for(seconds(30));
-  EXPECT_EQ(process()->state, ports::MachineState::running);
-  come_back();
-  ASSERT_EQ(snapshots().size(), 1u);
+  for (const auto* what : {"go on", "cut", "stop"}) {
+    SCOPED_TRACE(what);
+    die_after(what);
+    ask(host_, "snapshot", requests::snapshot("web1", "warm", true));
+    wait_for_death();
+    cluster_.run_for(seconds(30));
+    come_back();
+    EXPECT_EQ(state(), GuestState::running);
+    EXPECT_EQ(process()->state, ports::MachineState::running);
+    // Before the cut it had not come yet.
+    EXPECT_EQ(snapshots().size(), what == std::string("stop") ? 1u : 0u);
+    cluster_.run_for(std::chrono::minutes(3));
+    wait_until_quiet(cluster_);
+    EXPECT_EQ(depth(), 2u + snapshots().size()) << "the cut was merged again";
+  }
   done(requests::revert("web1", "warm"));
   EXPECT_EQ(state(), GuestState::running);
 }
