@@ -7,7 +7,9 @@
 
 #include "base/json.hpp"
 #include "core/documents/documents.hpp"
+#include "core/snapshots/snapshot_plans.hpp"
 #include "model/guest_rules.hpp"
+#include "sim/layer_checks.hpp"
 #include "sim/ledger_checks.hpp"
 
 namespace ruche::sim {
@@ -42,6 +44,8 @@ void read_entry(StoreTruth& truth, const core::keys::Parsed& parsed, const ports
       return decode_into(truth, truth.placements, parsed, entry);
     case DocumentKind::layer:
       return decode_into(truth, truth.layers, parsed, entry);
+    case DocumentKind::snapshot:
+      return decode_into(truth, truth.snapshots, parsed, entry);
     case DocumentKind::image:
       return decode_into(truth, truth.images, parsed, entry);
     case DocumentKind::datastore_spec:
@@ -272,6 +276,9 @@ void check_names(const StoreTruth& truth, Findings& findings) {
       if (nic.network) hold(fmt::format("address/{}/{}", to_text(*nic.network), nic.address), id);
     }
   }
+  for (const auto& [id, snapshot] : truth.snapshots) {
+    hold(fmt::format("snapshot/{}/{}", to_text(snapshot.guest), snapshot.name), id);
+  }
   for (const auto& [id, image] : truth.images) hold("image/" + image.name, id);
   for (const auto& [id, datastore] : truth.datastores) hold("datastore/" + datastore.name, id);
   for (const auto& [id, network] : truth.networks) hold("network/" + network.name, id);
@@ -285,48 +292,6 @@ void check_names(const StoreTruth& truth, Findings& findings) {
   }
   for (const auto& [name, holder] : truth.names) {
     if (!expected.contains(name)) findings.push_back("the name " + name + " is held by nobody");
-  }
-}
-
-void check_layers(const StoreTruth& truth, Findings& findings) {
-  std::map<Uuid, std::uint32_t> users;
-  std::set<Uuid> used;
-  for (const auto& [id, guest] : truth.guests) {
-    for (const auto& disk : guest.spec.disks) used.insert(disk.layer.value);
-    if (guest.spec.boot.kernel) ++users[guest.spec.boot.kernel->value];
-    if (guest.spec.boot.initrd) ++users[guest.spec.boot.initrd->value];
-    if (guest.spec.boot.uefi_vars) used.insert(guest.spec.boot.uefi_vars->value);
-    if (guest.spec.tpm) used.insert(guest.spec.tpm->state.value);
-    for (const auto& cdrom : guest.spec.cdroms) {
-      if (cdrom.layer) ++users[cdrom.layer->value];
-    }
-  }
-  for (const auto& [id, status] : truth.statuses) {
-    if (status.saved) used.insert(status.saved->layer.value);
-  }
-  for (const auto& [id, image] : truth.images) {
-    used.insert(image.disk.value);
-    if (image.boot.kernel) used.insert(image.boot.kernel->value);
-    if (image.boot.initrd) used.insert(image.boot.initrd->value);
-    if (image.state != model::ImageState::ready) findings.push_back(image.name + " is not ready");
-  }
-  for (const auto& [id, layer] : truth.layers) {
-    if (layer.parent) ++users[layer.parent->value];
-  }
-  for (const auto& [id, layer] : truth.layers) {
-    if (layer.state != model::LayerState::ready) findings.push_back("a layer is not ready");
-    if (layer.references != users[id]) {
-      findings.push_back(fmt::format("layer {} says {} references, there are {}", to_text(id),
-                                     layer.references, users[id]));
-    }
-    if (!used.contains(id)) findings.push_back("layer " + to_text(id) + " belongs to nobody");
-  }
-  for (const auto id : used) {
-    if (!truth.layers.contains(id)) findings.push_back("layer " + to_text(id) + " has no document");
-  }
-  for (const auto& [id, count] : users) {
-    if (!truth.layers.contains(id))
-      findings.push_back("layer " + to_text(id) + " is gone, but used");
   }
 }
 
@@ -519,6 +484,8 @@ std::vector<std::string> check_at_rest(SimCluster& cluster) {
   check_freezes(cluster, truth, findings);
   check_names(truth, findings);
   check_layers(truth, findings);
+  check_snapshots(truth, findings);
+  check_contents(cluster.storage(), truth, findings);
   check_files(cluster, truth, findings);
   check_networks(cluster, truth, findings);
   check_inventories(cluster, findings);
@@ -547,6 +514,10 @@ bool is_quiet(SimCluster& cluster) {
   const auto& inventory = cluster.hosts().front()->control().inventory();
   for (const auto& [id, task] : inventory.tasks()) {
     if (model::is_open(task->value.state)) return false;
+  }
+  // Layers that nothing needs any more are merged or removed when their turn comes.
+  for (const auto& [id, guest] : inventory.guests()) {
+    if (core::plans::has_loose_layers(inventory, {id})) return false;
   }
   // Memory that was used up and could not be removed goes with the next clean-up.
   for (const auto& [id, layer] : inventory.layers()) {

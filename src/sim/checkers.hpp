@@ -12,6 +12,7 @@
 #include "model/host.hpp"
 #include "model/placement.hpp"
 #include "model/pool.hpp"
+#include "model/snapshot.hpp"
 #include "model/storage.hpp"
 #include "model/task.hpp"
 #include "sim/sim_host.hpp"
@@ -24,6 +25,7 @@ struct StoreTruth {
   std::map<Uuid, model::GuestStatus> statuses;
   std::map<Uuid, model::Placement> placements;
   std::map<Uuid, model::Layer> layers;
+  std::map<Uuid, model::Snapshot> snapshots;
   std::map<Uuid, model::Image> images;
   std::map<Uuid, model::Upload> uploads;
   std::map<Uuid, model::Datastore> datastores;

@@ -82,6 +82,9 @@ bool FakeDevices::is_made(const ports::DeviceChange& change) const {
 void FakeDevices::plug(const ports::PlugDisk& change) {
   auto& machines = engine_.machines_;
   const auto& path = change.files.chain.at(0).path;
+  if (const auto why = machines.storage_.open(change.files.chain); !why.empty()) {
+    throw Error(Reason::hypervisor_failed, why);
+  }
   if (!machines.storage_.lock(path)) {
     machines.lock_refusals_.push_back({machines.host_, process_->guest, path});
     throw Error(Reason::hypervisor_failed, "Failed to get \"write\" lock on " + path);

@@ -137,15 +137,17 @@ class FakeMachine : public ports::Machine {
     if (action == PowerAction::resume && stands) {
       engine_.effect("resume " + name, [&] {
         process_->pause_cause.reset();
-        ++machines.storage_.runs[process_->guest];
+        if (process_->take) process_->take->stopped = false;
         if (state == MachineState::prelaunch) process_->resumed_at = engine_.clock_.now();
         machines.set_state(*process_, MachineState::running, MachineEventKind::resumed);
+        machines.write(*process_);
         if (process_->agent.installed) {
           machines.set_state(*process_, MachineState::running, MachineEventKind::agent);
         }
       });
     } else if (action == PowerAction::pause && state == MachineState::running) {
       engine_.effect("pause " + name, [&] {
+        machines.write(*process_);
         machines.set_state(*process_, MachineState::paused, MachineEventKind::paused);
       });
     } else if (action == PowerAction::reset) {
@@ -181,6 +183,7 @@ SimMachines::SimMachines(Clock& world, FakeStorage& storage, MachineHooks& hooks
 
 SimMachines::~SimMachines() {
   for (const auto& [pid, timer] : shutdowns_) world_.disarm(timer);
+  for (const auto& [guest, process] : processes_) give_up_merge(*process);
 }
 
 std::shared_ptr<SimProcess> SimMachines::find(model::GuestId guest) const {
@@ -193,6 +196,9 @@ std::shared_ptr<SimProcess> SimMachines::exec(ports::MachineSpec spec) {
     const auto why = launch_failures_.front();
     launch_failures_.pop_front();
     throw failed(why);
+  }
+  for (const auto& disk : spec.disks) {
+    if (const auto why = storage_.open(disk.chain); !why.empty()) throw failed(why);
   }
   std::vector<std::string> locked;
   for (const auto& disk : spec.disks) {
@@ -234,6 +240,7 @@ void SimMachines::set_state(SimProcess& process, MachineState state, MachineEven
 
 void SimMachines::end(SimProcess& process, std::string last_words) {
   if (!process.alive()) return;
+  give_up_merge(process);
   for (const auto& disk : process.spec.disks) storage_.unlock(disk.chain.front().path);
   process.spec.ports.clear();  // a tap goes with its last descriptor
   if (const auto timer = shutdowns_.find(process.pid); timer != shutdowns_.end()) {
@@ -254,9 +261,10 @@ void SimMachines::load_memory(SimProcess& process) {
   const auto found = storage_.memories.find(process.spec.saved->memory_path);
   if (found == storage_.memories.end()) {
     storage_.disagreements.push_back(name + " goes on from memory that was never saved");
-  } else if (found->second.guest != process.guest ||
-             found->second.runs != storage_.runs[process.guest]) {
-    storage_.disagreements.push_back(name + " goes on from memory older than its disks");
+  } else if (const auto now = memory_of(process);
+             found->second.guest != now.guest || found->second.disks != now.disks) {
+    storage_.disagreements.push_back(name +
+                                     " goes on from memory that its disks do not agree with");
   } else if (found->second.hardware != hardware_of(process)) {
     storage_.disagreements.push_back(fmt::format("the memory of {} knows {}, it has {}", name,
                                                  found->second.hardware, hardware_of(process)));
@@ -266,12 +274,57 @@ void SimMachines::load_memory(SimProcess& process) {
   process.changed.notify();
 }
 
+void SimMachines::write(SimProcess& process) {
+  if (process.agent.frozen) return;
+  for (const auto& disk : process.spec.disks) {
+    storage_.write_disk(process.guest, disk.name, disk.chain.front().path);
+  }
+  storage_.write(process.spec.uefi_vars_path);
+  storage_.write(process.spec.tpm_state_path);
+}
+
+FakeMemory SimMachines::memory_of(const SimProcess& process) const {
+  FakeMemory memory{process.guest, {}, hardware_of(process)};
+  for (const auto& disk : process.spec.disks) {
+    memory.disks[disk.name] = storage_.shown_at(disk.chain.front().path);
+  }
+  memory.disks["firmware"] = storage_.shown_at(process.spec.uefi_vars_path);
+  memory.disks["tpm"] = storage_.shown_at(process.spec.tpm_state_path);
+  return memory;
+}
+
+void SimMachines::begin_merge(const std::shared_ptr<SimProcess>& process, SimMerge merge,
+                              Duration takes) {
+  merge.timer = world_.arm(world_.now() + takes, [this, process] { end_merge(*process); });
+  process->merge = std::move(merge);
+}
+
+// The file says so in the same moment, whether a daemon looks or not.
+void SimMachines::end_merge(SimProcess& process) {
+  const auto merge = std::exchange(process.merge, {});
+  storage_.merge(merge->layer, merge->below);
+  for (auto& disk : process.spec.disks) {
+    if (disk.name != merge->disk) continue;
+    std::erase_if(disk.chain, [&](const auto& file) { return file.path == merge->below; });
+  }
+  process.changed.notify();
+  if (hooks_.after_change) hooks_.after_change();
+}
+
+void SimMachines::give_up_merge(SimProcess& process) {
+  if (!process.merge) return;
+  world_.disarm(process.merge->timer);
+  process.merge.reset();
+  process.changed.notify();
+}
+
 void SimMachines::press_power_button(const std::shared_ptr<SimProcess>& process) {
   if (process->ignores_shutdown || shutdowns_.contains(process->pid)) return;
   const auto pid = process->pid;
   shutdowns_[pid] = world_.arm(world_.now() + process->shutdown_takes, [this, process] {
     shutdowns_.erase(process->pid);
     if (process->state != MachineState::running) return;
+    write(*process);
     set_state(*process, MachineState::shut_down, MachineEventKind::shut_down);
   });
 }
@@ -289,6 +342,7 @@ void SimMachines::crash(model::GuestId guest, std::string last_words) {
 void SimMachines::power_off(model::GuestId guest) {
   const auto process = find(guest);
   if (!process || process->state != MachineState::running) return;
+  write(*process);
   set_state(*process, MachineState::shut_down, MachineEventKind::shut_down);
 }
 

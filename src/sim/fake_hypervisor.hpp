@@ -27,6 +27,24 @@ namespace ruche::sim {
 
 class FakeHypervisor;
 
+// A snapshot that a machine is at. What a daemon that died had stopped goes on with the next order.
+struct SimTake {
+  bool stays = false;  // its CPUs stood still before
+  bool stopped = false;  // for this
+  bool given_up = false;  // by somebody else
+  Instant stopped_at;
+  std::chrono::microseconds pause{0};
+  FakeMemory memory;  // of the instant
+};
+
+// A merge that a machine is at; it ends by itself.
+struct SimMerge {
+  std::string disk;
+  std::string layer;
+  std::string below;
+  Clock::TimerId timer{};
+};
+
 // One guest's process. Shared by the host and the handles on it, which outlive its end.
 struct SimProcess {
   model::GuestId guest;
@@ -38,17 +56,19 @@ struct SimProcess {
   std::vector<std::uint32_t> ports;  // PCI root ports
   ports::MachineState state = ports::MachineState::prelaunch;
   std::optional<model::PauseCause> pause_cause;  // of a paused one, when nobody asked for it
-  Instant resumed_at;               // when its CPUs first ran
-  bool hangs = false;               // its monitor does not answer
-  bool lies = false;                // its monitor answers nonsense
-  bool ignores_shutdown = false;    // the power button leads nowhere
-  bool keeps_devices = false;       // nothing that is asked of it is let go or taken
-  std::optional<int> follows;       // how often it does its part before it keeps everything
+  Instant resumed_at;  // when its CPUs first ran
+  bool hangs = false;  // its monitor does not answer
+  bool lies = false;  // its monitor answers nonsense
+  bool ignores_shutdown = false;  // the power button leads nowhere
+  bool keeps_devices = false;  // nothing that is asked of it is let go or taken
+  std::optional<int> follows;  // how often it does its part before it keeps everything
   Duration shutdown_takes{500};
-  std::string last_words;           // once it is gone
+  std::string last_words;  // once it is gone
   std::vector<ports::MachineEvent> events;
   std::array<std::string, model::kMostSerialPorts> typed;  // on each of its serial ports
   SimAgent agent;
+  std::optional<SimTake> take;
+  std::optional<SimMerge> merge;
   Signal changed;
 
   bool alive() const { return state != ports::MachineState::gone; }
@@ -126,6 +146,12 @@ class SimMachines {
   friend class FakeDevices;
   friend class FakeSnapshots;
   void load_memory(SimProcess& process);
+  // The guest writes to everything that it has.
+  void write(SimProcess& process);
+  FakeMemory memory_of(const SimProcess& process) const;
+  void begin_merge(const std::shared_ptr<SimProcess>& process, SimMerge merge, Duration takes);
+  void end_merge(SimProcess& process);
+  void give_up_merge(SimProcess& process);
   std::shared_ptr<SimProcess> exec(ports::MachineSpec spec);
   void set_state(SimProcess& process, ports::MachineState state, ports::MachineEventKind event,
                  std::string detail = {});

@@ -1,5 +1,6 @@
-// The memory of a simulated machine in a file, and back. What it holds is how often the CPUs had
-// run by then and which devices there were: enough to see whether it still agrees with the disks.
+// The memory of a simulated machine in a file, and back; its disks cut, and their layers merged.
+// What the memory holds is what the disks showed at that instant and which devices there were:
+// enough to see whether they still agree.
 #pragma once
 
 #include <memory>
@@ -19,9 +20,23 @@ class FakeSnapshots : public ports::Snapshots {
 
   Async<Bytes> save(std::string path, ports::ProgressSink progress) override;
   Async<void> cancel() override;
+  Async<ports::TakenSnapshot> take(ports::SnapshotOrder order,
+                                   ports::ProgressSink progress) override;
+  Async<void> merge(ports::DiskMerge order, ports::ProgressSink progress) override;
 
  private:
   Async<void> reach();
+  // The parts of take(), in their order. Each is one effect at most.
+  void begin(const ports::SnapshotOrder& order);
+  void stop_cpus();
+  void copy_files(const ports::SnapshotOrder& order);
+  void cut(const ports::SnapshotOrder& order);
+  void go_on();
+  Async<void> save_instant(std::string path, ports::ProgressSink progress);
+  Async<void> carry_out(ports::SnapshotOrder order, ports::ProgressSink progress);
+  bool is_cut(const ports::DiskOverlay& wanted) const;
+  Async<void> wait_for_merge(std::string below, ports::ProgressSink progress);
+  void require_room(const std::string& path) const;
 
   FakeHypervisor& engine_;
   std::shared_ptr<SimProcess> process_;

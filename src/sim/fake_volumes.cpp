@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/sha256.hpp"
 
 namespace ruche::sim {
@@ -77,7 +79,7 @@ class FakeDriver : public ports::VolumeDriver,
   Async<void> create(ports::CreateVolume request) override {
     co_await arrive();
     check(request);
-    FakeVolume wanted{request.volume, VolumeState::ready, request.size, {}, {}, kEmptyVolume};
+    FakeVolume wanted{request.volume, VolumeState::ready, request.size, {}, {}, kEmptyVolume, {}};
     if (request.parent) wanted.parent = request.parent->layer;
     if (const auto* there = ready(request.volume)) {
       if (there->size == wanted.size && there->parent == wanted.parent) co_return;
@@ -97,6 +99,75 @@ class FakeDriver : public ports::VolumeDriver,
     if (place().reflinks) wanted.used = kEmptyVolume;
     co_await make(std::move(wanted));
     if (progress) progress(from->size, from->size);
+  }
+
+  Async<void> clone(VolumeRef volume, VolumeRef source, std::optional<VolumeRef> parent,
+                    ports::ProgressSink progress) override {
+    co_await arrive();
+    if (ready(volume) != nullptr) co_return;
+    if (parent && volume.format == model::DiskFormat::raw) {
+      throw Error(Reason::bad_spec, "only qcow2 volumes stand on a parent");
+    }
+    const auto* from = ready(source);
+    if (from == nullptr) throw Error(Reason::no_such_object, "the source is not on the datastore");
+    FakeVolume wanted{volume, VolumeState::ready, from->size, {}, {}, kEmptyVolume, {}};
+    if (parent) wanted.parent = parent->layer;
+    bool found = false;
+    for (const auto* layer : chain_of(*from)) {
+      require_unlocked(layer->ref);
+      found = found || wanted.parent == layer->ref.layer;
+      if (found) continue;
+      wanted.writes.insert(wanted.writes.begin(), layer->writes.begin(), layer->writes.end());
+      wanted.used = wanted.used + layer->used;
+    }
+    if (parent && !found) throw Error(Reason::wrong_state, "the source does not stand on it");
+    const Bytes size = from->size;
+    co_await make(std::move(wanted));
+    if (progress) progress(size, size);
+  }
+
+  Async<void> merge(VolumeRef volume, VolumeRef below, std::optional<VolumeRef> base,
+                    ports::ProgressSink progress) override {
+    co_await arrive();
+    const auto* there = ready(volume);
+    if (there == nullptr) throw Error(Reason::no_such_object, "the volume is not there");
+    const auto stands_on = base ? std::optional(base->layer) : std::nullopt;
+    require_unlocked(volume);
+    if (there->parent == stands_on) co_return;
+    const auto* lower = ready(below);
+    if (lower == nullptr) throw Error(Reason::no_such_object, "what is below it is not there");
+    if (there->parent != below.layer || !stand_on(*lower, stands_on)) {
+      throw Error(Reason::wrong_state, "the volume does not stand on these layers");
+    }
+    require_unlocked(below);
+    require_room(lower->used);
+    const auto key = volume_key(volume);
+    const Bytes size = there->size;
+    handle_.effect("copy into " + key, [] {});
+    co_await arrive();
+    if (handle_.fails_now()) throw Error(Reason::io_failed, "the disk refused an operation");
+    require_unlocked(volume);
+    handle_.effect("merge " + key, [&] {
+      auto& upper = place().volumes.at(key);
+      for (const auto* layer : chain_of(upper)) {
+        if (layer != &upper && upper.parent != stands_on) handle_.storage().take_in(upper, *layer);
+      }
+    });
+    if (progress) progress(size, size);
+  }
+
+  Async<std::optional<model::LayerId>> parent(VolumeRef volume) override {
+    co_await arrive();
+    const auto* there = ready(volume);
+    if (there == nullptr) throw Error(Reason::no_such_object, "the volume is not there");
+    co_return there->parent;
+  }
+
+  Async<Bytes> used(VolumeRef volume) override {
+    co_await arrive();
+    const auto* there = ready(volume);
+    if (there == nullptr) throw Error(Reason::no_such_object, "the volume is not there");
+    co_return there->used;
   }
 
   Async<void> remove(VolumeRef volume) override {
@@ -142,7 +213,8 @@ class FakeDriver : public ports::VolumeDriver,
                    source.virtual_size,
                    {},
                    source.checksum,
-                   source.virtual_size});
+                   source.virtual_size,
+                   {handle_.storage().next_write()}});
     if (progress) progress(source.virtual_size, source.virtual_size);
     co_return ports::ImportResult{source.virtual_size, source.checksum};
   }
@@ -294,9 +366,9 @@ class FakeDriver : public ports::VolumeDriver,
 
   void check(const ports::CreateVolume& request) const {
     const auto content = request.volume.content;
-    const bool made_empty = content == model::LayerContent::disk ||
-                            content == model::LayerContent::tpm_state ||
-                            content == model::LayerContent::memory;
+    const bool made_empty =
+        content == model::LayerContent::disk || content == model::LayerContent::uefi_vars ||
+        content == model::LayerContent::tpm_state || content == model::LayerContent::memory;
     if (!made_empty || (request.parent && request.volume.format == model::DiskFormat::raw)) {
       throw Error(Reason::bad_spec, "only qcow2 volumes stand on a parent");
     }
@@ -334,16 +406,42 @@ class FakeDriver : public ports::VolumeDriver,
     }
   }
 
+  // Top first, as far as it is there.
+  std::vector<const FakeVolume*> chain_of(const FakeVolume& top) const {
+    std::vector<const FakeVolume*> chain{&top};
+    for (bool more = true; more;) {
+      const auto below = chain.back()->parent;
+      more = false;
+      for (const auto& [key, volume] : place().volumes) {
+        if (!below || volume.ref.layer != *below) continue;
+        chain.push_back(&volume);
+        more = true;
+        break;
+      }
+    }
+    return chain;
+  }
+
+  bool stand_on(const FakeVolume& volume, std::optional<model::LayerId> base) const {
+    if (!base) return true;
+    const auto chain = chain_of(volume);
+    return std::any_of(chain.begin() + 1, chain.end(),
+                       [&](const auto* layer) { return layer->ref.layer == *base; });
+  }
+
+  void require_room(Bytes needed) const {
+    const auto free = place().available();
+    if (free - needed >= handle_.reserve) return;
+    throw Error(Reason::not_enough_space,
+                fmt::format("the datastore at {} has {} free; this needs {}", datastore_.path,
+                            to_text(free), to_text(needed)));
+  }
+
   // First something partial is there, then time passes, then it is complete: a handle that is
   // severed in between leaves the partial one.
   Async<void> make(FakeVolume wanted) {
     const auto key = volume_key(wanted.ref);
-    const auto free = place().available();
-    if (free - wanted.used < handle_.reserve) {
-      throw Error(Reason::not_enough_space,
-                  fmt::format("the datastore at {} has {} free; this needs {}", datastore_.path,
-                              to_text(free), to_text(wanted.used)));
-    }
+    require_room(wanted.used);
     FakeVolume partial = wanted;
     partial.state = VolumeState::partial;
     handle_.effect("begin " + key, [&] { place().volumes[key] = partial; });
@@ -391,15 +489,6 @@ std::vector<std::string> FakeStorage::files() const {
     }
   }
   return all;
-}
-
-void FakeStorage::grow(const std::string& path, Bytes size) {
-  for (auto& [place_key, place] : places_) {
-    const auto root = place_key.substr(place_key.find(':') + 1);
-    for (auto& [key, volume] : place.volumes) {
-      if (root + "/" + key == path) volume.size = size;
-    }
-  }
 }
 
 const FakeSource* FakeStorage::source(const std::string& path) const {

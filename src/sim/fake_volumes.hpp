@@ -19,6 +19,10 @@ namespace ruche::sim {
 
 class FakeVolumeDrivers;
 
+// What a disk holds: the numbers of the writes that it took, in order.
+using Writes = std::vector<std::uint64_t>;
+bool begins_with(const Writes& all, const Writes& first);
+
 // A volume as it is on the fake disk.
 struct FakeVolume {
   ports::VolumeRef ref;
@@ -27,6 +31,7 @@ struct FakeVolume {
   std::optional<model::LayerId> parent;
   std::string checksum;
   Bytes used;
+  Writes writes;  // its own, over those of its parent
 };
 
 // One datastore's directory.
@@ -48,6 +53,27 @@ struct FakePlace {
   Bytes available() const;
 };
 
+// What a volume shows; none when something that it stands on is gone.
+std::optional<Writes> shown(const FakePlace& place, const FakeVolume& volume);
+
+// A volume by its path.
+struct FakeFile {
+  FakePlace* place;
+  FakeVolume* volume;
+};
+
+// What a layer showed when it was first needed or written to. It shows that and what is written to
+// it, whatever becomes of the files below; a kept one never changes again.
+struct SeenContent {
+  Writes writes;
+  bool kept = false;
+};
+// What a guest's disk showed when the guest last wrote to it.
+struct LastWritten {
+  model::LayerId layer;
+  Writes shows;
+};
+
 // A file that can be imported.
 struct FakeSource {
   model::ImageFormat format = model::ImageFormat::qcow2;
@@ -63,11 +89,10 @@ struct FakeRemote {
   int breaks = 0;  // how often the connection breaks half-way
 };
 
-// The memory of a machine in a file. The disks of its guest have not changed as long as its CPUs
-// have not run again.
+// The memory of a machine in a file: what its disks and small files showed at that instant.
 struct FakeMemory {
   model::GuestId guest;
-  std::uint64_t runs = 0;
+  std::map<std::string, Writes> disks;
   std::string hardware;
 };
 
@@ -82,7 +107,7 @@ struct VolumeEffect {
 // What a handle suffers on average, drawn from the Random it was given.
 struct VolumeFaults {
   double unavailable = 0;  // any call: nothing happened
-  double fails = 0;  // create, copy, import: fails in the middle, cleared away again
+  double fails = 0;  // create, copy, clone, merge, import: fails in the middle, nothing is left
   std::chrono::microseconds min_latency{0};
   std::chrono::microseconds max_latency{0};
 };
@@ -112,14 +137,39 @@ class FakeStorage {
   void remove_sources(const std::string& directory);
   const std::map<std::string, FakeSource>& sources() const { return sources_; }
 
-  // Files with memory, by path; how often the CPUs of each guest were let go; and machines that
-  // went on from memory that no longer agreed with their disks or devices, for the checkers.
+  // Files with memory, by path; and for the checkers: machines that went on from memory that no
+  // longer agreed with their disks or devices, and files that were opened or written to as they
+  // must not be.
   std::map<std::string, FakeMemory> memories;
-  std::map<model::GuestId, std::uint64_t> runs;
   std::vector<std::string> disagreements;
 
-  // A defect, to see that the checkers notice: what is removed stays.
+  // The volume in a file; none when it holds none. A path names at most one: layers have ids.
+  std::optional<FakeFile> at(const std::string& path) const;
+  // What is left where that file is; none when it holds no volume.
+  std::optional<Bytes> room_at(const std::string& path) const;
+  Writes shown_at(const std::string& path) const;
+  // A machine writes to a file, or to its disk.
+  void write(const std::string& path);
+  void write_disk(model::GuestId guest, const std::string& disk, const std::string& path);
+  // A machine opens a disk. Says why it cannot.
+  std::string open(const std::vector<ports::ImageFile>& chain);
+  // A machine's disk goes on in another file.
+  void cut(const std::string& below, const std::string& overlay);
+  void copy_file(const std::string& from, const std::string& to);
+  // What is in the lower file moves up into the one that stands on it.
+  void merge(const std::string& layer, const std::string& below);
+  void take_in(FakeVolume& upper, const FakeVolume& lower);
+  // Whatever is there now is needed. Only while no task is open.
+  void remember_all();
+  const std::map<model::LayerId, SeenContent>& seen() const { return seen_; }
+  const std::map<std::pair<model::GuestId, std::string>, LastWritten>& written() const {
+    return written_;
+  }
+  std::uint64_t next_write() { return ++last_write_; }
+
+  // Defects, to see that the checkers notice: what is removed stays; what is merged is lost.
   bool hoards = false;
+  bool loses = false;
 
   // Image locks, held by simulated machines under the path that VolumeDriver::file gave. False: it
   // has a writer already.
@@ -136,7 +186,12 @@ class FakeStorage {
 
  private:
   friend class FakeVolumeDrivers;
+  void remember(const FakePlace& place, const FakeVolume& volume, bool kept);
+
   std::map<std::string, FakePlace> places_;
+  std::map<model::LayerId, SeenContent> seen_;
+  std::map<std::pair<model::GuestId, std::string>, LastWritten> written_;
+  std::uint64_t last_write_ = 0;
   std::map<std::string, FakeSource> sources_;
   std::map<std::string, FakeRemote> remotes_;
   std::set<std::string> writers_;

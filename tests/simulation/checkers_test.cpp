@@ -198,6 +198,11 @@ TEST(Mutation, ProcessesThatDoNotEndAreNoticed) {
   EXPECT_LE(seeds_until_red(immortal, 3), 3);
 }
 
+TEST(Mutation, MergesThatLoseWhatIsBelowAreNoticed) {
+  const auto loses = [](SimCluster& cluster) { cluster.storage().loses = true; };
+  EXPECT_LE(seeds_until_red(loses, 30), 30);
+}
+
 TEST(Mutation, VolumesThatAreNotRemovedAreNoticed) {
   const auto hoards = [](SimCluster& cluster) { cluster.storage().hoards = true; };
   EXPECT_LE(seeds_until_red(hoards, 5), 5);

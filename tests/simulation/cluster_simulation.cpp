@@ -7,6 +7,7 @@
 
 #include "hardware_requests.hpp"
 #include "pool_requests.hpp"
+#include "snapshot_requests.hpp"
 
 namespace ruche::sim {
 
@@ -226,9 +227,12 @@ void ClusterSimulation::ask_about(SimHost& host, const core::GuestRecord& record
   const auto simple = [&](const std::string& verb, Request request) {
     ask_for(host, {verb + " " + guest.name, {}, guest.id, {}, {}}, std::move(request));
   };
-  if (one_in(5)) {
-    const auto change = hardware_request(host, guest, [this](auto below) { return pick(below); });
-    return ask_for(host, {change.what, {}, guest.id, {}, {}}, change.request);
+  const auto choose = [this](auto below) { return pick(below); };
+  const auto kind = pick(5);
+  if (kind < 2) {
+    const auto some =
+        kind == 0 ? hardware_request(host, guest, choose) : snapshot_request(host, guest, choose);
+    return ask_for(host, {some.what, {}, guest.id, {}, {}}, some.request);
   }
   // Mostly what makes sense in its state, sometimes anything.
   const auto state = record.status ? record.status->value.state : model::GuestState::provisioning;
@@ -307,19 +311,11 @@ void ClusterSimulation::mend_what_is_due() {
 
 void ClusterSimulation::break_something() {
   auto& host = any_host();
-  switch (pick(10)) {
-    case 0:
-    case 1:
-    case 2:
-      return break_a_host(host);
-    case 3:
-    case 4:
-      return break_the_store(host);
-    case 5:
-      return break_a_disk();
-    default:
-      return break_a_guest();
-  }
+  const auto what = pick(10);
+  if (what < 3) return break_a_host(host);
+  if (what < 5) return break_the_store(host);
+  if (what < 6) return break_a_disk();
+  break_a_guest();
 }
 
 void ClusterSimulation::break_a_host(SimHost& host) {

@@ -39,8 +39,8 @@ model::CreateVm random_guest(const SimHost& host,
   return request;
 }
 
-HardwareRequest hardware_request(SimHost& host, const model::Guest& guest,
-                                 const std::function<std::uint64_t(std::uint64_t)>& pick) {
+GuestRequest hardware_request(SimHost& host, const model::Guest& guest,
+                              const std::function<std::uint64_t(std::uint64_t)>& pick) {
   const auto process = host.machines().find(guest.id);
   if (process && pick(4) == 0) process->keeps_devices = !process->keeps_devices;
   const auto id = to_text(guest.id);

@@ -14,12 +14,12 @@ namespace ruche::sim {
 model::CreateVm random_guest(const SimHost& host,
                              const std::function<std::uint64_t(std::uint64_t)>& pick);
 
-struct HardwareRequest {
+struct GuestRequest {
   std::string what;
   Request request;
 };
 // Once in a while the guest begins or ends to do its part.
-HardwareRequest hardware_request(SimHost& host, const model::Guest& guest,
-                                 const std::function<std::uint64_t(std::uint64_t)>& pick);
+GuestRequest hardware_request(SimHost& host, const model::Guest& guest,
+                              const std::function<std::uint64_t(std::uint64_t)>& pick);
 
 }  // namespace ruche::sim

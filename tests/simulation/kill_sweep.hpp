@@ -16,6 +16,8 @@ struct Scenario {
   // Exactly one of the two holds afterwards.
   std::function<bool(const StoreTruth&)> happened;
   std::function<bool(const StoreTruth&)> did_not_happen;
+  // Its task may end without success: an instant that has passed is not caught again.
+  bool may_fail = false;
 };
 
 // Fails the test at the first death after which something is not as it must be.

@@ -52,7 +52,10 @@ model::Task ask_and_wait(SimCluster& cluster, SimHost& host, const Request& requ
 }
 
 void wait_until_quiet(SimCluster& cluster) {
-  if (cluster.run_until([&] { return is_quiet(cluster); }, kPatience)) return;
+  if (cluster.run_until([&] { return is_quiet(cluster); }, kPatience)) {
+    cluster.storage().remember_all();
+    return;
+  }
   throw Error(Reason::internal_error, "the cluster does not come to rest");
 }
 
@@ -234,6 +237,26 @@ Request insert(std::string vm, std::string drive, std::string image) {
 Request eject(std::string vm, std::string drive) {
   return plain([=](HostControl& c, Caller k) { return c.hardware().eject_medium(k, {vm, drive}); });
 }
+Request snapshot(model::CreateSnapshot request) {
+  return plain([=](HostControl& c, Caller k) { return c.snapshots().create(k, request); });
+}
+Request snapshot(std::string vm, std::string name, bool memory) {
+  return snapshot(model::CreateSnapshot{std::move(vm), std::move(name), {}, memory, false});
+}
+Request revert(std::string vm, std::string snapshot, bool start) {
+  return plain(
+      [=](HostControl& c, Caller k) { return c.snapshots().revert(k, {vm, snapshot, start}); });
+}
+Request delete_snapshot(std::string vm, std::string snapshot, bool children) {
+  return plain(
+      [=](HostControl& c, Caller k) { return c.snapshots().remove(k, {vm, snapshot, children}); });
+}
+Request flatten(std::string vm) {
+  return plain([=](HostControl& c, Caller k) { return c.snapshots().flatten(k, {vm}); });
+}
+Request clone(model::CloneVm request) {
+  return plain([=](HostControl& c, Caller k) { return c.snapshots().clone(k, request); });
+}
 Request import_image(std::string name, std::string datastore) {
   model::ImportImageRequest request;
   request.name = std::move(name);
@@ -282,6 +305,33 @@ model::GuestState state_of(const StoreTruth& truth, const std::string& name) {
   const auto* guest = guest_named(truth, name);
   if (guest == nullptr) throw Error(Reason::no_such_object, "no guest " + name);
   return truth.statuses.at(guest->id.value).state;
+}
+
+std::map<std::string, model::Snapshot> snapshots_of(const StoreTruth& truth,
+                                                    const std::string& guest) {
+  const auto* owner = guest_named(truth, guest);
+  std::map<std::string, model::Snapshot> own;
+  for (const auto& [id, snapshot] : truth.snapshots) {
+    if (owner != nullptr && snapshot.guest == owner->id) own[snapshot.name] = snapshot;
+  }
+  return own;
+}
+
+Writes shown_of(SimCluster& cluster, model::LayerId layer) {
+  for (const auto& [key, place] : cluster.storage().places()) {
+    for (const auto& [file, volume] : place.volumes) {
+      if (volume.ref.layer == layer) return shown(place, volume).value_or(Writes{});
+    }
+  }
+  throw Error(Reason::no_such_object, "no volume of layer " + to_text(layer));
+}
+
+Writes shown_of(SimCluster& cluster, const std::string& guest, const std::string& disk) {
+  const auto truth = read_truth(cluster.store());
+  for (const auto& known : guest_named(truth, guest)->spec.disks) {
+    if (known.name == disk) return shown_of(cluster, known.layer);
+  }
+  throw Error(Reason::no_such_object, guest + " has no " + disk);
 }
 
 }  // namespace ruche::sim

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -71,6 +72,12 @@ Request add_drive(std::string vm, std::string image = {});
 Request remove_drive(std::string vm, std::string drive);
 Request insert(std::string vm, std::string drive, std::string image);
 Request eject(std::string vm, std::string drive);
+Request snapshot(model::CreateSnapshot request);
+Request snapshot(std::string vm, std::string name, bool memory = false);
+Request revert(std::string vm, std::string snapshot, bool start = false);
+Request delete_snapshot(std::string vm, std::string snapshot, bool children = false);
+Request flatten(std::string vm);
+Request clone(model::CloneVm request);
 Request import_image(std::string name, std::string datastore);
 Request import_from(model::ImportImageRequest request);
 Request build_image(std::string name, std::string datastore);
@@ -87,5 +94,11 @@ Request keyed(Request request, std::string key);
 // The guest with this name, in the recycle bin or not; null when there is none.
 const model::Guest* guest_named(const StoreTruth& truth, const std::string& name);
 model::GuestState state_of(const StoreTruth& truth, const std::string& name);
+// The snapshots of a guest by their names.
+std::map<std::string, model::Snapshot> snapshots_of(const StoreTruth& truth,
+                                                    const std::string& guest);
+// What the guest's disk shows, as its document says it.
+Writes shown_of(SimCluster& cluster, const std::string& guest, const std::string& disk = "disk0");
+Writes shown_of(SimCluster& cluster, model::LayerId layer);
 
 }  // namespace ruche::sim
