@@ -24,6 +24,15 @@ Async<void> wait_until_gone(HotPlug& plug, Clock& clock, std::string id) {
   }
 }
 
+// Of a path that stands for a set of descriptors.
+std::optional<std::int64_t> set_of(const std::string& name) {
+  if (!name.starts_with(kSetPrefix)) return std::nullopt;
+  std::int64_t set = 0;
+  const char* end = name.data() + name.size();
+  if (std::from_chars(name.data() + kSetPrefix.size(), end, set).ptr != end) return std::nullopt;
+  return set;
+}
+
 }  // namespace
 
 Async<bool> HotPlug::has_device(std::string id) {
@@ -159,23 +168,23 @@ Async<std::string> HotPlug::give_file(std::string path, Arguments::Access access
   for (const auto& file : opened) {
     json::Object arguments{{"opaque", path}};
     if (set) arguments["fdset-id"] = *set;
-    std::vector<int> descriptors{file.get()};
-    const auto answer =
-        co_await core_->qmp().execute_with("add-fd", std::move(arguments), std::move(descriptors));
-    const auto& number = member(as_object(answer), "fdset-id");
-    if (!number.is_int64()) throw Error(Reason::hypervisor_failed, "QEMU's fdset is no number");
-    set = number.get_int64();
+    set = co_await add_descriptor(file, std::move(arguments));
   }
   co_return fmt::format("{}{}", kSetPrefix, *set);
 }
 
+Async<std::int64_t> HotPlug::add_descriptor(const Descriptor& file, json::Object arguments) {
+  std::vector<int> descriptors{file.get()};
+  const auto answer =
+      co_await core_->qmp().execute_with("add-fd", std::move(arguments), std::move(descriptors));
+  co_return number_member(as_object(answer), "fdset-id");
+}
+
 Async<void> HotPlug::take_file(std::string name) {
-  if (!name.starts_with(kSetPrefix)) co_return;
-  std::int64_t set = 0;
-  const char* end = name.data() + name.size();
-  if (std::from_chars(name.data() + kSetPrefix.size(), end, set).ptr != end) co_return;
+  const auto set = set_of(name);
+  if (!set) co_return;
   try {
-    json::Object which{{"fdset-id", set}};
+    json::Object which{{"fdset-id", *set}};
     co_await core_->qmp().execute("remove-fd", std::move(which));
   } catch (const Error& error) {
     // Gone already: QEMU drops a set with its last user.
@@ -242,31 +251,65 @@ Async<void> HotPlug::delete_node(std::string name) {
 }
 
 // From the top down: a node goes when nothing stands on it. The file nodes name their descriptors.
-Async<void> HotPlug::remove_nodes(std::string prefix, std::string but) {
+Async<void> HotPlug::remove_nodes(std::string prefix, std::set<std::string> but) {
   const auto present = co_await nodes();
-  std::vector<std::string> names;
+  std::set<std::string> kept;
+  for (const auto& name : but) kept.insert({name, file_node(name)});
+  std::vector<std::pair<std::int64_t, std::string>> layers;  // with how many files are below it
+  std::vector<std::string> file_nodes;
   std::vector<std::string> files;
   for (const auto& node : present) {
     const auto name = text_member(node, "node-name");
-    if (!name.starts_with(prefix) || name == but || name == but + "f") continue;
-    names.push_back(name);
-    if (text_member(node, "drv") == "file") files.push_back(text_member(node, "file"));
+    if (!name.starts_with(prefix) || kept.contains(name)) continue;
+    if (text_member(node, "drv") == "file") {
+      file_nodes.push_back(name);
+      files.push_back(text_member(node, "file"));
+    } else {
+      layers.emplace_back(number_member(node, "backing_file_depth"), name);
+    }
   }
-  // Of "v3l1", "v3l1f", "v3l0", "v3l0f" in this order; numbers of one length at a time.
-  std::ranges::sort(names, [](const std::string& a, const std::string& b) {
-    const auto level = [](const std::string& name) {
-      return name.ends_with('f') ? std::string_view(name).substr(0, name.size() - 1)
-                                 : std::string_view(name);
-    };
-    if (level(a).size() != level(b).size()) return level(a).size() > level(b).size();
-    if (level(a) != level(b)) return level(a) > level(b);
-    return a.size() < b.size();
-  });
-  for (const auto& name : names) co_await delete_node(name);
+  std::ranges::sort(layers, std::greater<>());
+  for (const auto& [depth, name] : layers) co_await delete_node(name);
+  for (const auto& name : file_nodes) co_await delete_node(name);
   for (const auto& file : files) co_await take_file(file);
 }
 
-Async<std::string> HotPlug::medium_in(std::string drive) {
+Async<void> HotPlug::let_write(std::string file_node, std::string path, std::string purpose) {
+  const auto present = co_await nodes();
+  const auto node = std::ranges::find_if(present, [&](const json::Object& candidate) {
+    return text_member(candidate, "node-name") == file_node;
+  });
+  if (node == present.end()) throw Error(Reason::no_such_object, "QEMU has no node " + file_node);
+  const auto set = set_of(text_member(*node, "file"));
+  if (!set) throw Error(Reason::hypervisor_failed, file_node + " is not open by a descriptor");
+  const auto file = co_await core_->services().lane.run(
+      [&] { return open_for_qemu({.path = path, .writable = true}); });
+  json::Object where{{"fdset-id", *set}, {"opaque", purpose}};
+  co_await add_descriptor(file, std::move(where));
+}
+
+Async<void> HotPlug::take_back(std::string purpose) {
+  const auto answer = co_await core_->qmp().execute("query-fdsets");
+  if (!answer.is_array()) throw Error(Reason::hypervisor_failed, "QEMU's descriptors are no list");
+  for (const auto& entry : answer.get_array()) {
+    const auto& set = as_object(entry);
+    const auto& descriptors = member(set, "fds");
+    if (!descriptors.is_array()) continue;
+    for (const auto& one : descriptors.get_array()) {
+      const auto& descriptor = as_object(one);
+      const auto* opaque = descriptor.if_contains("opaque");
+      if (opaque == nullptr || !opaque->is_string()) continue;
+      if (opaque->get_string() != purpose) continue;
+      json::Object which{{"fdset-id", number_member(set, "fdset-id")},
+                         {"fd", number_member(descriptor, "fd")}};
+      co_await core_->qmp().execute("remove-fd", std::move(which));
+    }
+  }
+}
+
+// A device is named by its id, by its path, or by what virtio keeps one level below it.
+Async<std::string> HotPlug::node_of(std::string device) {
+  const auto below = "/" + device + "/virtio-backend";
   const auto answer = co_await core_->qmp().execute("query-block");
   if (!answer.is_array()) throw Error(Reason::hypervisor_failed, "QEMU's drives are no list");
   for (const auto& entry : answer.get_array()) {
@@ -274,11 +317,11 @@ Async<std::string> HotPlug::medium_in(std::string drive) {
     const auto* qdev = block.if_contains("qdev");
     if (qdev == nullptr || !qdev->is_string()) continue;
     const std::string_view path(qdev->get_string());
-    if (path != drive && !path.ends_with("/" + drive)) continue;
+    if (path != device && !path.ends_with("/" + device) && !path.ends_with(below)) continue;
     const auto* inserted = block.if_contains("inserted");
     co_return inserted == nullptr ? std::string() : text_member(as_object(*inserted), "node-name");
   }
-  throw Error(Reason::no_such_object, "QEMU has no drive " + drive);
+  throw Error(Reason::no_such_object, "QEMU has no drive " + device);
 }
 
 // --- networks --------------------------------------------------------------------------------

@@ -26,8 +26,8 @@ class HotPlug {
   Async<void> add_usb(std::string name, std::string path);
 
   Async<void> add_nodes(NodePair nodes);
-  // All nodes whose names begin so, but for one and what is below it; with their files.
-  Async<void> remove_nodes(std::string prefix, std::string but = {});
+  // All nodes whose names begin so, but for some and what is below them; with their files.
+  Async<void> remove_nodes(std::string prefix, std::set<std::string> but = {});
 
   Async<json::Object> hand_over_port(model::NicSpec nic, ports::AttachedPort port);
   Async<void> add_network(json::Object network);
@@ -37,14 +37,21 @@ class HotPlug {
   Async<void> add_iothread(std::string id);
   Async<void> remove_iothread(std::string id);
 
-  // The node of the medium in a drive; empty: none.
-  Async<std::string> medium_in(std::string drive);
+  // The node that a disk or a drive reads; empty: there is no medium.
+  Async<std::string> node_of(std::string device);
+
+  // QEMU's block nodes, as it says them.
+  Async<std::vector<json::Object>> nodes();
+  // Beside the read-only descriptor of a node's file one to write with, for `purpose`.
+  Async<void> let_write(std::string file_node, std::string path, std::string purpose);
+  // All descriptors that QEMU was given for it, also by an earlier daemon.
+  Async<void> take_back(std::string purpose);
 
  private:
   Async<std::string> give_file(std::string path, Arguments::Access access);
   Async<void> take_file(std::string name);
   Async<void> delete_node(std::string name);
-  Async<std::vector<json::Object>> nodes();
+  Async<std::int64_t> add_descriptor(const Descriptor& file, json::Object arguments);
   Async<void> undo();
 
   std::shared_ptr<MachineCore> core_;
