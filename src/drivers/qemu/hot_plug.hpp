@@ -42,16 +42,21 @@ class HotPlug {
 
   // QEMU's block nodes, as it says them.
   Async<std::vector<json::Object>> nodes();
-  // Beside the read-only descriptor of a node's file one to write with, for `purpose`.
-  Async<void> let_write(std::string file_node, std::string path, std::string purpose);
+  // The layer's nodes may be written to from now on, as the ones of a disk's top always could.
+  Async<void> let_write(NodePair nodes);
+  // In the words of blockdev-add, with what it stands on now. Others may open the file again.
+  Async<void> end_writing(json::Object format);
   // All descriptors that QEMU was given for it, also by an earlier daemon.
   Async<void> take_back(std::string purpose);
 
  private:
   Async<std::string> give_file(std::string path, Arguments::Access access);
   Async<void> take_file(std::string name);
-  Async<void> delete_node(std::string name);
+  Async<bool> delete_node(std::string name);
+  Async<void> delete_nodes(std::vector<std::string> names);
   Async<std::int64_t> add_descriptor(const Descriptor& file, json::Object arguments);
+  Async<void> exchange_file(std::string place, std::string path);
+  Async<std::vector<std::int64_t>> descriptors_in(std::int64_t set);
   Async<void> undo();
 
   std::shared_ptr<MachineCore> core_;

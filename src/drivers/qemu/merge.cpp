@@ -20,7 +20,6 @@ using Core = std::shared_ptr<MachineCore>;
 constexpr Duration kPoll = std::chrono::milliseconds(50);
 constexpr Duration kCancelLimit = std::chrono::seconds(60);
 constexpr Bytes kMergeRate = mib(200);  // a second
-constexpr const char* kPurpose = "merge";
 
 struct Job {
   std::string status;
@@ -49,6 +48,8 @@ class Merge {
   Async<std::string> backing_name(std::string node);
   Async<bool> is_merged();
   Async<std::optional<Job>> find_job();
+  NodePair layer_nodes() const;
+  Async<void> end_writing();
   Async<void> begin();
   Async<void> carry_on();
   Async<void> finish(Job job);
@@ -135,6 +136,27 @@ Async<std::optional<Job>> Merge::find_job() {
   co_return std::nullopt;
 }
 
+NodePair Merge::layer_nodes() const {
+  const auto name = node(order_.layer);
+  for (auto& nodes : disk_nodes(order_.disk, order_.files)) {
+    if (text_member(nodes.format, "node-name") == name) return std::move(nodes);
+  }
+  broken_invariant("a layer that was found is gone");
+}
+
+// QEMU holds an image against all others that is open to be written to; what stands on the layer
+// elsewhere must be able to start.
+Async<void> Merge::end_writing() {
+  if (is_top()) co_return;
+  auto nodes = layer_nodes();
+  const bool merged = co_await is_merged();
+  if (merged) nodes.format["backing"] = nullptr;
+  if (merged && order_.base) nodes.format["backing"] = node(*order_.base);
+  if (!merged) nodes.format["backing"] = node(order_.below);
+  HotPlug plug(core_);
+  co_await plug.end_writing(std::move(nodes.format));
+}
+
 // The header of `below` has the right name for `base` already: whoever made the images gave each
 // file one name, and the driver of the datastore knows its layers by these.
 Async<void> Merge::begin() {
@@ -154,9 +176,7 @@ Async<void> Merge::begin() {
     what["backing-file"] = std::move(name);
   }
   HotPlug plug(core_);
-  if (!is_top()) {
-    co_await plug.let_write(file_node(node(order_.layer)), order_.layer.path, kPurpose);
-  }
+  if (!is_top()) co_await plug.let_write(layer_nodes());
   co_await core_->qmp().execute("block-stream", std::move(what));
 }
 
@@ -219,20 +239,19 @@ Async<void> Merge::stop_job() {
   }
   co_await with_deadline(core_->services().clock, kCancelLimit, "the end of the merge",
                          wait_for_stop());
-  HotPlug plug(core_);
-  co_await plug.take_back(kPurpose);
+  co_await end_writing();
 }
 
 // Out of the record first: what is in it must be in QEMU.
 Async<void> Merge::tidy() {
   co_await flush();
+  co_await end_writing();
   co_await core_->change_record([&](RuntimeRecord& record) {
     const auto disk = std::ranges::find(record.disks, order_.disk.name, &RecordedDisk::name);
     if (disk == record.disks.end()) return;
     std::erase_if(disk->chain, [&](const auto& file) { return file.path == order_.below.path; });
   });
   HotPlug plug(core_);
-  co_await plug.take_back(kPurpose);
   co_await plug.remove_nodes(node(order_.below));
 }
 
