@@ -17,6 +17,7 @@
 
 #include "landlock.hpp"
 #include "options.hpp"
+#include "own_devices.hpp"
 #include "own_root.hpp"
 
 namespace ruche::jail {
@@ -45,6 +46,7 @@ class Preparation {
     give_up_protection();
     open_files();
     if (options_.id_count != 0) live_apart();
+    show_own_devices(options_);
     const int ruleset = make_landlock();
     drop_privileges();
     if (auto ok = enter_landlock(ruleset); !ok) fail("landlock", ok.error());

@@ -154,7 +154,7 @@ Async<void> change_medium(Core core, ports::ChangeMedium change) {
     nodes = medium_nodes(change.drive, change.path);
     wanted = nodes.format["node-name"].as_string();
   }
-  const auto present = co_await plug.medium_in(id);
+  const auto present = co_await plug.node_of(id);
   json::Object drive{{"id", id}};
   if (present != wanted) {
     json::Object open{{"id", id}, {"force", true}};
@@ -169,7 +169,7 @@ Async<void> change_medium(Core core, ports::ChangeMedium change) {
   // Also when the medium is the right one already: an earlier daemon may have ended in between,
   // with the tray open and the old medium's file in QEMU.
   co_await core->qmp().execute("blockdev-close-tray", drive);
-  co_await plug.remove_nodes(fmt::format("c{}m", change.drive.slot), wanted);
+  co_await plug.remove_nodes(fmt::format("c{}m", change.drive.slot), {wanted});
 }
 
 // --- processors ------------------------------------------------------------------------------
@@ -351,8 +351,7 @@ Async<void> QemuDevices::grow(model::DiskSpec disk, Bytes size) {
   const auto& disks = core->record().disks;
   const auto known = std::ranges::find(disks, disk.name, &RecordedDisk::name);
   if (known == disks.end()) throw Error(Reason::no_such_object, "QEMU has no " + disk.name);
-  json::Object wanted{{"node-name", fmt::format("{}{}", known->nodes, known->chain.size() - 1)},
-                      {"size", size.count}};
+  json::Object wanted{{"node-name", known->node(0)}, {"size", size.count}};
   co_await core->qmp().execute("block_resize", std::move(wanted));
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/json_value.hpp"
+#include "base/sha256.hpp"
 #include "drivers/qemu/board.hpp"
 #include "model/hardware.hpp"
 
@@ -12,6 +13,7 @@ namespace ruche::drivers::qemu {
 
 namespace {
 
+constexpr std::size_t kNameDigits = 12;
 constexpr std::size_t kSerialLength = 20;  // of virtio-blk, ATA and NVMe
 
 Error wrong(std::size_t disk, const char* field, std::string message) {
@@ -41,8 +43,8 @@ char letter_of(model::DiskBus bus) {
   broken_invariant("a disk bus outside its enumeration");
 }
 
-std::string node_name(const model::DiskSpec& disk, std::size_t height) {
-  return fmt::format("{}{}", node_prefix(disk.bus, disk.slot), height);
+std::string node_of(const model::DiskSpec& disk, const ports::ImageFile& image) {
+  return node_name(node_prefix(disk.bus, disk.slot), image.path);
 }
 
 }  // namespace
@@ -52,8 +54,17 @@ std::string iothread_id(std::string_view device) { return fmt::format("io-{}", d
 std::string cdrom_id(std::string_view name) { return fmt::format("cdrom-{}", name); }
 
 std::string node_prefix(model::DiskBus bus, std::uint32_t slot) {
-  return fmt::format("{}{}l", letter_of(bus), slot);
+  return fmt::format("{}{}-", letter_of(bus), slot);
 }
+
+// QEMU takes names of at most 31 characters.
+std::string node_name(const std::string& prefix, std::string_view path) {
+  Sha256 digest;
+  digest.add({reinterpret_cast<const std::uint8_t*>(path.data()), path.size()});
+  return prefix + digest.hex().substr(0, kNameDigits);
+}
+
+std::string file_node(const std::string& node) { return node + "f"; }
 
 std::expected<void, Error> check_disk(const model::DiskSpec& spec, const ports::MachineDisk& disk,
                                       std::size_t index) {
@@ -81,16 +92,17 @@ std::vector<NodePair> disk_nodes(const model::DiskSpec& disk, const ports::Machi
   for (std::size_t height = 0; height < files.chain.size(); ++height) {
     const auto& image = files.chain[files.chain.size() - 1 - height];
     const bool top = height + 1 == files.chain.size();
-    const auto name = node_name(disk, height);
+    const auto name = node_of(disk, image);
     NodePair pair{image.path, top, {}, {}};
-    pair.file = {{"driver", "file"}, {"node-name", name + "f"}, {"filename", ""},
-                 {"locking", "on"},  {"read-only", !top},       {"discard", discard}};
+    pair.file = {{"driver", "file"},  {"node-name", file_node(name)},
+                 {"filename", ""},    {"locking", "on"},
+                 {"read-only", !top}, {"discard", discard}};
     pair.format = {{"driver", enum_name(image.format)},
                    {"node-name", name},
                    {"read-only", !top},
                    {"discard", discard},
                    {"detect-zeroes", disk.discard ? "unmap" : "off"},
-                   {"file", name + "f"}};
+                   {"file", file_node(name)}};
     if (disk.cache == model::DiskCache::none) {
       pair.file["cache"] = json::Object{{"direct", true}};
       pair.format["cache"] = json::Object{{"direct", true}};
@@ -99,7 +111,7 @@ std::vector<NodePair> disk_nodes(const model::DiskSpec& disk, const ports::Machi
       if (height == 0) {
         pair.format["backing"] = nullptr;
       } else {
-        pair.format["backing"] = node_name(disk, height - 1);
+        pair.format["backing"] = node_of(disk, files.chain[files.chain.size() - height]);
       }
     }
     nodes.push_back(std::move(pair));
@@ -110,7 +122,7 @@ std::vector<NodePair> disk_nodes(const model::DiskSpec& disk, const ports::Machi
 json::Object disk_device(const model::DiskSpec& disk, const ports::MachineDisk& files) {
   json::Object device{{"driver", ""},
                       {"id", disk_id(disk.name)},
-                      {"drive", node_name(disk, files.chain.size() - 1)},
+                      {"drive", node_of(disk, files.chain.front())},
                       {"serial", disk.name.substr(0, kSerialLength)}};
   if (disk.cache == model::DiskCache::writethrough) device["write-cache"] = "off";
   switch (disk.bus) {
@@ -169,11 +181,12 @@ NodePair medium_nodes(const model::CdromSpec& drive, const std::string& path) {
                                  id.substr(id.size() - std::min<std::size_t>(id.size(), 12)));
   NodePair pair{path, false, {}, {}};
   pair.file = {{"driver", "file"},
-               {"node-name", name + "f"},
+               {"node-name", file_node(name)},
                {"filename", ""},
                {"locking", "on"},
                {"read-only", true}};
-  pair.format = {{"driver", "raw"}, {"node-name", name}, {"read-only", true}, {"file", name + "f"}};
+  pair.format = {
+      {"driver", "raw"}, {"node-name", name}, {"read-only", true}, {"file", file_node(name)}};
   return pair;
 }
 
@@ -202,15 +215,6 @@ std::expected<void, Error> add_cdroms(Arguments& out, const ports::MachineSpec& 
     out.add("-device", text_of(device));
   }
   return {};
-}
-
-std::vector<std::string> node_names(const std::string& prefix, std::size_t layers) {
-  std::vector<std::string> names;
-  for (std::size_t height = 0; height < layers; ++height) {
-    names.push_back(fmt::format("{}{}", prefix, height));
-    names.push_back(fmt::format("{}{}f", prefix, height));
-  }
-  return names;
 }
 
 }  // namespace ruche::drivers::qemu

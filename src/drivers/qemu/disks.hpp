@@ -1,6 +1,8 @@
 // Disks: a block graph of named nodes, explicit down to the last backing file, and a device on top.
-// Nothing is ever probed. A disk's nodes are called after its place: v3l0 over v3l0f is the lowest
-// layer of the virtio-blk disk in slot 3 (s: virtio-scsi, a: SATA, n: NVMe), v3l1 stands on it.
+// Nothing is ever probed. A node is called after its disk's place and its file, because layers come
+// and go below it while the guest runs: v3-0123456789ab over v3-0123456789abf is a layer of the
+// virtio-blk disk in slot 3 (s: virtio-scsi, a: SATA, n: NVMe), and the digits begin the SHA-256 of
+// the file's path.
 #pragma once
 
 #include <expected>
@@ -35,10 +37,11 @@ std::string disk_id(std::string_view name);
 // The thread that does its input and output, as QEMU's own: a virtio-blk disk has one to itself.
 std::string iothread_id(std::string_view device);
 std::string cdrom_id(std::string_view name);
-// What all nodes of a disk begin with: "v3l".
+// What all nodes of a disk begin with: "v3-".
 std::string node_prefix(model::DiskBus bus, std::uint32_t slot);
-// The names of a disk's nodes, to compare with QEMU's answer.
-std::vector<std::string> node_names(const std::string& prefix, std::size_t layers);
+// The node of a layer, and the one below it that is its file.
+std::string node_name(const std::string& prefix, std::string_view path);
+std::string file_node(const std::string& node);
 
 // The rules of one disk and its files; `index` is for the error's field.
 std::expected<void, Error> check_disk(const model::DiskSpec& spec, const ports::MachineDisk& disk,

@@ -10,6 +10,7 @@
 #include "drivers/qemu/accelerator.hpp"
 #include "drivers/qemu/beside.hpp"
 #include "drivers/qemu/capabilities.hpp"
+#include "drivers/qemu/cut.hpp"
 #include "drivers/qemu/devices.hpp"
 #include "drivers/qemu/firmware.hpp"
 #include "drivers/qemu/launch.hpp"
@@ -19,6 +20,7 @@
 #include "drivers/qemu/shares.hpp"
 #include "drivers/qemu/snapshots.hpp"
 #include "drivers/qemu/tpm.hpp"
+#include "drivers/qemu/write_tracking.hpp"
 #include "model/serial_ports.hpp"
 #include "model/share_rules.hpp"
 
@@ -27,6 +29,7 @@ namespace ruche::drivers::qemu {
 namespace {
 
 constexpr Duration kEndLimit = std::chrono::seconds(10);
+constexpr Duration kTidyLimit = std::chrono::seconds(1);
 constexpr Duration kCgroupPause = std::chrono::milliseconds(10);
 constexpr int kCgroupTries = 50;
 constexpr std::uint32_t kNobody = 65534;
@@ -70,6 +73,7 @@ class QemuEngine : public ports::HypervisorEngine {
                             const ProcessIdentity& process) const;
   Async<std::shared_ptr<MachineCore>> connect(RuntimeRecord record,
                                               std::unique_ptr<ports::Process> process);
+  Async<void> tidy_disks(std::shared_ptr<MachineCore> core);
   Async<void> let_go(model::GuestId guest);
   Async<void> dismiss_strays(model::GuestId guest);
   Async<bool> keeps_running(model::GuestId guest);
@@ -283,6 +287,7 @@ Async<std::shared_ptr<MachineCore>> QemuEngine::connect(RuntimeRecord record,
     co_await core->qmp().negotiate(options_.adopt_limit);
     co_await core->verify();
     co_await core->look_for_agent();
+    co_await tidy_disks(core);
   } catch (const std::exception&) {
     failure = std::current_exception();
   }
@@ -292,6 +297,21 @@ Async<std::shared_ptr<MachineCore>> QemuEngine::connect(RuntimeRecord record,
   }
   cores_[guest] = core;
   co_return core;
+}
+
+// What an earlier daemon left half done. The guest runs as it is, so it is taken over all the same.
+Async<void> QemuEngine::tidy_disks(std::shared_ptr<MachineCore> core) {
+  std::optional<Error> failure;
+  try {
+    co_await finish_cut(core);
+    co_await with_deadline(services_.clock, kTidyLimit, "taking out old layers",
+                           remove_unknown_layers(core));
+  } catch (const Error& error) {
+    failure = error;
+  }
+  if (!failure) co_return;
+  services_.log.warning("qemu", failure->full_message(),
+                        {{"guest", to_text(core->record().guest)}});
 }
 
 // Processes that were started just before the daemon died: without a record nothing was resumed.
@@ -510,6 +530,7 @@ Async<std::unique_ptr<ports::HypervisorEngine>> open_qemu(QemuOptions options, S
   }
   capabilities.no_tpm = facts.no_tpm = why_no_tpm(options.swtpm_path);
   if (capabilities.no_tpm.empty()) capabilities.features.emplace_back("tpm");
+  capabilities.no_write_tracking = why_no_write_tracking(kWriteTracking);
   const auto virtiofsd = find_virtiofsd(options.virtiofsd_path, options.older_virtiofsd_path);
   capabilities.no_shares = facts.no_shares = why_no_shares(virtiofsd, ::geteuid() == 0);
   if (capabilities.no_shares.empty()) capabilities.features.emplace_back(model::kSharesFeature);

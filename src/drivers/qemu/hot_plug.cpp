@@ -24,6 +24,15 @@ Async<void> wait_until_gone(HotPlug& plug, Clock& clock, std::string id) {
   }
 }
 
+// Of a path that stands for a set of descriptors.
+std::optional<std::int64_t> set_of(const std::string& name) {
+  if (!name.starts_with(kSetPrefix)) return std::nullopt;
+  std::int64_t set = 0;
+  const char* end = name.data() + name.size();
+  if (std::from_chars(name.data() + kSetPrefix.size(), end, set).ptr != end) return std::nullopt;
+  return set;
+}
+
 }  // namespace
 
 Async<bool> HotPlug::has_device(std::string id) {
@@ -159,23 +168,23 @@ Async<std::string> HotPlug::give_file(std::string path, Arguments::Access access
   for (const auto& file : opened) {
     json::Object arguments{{"opaque", path}};
     if (set) arguments["fdset-id"] = *set;
-    std::vector<int> descriptors{file.get()};
-    const auto answer =
-        co_await core_->qmp().execute_with("add-fd", std::move(arguments), std::move(descriptors));
-    const auto& number = member(as_object(answer), "fdset-id");
-    if (!number.is_int64()) throw Error(Reason::hypervisor_failed, "QEMU's fdset is no number");
-    set = number.get_int64();
+    set = co_await add_descriptor(file, std::move(arguments));
   }
   co_return fmt::format("{}{}", kSetPrefix, *set);
 }
 
+Async<std::int64_t> HotPlug::add_descriptor(const Descriptor& file, json::Object arguments) {
+  std::vector<int> descriptors{file.get()};
+  const auto answer =
+      co_await core_->qmp().execute_with("add-fd", std::move(arguments), std::move(descriptors));
+  co_return number_member(as_object(answer), "fdset-id");
+}
+
 Async<void> HotPlug::take_file(std::string name) {
-  if (!name.starts_with(kSetPrefix)) co_return;
-  std::int64_t set = 0;
-  const char* end = name.data() + name.size();
-  if (std::from_chars(name.data() + kSetPrefix.size(), end, set).ptr != end) co_return;
+  const auto set = set_of(name);
+  if (!set) co_return;
   try {
-    json::Object which{{"fdset-id", set}};
+    json::Object which{{"fdset-id", *set}};
     co_await core_->qmp().execute("remove-fd", std::move(which));
   } catch (const Error& error) {
     // Gone already: QEMU drops a set with its last user.
@@ -222,51 +231,141 @@ Async<void> HotPlug::add_nodes(NodePair nodes) {
   std::rethrow_exception(failure);
 }
 
-// A device is out of QEMU's list a moment before it has let go of its node.
-Async<void> HotPlug::delete_node(std::string name) {
+Async<bool> HotPlug::delete_node(std::string name) {
+  std::optional<Error> failure;
+  try {
+    json::Object which{{"node-name", name}};
+    co_await core_->qmp().execute("blockdev-del", std::move(which));
+  } catch (const Error& error) {
+    failure = error;
+  }
+  if (!failure) co_return true;
+  if (failure->full_message().find("is in use") == std::string::npos) throw std::move(*failure);
+  co_return false;
+}
+
+// A node goes when nothing stands on it, and a device is out of QEMU's list a moment before it has
+// let go of its own: what is in use is tried again after the others.
+Async<void> HotPlug::delete_nodes(std::vector<std::string> names) {
   auto& clock = core_->services().clock;
   const auto give_up = clock.now() + core_->device_patience();
-  while (true) {
-    std::optional<Error> failure;
-    try {
-      json::Object which{{"node-name", name}};
-      co_await core_->qmp().execute("blockdev-del", std::move(which));
-    } catch (const Error& error) {
-      failure = error;
+  while (!names.empty()) {
+    std::vector<std::string> in_use;
+    for (const auto& name : names) {
+      const bool gone = co_await delete_node(name);
+      if (!gone) in_use.push_back(name);
     }
-    if (!failure) co_return;
-    const bool in_use = failure->full_message().find("is in use") != std::string::npos;
-    if (!in_use || clock.now() >= give_up) throw std::move(*failure);
-    co_await sleep_for(clock, kPoll);
+    if (in_use.size() == names.size()) {
+      if (clock.now() >= give_up) {
+        throw Error(Reason::hypervisor_failed,
+                    fmt::format("QEMU does not let go of {}: it is in use", in_use.front()));
+      }
+      co_await sleep_for(clock, kPoll);
+    }
+    names = std::move(in_use);
   }
 }
 
-// From the top down: a node goes when nothing stands on it. The file nodes name their descriptors.
-Async<void> HotPlug::remove_nodes(std::string prefix, std::string but) {
+// QEMU names its nodes newest first, which is from the top down. The file nodes name their
+// descriptors.
+Async<void> HotPlug::remove_nodes(std::string prefix, std::set<std::string> but) {
   const auto present = co_await nodes();
+  std::set<std::string> kept;
+  for (const auto& name : but) kept.insert({name, file_node(name)});
   std::vector<std::string> names;
   std::vector<std::string> files;
   for (const auto& node : present) {
     const auto name = text_member(node, "node-name");
-    if (!name.starts_with(prefix) || name == but || name == but + "f") continue;
+    if (!name.starts_with(prefix) || kept.contains(name)) continue;
     names.push_back(name);
     if (text_member(node, "drv") == "file") files.push_back(text_member(node, "file"));
   }
-  // Of "v3l1", "v3l1f", "v3l0", "v3l0f" in this order; numbers of one length at a time.
-  std::ranges::sort(names, [](const std::string& a, const std::string& b) {
-    const auto level = [](const std::string& name) {
-      return name.ends_with('f') ? std::string_view(name).substr(0, name.size() - 1)
-                                 : std::string_view(name);
-    };
-    if (level(a).size() != level(b).size()) return level(a).size() > level(b).size();
-    if (level(a) != level(b)) return level(a) > level(b);
-    return a.size() < b.size();
-  });
-  for (const auto& name : names) co_await delete_node(name);
+  co_await delete_nodes(std::move(names));
   for (const auto& file : files) co_await take_file(file);
 }
 
-Async<std::string> HotPlug::medium_in(std::string drive) {
+Async<void> HotPlug::let_write(NodePair nodes) {
+  const auto name = text_member(nodes.file, "node-name");
+  const auto present = co_await this->nodes();
+  const auto node = std::ranges::find_if(present, [&](const json::Object& candidate) {
+    return text_member(candidate, "node-name") == name;
+  });
+  if (node == present.end()) throw Error(Reason::hypervisor_failed, "QEMU has no node " + name);
+  const auto place = text_member(*node, "file");
+  const auto& read_only = member(*node, "ro");
+  if (read_only.is_bool() && read_only.get_bool()) co_await exchange_file(place, nodes.path);
+  nodes.file["filename"] = place;
+  json::Array both;
+  for (auto* options : {&nodes.file, &nodes.format}) {
+    (*options)["read-only"] = false;
+    both.push_back(*options);
+  }
+  json::Object wanted{{"options", std::move(both)}};
+  co_await core_->qmp().execute("blockdev-reopen", std::move(wanted));
+}
+
+// QEMU's own lock against writers lies on the descriptor that the file was opened with, and goes
+// with its last copy: no copy may stay in the set.
+Async<void> HotPlug::exchange_file(std::string place, std::string path) {
+  const auto set = set_of(place);
+  if (!set) throw Error(Reason::hypervisor_failed, path + " is not open by a descriptor");
+  const auto file = co_await core_->services().lane.run(
+      [&] { return open_for_qemu({.path = path, .writable = true}); });
+  const auto before = co_await descriptors_in(*set);
+  json::Object where{{"fdset-id", *set}, {"opaque", path}};
+  co_await add_descriptor(file, std::move(where));
+  for (const auto number : before) {
+    json::Object which{{"fdset-id", *set}, {"fd", number}};
+    co_await core_->qmp().execute("remove-fd", std::move(which));
+  }
+}
+
+// Its file stays open as it is, as that of a disk's former top.
+Async<void> HotPlug::end_writing(json::Object format) {
+  format["read-only"] = true;
+  json::Array one;
+  one.push_back(std::move(format));
+  json::Object wanted{{"options", std::move(one)}};
+  co_await core_->qmp().execute("blockdev-reopen", std::move(wanted));
+}
+
+Async<std::vector<std::int64_t>> HotPlug::descriptors_in(std::int64_t set) {
+  const auto answer = co_await core_->qmp().execute("query-fdsets");
+  if (!answer.is_array()) throw Error(Reason::hypervisor_failed, "QEMU's descriptors are no list");
+  std::vector<std::int64_t> numbers;
+  for (const auto& entry : answer.get_array()) {
+    if (number_member(as_object(entry), "fdset-id") != set) continue;
+    const auto& descriptors = member(as_object(entry), "fds");
+    if (!descriptors.is_array()) continue;
+    for (const auto& one : descriptors.get_array()) {
+      numbers.push_back(number_member(as_object(one), "fd"));
+    }
+  }
+  co_return numbers;
+}
+
+Async<void> HotPlug::take_back(std::string purpose) {
+  const auto answer = co_await core_->qmp().execute("query-fdsets");
+  if (!answer.is_array()) throw Error(Reason::hypervisor_failed, "QEMU's descriptors are no list");
+  for (const auto& entry : answer.get_array()) {
+    const auto& set = as_object(entry);
+    const auto& descriptors = member(set, "fds");
+    if (!descriptors.is_array()) continue;
+    for (const auto& one : descriptors.get_array()) {
+      const auto& descriptor = as_object(one);
+      const auto* opaque = descriptor.if_contains("opaque");
+      if (opaque == nullptr || !opaque->is_string()) continue;
+      if (opaque->get_string() != purpose) continue;
+      json::Object which{{"fdset-id", number_member(set, "fdset-id")},
+                         {"fd", number_member(descriptor, "fd")}};
+      co_await core_->qmp().execute("remove-fd", std::move(which));
+    }
+  }
+}
+
+// A device is named by its id, by its path, or by what virtio keeps one level below it.
+Async<std::string> HotPlug::node_of(std::string device) {
+  const auto below = "/" + device + "/virtio-backend";
   const auto answer = co_await core_->qmp().execute("query-block");
   if (!answer.is_array()) throw Error(Reason::hypervisor_failed, "QEMU's drives are no list");
   for (const auto& entry : answer.get_array()) {
@@ -274,11 +373,11 @@ Async<std::string> HotPlug::medium_in(std::string drive) {
     const auto* qdev = block.if_contains("qdev");
     if (qdev == nullptr || !qdev->is_string()) continue;
     const std::string_view path(qdev->get_string());
-    if (path != drive && !path.ends_with("/" + drive)) continue;
+    if (path != device && !path.ends_with("/" + device) && !path.ends_with(below)) continue;
     const auto* inserted = block.if_contains("inserted");
     co_return inserted == nullptr ? std::string() : text_member(as_object(*inserted), "node-name");
   }
-  throw Error(Reason::no_such_object, "QEMU has no drive " + drive);
+  throw Error(Reason::no_such_object, "QEMU has no drive " + device);
 }
 
 // --- networks --------------------------------------------------------------------------------

@@ -12,6 +12,7 @@
 #include "drivers/qemu/seed.hpp"
 #include "drivers/qemu/serial_port.hpp"
 #include "drivers/qemu/shares.hpp"
+#include "drivers/qemu/write_tracking.hpp"
 #include "model/hardware.hpp"
 
 namespace ruche::drivers::qemu {
@@ -106,7 +107,7 @@ void allow_qemu(ports::Confinement& confinement, const std::string& qemu_path) {
   confinement.read_paths = existing({"/usr/lib", "/usr/share/qemu", "/usr/share/seabios",
                                      "/etc/ld.so.cache", "/etc/resolv.conf", "/etc/localtime",
                                      "/dev/urandom", "/proc/sys/vm/overcommit_memory"});
-  confinement.write_paths = {"/dev/null"};
+  confinement.write_paths = existing({"/dev/null", kWriteTracking});
 }
 
 ports::SpawnRequest spawn_request(const ports::MachineSpec& machine, const CommandLine& line,

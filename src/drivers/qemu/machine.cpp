@@ -336,8 +336,12 @@ Async<void> MachineCore::verify() {
     present.insert(text_member(as_object(node), "node-name"));
   }
   for (const auto& disk : parts_.record.disks) {
-    for (const auto& name : node_names(disk.nodes, disk.chain.size())) {
-      if (present.contains(name)) continue;
+    if (disk.chain.empty()) {
+      throw Error(Reason::hypervisor_failed, "its record names no file of disk " + disk.name);
+    }
+    for (std::size_t layer = 0; layer < disk.chain.size(); ++layer) {
+      const auto name = disk.node(layer);
+      if (present.contains(name) && present.contains(file_node(name))) continue;
       throw Error(Reason::hypervisor_failed,
                   fmt::format("QEMU no longer has the block node {} of its record", name));
     }

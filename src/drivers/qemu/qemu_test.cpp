@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -11,10 +12,12 @@
 #include "drivers/qemu/accelerator.hpp"
 #include "drivers/qemu/boot_files.hpp"
 #include "drivers/qemu/capabilities.hpp"
+#include "drivers/qemu/disks.hpp"
 #include "drivers/qemu/machine.hpp"
 #include "drivers/qemu/runtime_record.hpp"
 #include "drivers/qemu/serial_line.hpp"
 #include "drivers/qemu/serial_text.hpp"
+#include "drivers/qemu/write_tracking.hpp"
 
 namespace ruche::drivers::qemu {
 namespace {
@@ -52,6 +55,21 @@ TEST(DeviceModels, are_the_names) {
       "name \"cut");
   EXPECT_EQ(models, (std::set<std::string>{"486-x86_64-cpu", "cut", "pcie-root-port", "scsi-hd"}));
   EXPECT_TRUE(parse_device_models("").empty());
+}
+
+TEST(Nodes, are_called_after_their_files) {
+  const auto prefix = node_prefix(model::DiskBus::virtio_blk, 3);
+  // printf %s /d/one.qcow2 | sha256sum
+  EXPECT_EQ(node_name(prefix, "/d/one.qcow2"), "v3-6358fd71e617");
+  EXPECT_NE(node_name(prefix, "/d/one.qcow2"), node_name(prefix, "/d/two.qcow2"));
+  const auto longest = node_prefix(model::DiskBus::virtio_scsi, 4294967295);
+  EXPECT_LE(file_node(node_name(longest, "/d/one.qcow2")).size(), 31U);
+}
+
+TEST(WriteTracking, a_host_without_the_device_says_so) {
+  if (::geteuid() != 0) GTEST_SKIP() << "the kernel may let a user do without the device";
+  const auto why = why_no_write_tracking("/nonexistent/userfaultfd");
+  EXPECT_NE(why.find("/nonexistent/userfaultfd"), why.npos) << why;
 }
 
 TEST(Accelerator, needs_the_device_and_the_processor) {

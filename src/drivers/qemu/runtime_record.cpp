@@ -17,6 +17,10 @@ RecordedDisk recorded_disk(const model::DiskSpec& disk, const ports::MachineDisk
   return recorded;
 }
 
+std::string RecordedDisk::node(std::size_t layer) const {
+  return node_name(nodes, chain.at(layer).path);
+}
+
 void write_record(const GuestDirectory& directory, const RuntimeRecord& record) {
   directory.write(kRecordFile, json::encode(record, {.pretty = true}),
                   GuestDirectory::Durability::full);

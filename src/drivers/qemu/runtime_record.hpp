@@ -28,6 +28,8 @@ struct RecordedDisk {
   std::string name;
   std::string nodes;  // what the names of its nodes begin with (disks.hpp)
   std::vector<RecordedFile> chain;  // top first
+
+  std::string node(std::size_t layer) const;
 };
 constexpr auto describe(Type<RecordedDisk>) {
   return structure<RecordedDisk>(

@@ -1,6 +1,4 @@
-// A machine's memory and devices in a file, and back: QEMU's migration to and from a file
-// (docs/devel/migration/main.rst) in the layout "mapped-ram" (mapped-ram.rst), in which every page
-// has its place, so that the file is never larger than the memory and is read in one sweep.
+// What is kept of a machine in files: its memory and devices, and its disks as they were.
 #pragma once
 
 #include "drivers/qemu/machine.hpp"
@@ -13,6 +11,9 @@ class QemuSnapshots : public ports::Snapshots {
 
   Async<Bytes> save(std::string path, ports::ProgressSink progress) override;
   Async<void> cancel() override;
+  Async<ports::TakenSnapshot> take(ports::SnapshotOrder order,
+                                   ports::ProgressSink progress) override;
+  Async<void> merge(ports::DiskMerge order, ports::ProgressSink progress) override;
 
  private:
   std::shared_ptr<MachineCore> core_;
