@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <regex>
 #include <set>
@@ -13,6 +14,7 @@
 #include "core/guests/plans.hpp"
 #include "core/tasks/task_service.hpp"
 #include "golden.hpp"
+#include "golden/plans/snapshot_plans.hpp"
 #include "sim/fake_sealing.hpp"
 #include "simulation/pool_requests.hpp"
 #include "simulation/sim_client.hpp"
@@ -30,6 +32,9 @@ struct PlanCase {
   bool bare = false;  // the host has no Secure Boot, TPM or folders for guests
   std::string folder;  // what the guest mounts already, as "data"
   model::HostFacts host;  // what alpha says of itself, for devices of it
+  bool uefi = false;  // the guest boots through UEFI
+  bool agent = false;  // it has an agent
+  SnapshotHistory history;
   std::string plan;  // create, start, …
   RawJson request;
 };
@@ -42,6 +47,9 @@ constexpr auto describe(Type<PlanCase>) {
                              field<&PlanCase::bare>("bare", "No Secure Boot, TPM or folders here."),
                              field<&PlanCase::folder>("folder", "A folder that it mounts."),
                              field<&PlanCase::host>("host", "What alpha says of itself."),
+                             field<&PlanCase::uefi>("uefi", "It boots through UEFI."),
+                             field<&PlanCase::agent>("agent", "It has an agent."),
+                             field<&PlanCase::history>("history", "Snapshots that there are."),
                              field<&PlanCase::plan>("plan", "What is asked for."),
                              field<&PlanCase::request>("request", "The request."));
 }
@@ -52,6 +60,7 @@ class World {
  public:
   explicit World(const PlanCase& wanted) : cluster_(1) {
     auto& alpha = cluster_.add_host("alpha");
+    alpha.machines().with_agents = wanted.agent;
     cluster_.add_host("beta");
     sim::start_all(cluster_);
     sim::add_shared_datastore(cluster_, alpha);
@@ -65,11 +74,18 @@ class World {
         wanted.guest == "running" || wanted.guest == "paused" || wanted.guest == "suspended";
     create.image = wanted.local ? "" : "demo";
     create.datastore = wanted.local ? "local" : "";
+    if (wanted.uefi) create.boot = model::BootKind::uefi;
+    // Memory is of a guest that runs.
+    const bool stops = wanted.guest == "stopped" &&
+                       std::ranges::any_of(wanted.history.taken, &model::CreateSnapshot::memory);
+    create.start = create.start || stops;
     sim::ask_and_wait(cluster_, alpha, sim::requests::create(create));
     if (!wanted.folder.empty()) {
       sim::ask_and_wait(cluster_, alpha,
                         sim::requests::add_share({"web1", wanted.folder, "data", false}));
     }
+    live_through(cluster_, wanted.history);
+    if (stops) sim::ask_and_wait(cluster_, alpha, sim::requests::stop("web1", true));
     if (wanted.guest == "paused") {
       sim::ask_and_wait(cluster_, alpha, sim::requests::pause("web1"));
     }
@@ -79,7 +95,7 @@ class World {
     if (wanted.guest == "deleted") {
       sim::ask_and_wait(cluster_, alpha, sim::requests::remove("web1"));
     }
-    cluster_.run_for(std::chrono::seconds(1));
+    cluster_.run_for(std::chrono::seconds(wanted.agent ? 10 : 1));
   }
   HostControl& alpha() { return cluster_.host("alpha").control(); }
   sim::FakeSealing sealing{"alpha"};
@@ -141,6 +157,7 @@ Proposal propose(const PlanCase& wanted, World& world, Draft& draft) {
   plans::Site site{world.alpha().self(), world.machines().capabilities, {}};
   if (wanted.bare) {
     site.capabilities.no_tpm = "swtpm is not installed";
+    site.capabilities.no_write_tracking = "/dev/userfaultfd is not there";
     site.capabilities.no_shares = "virtiofsd is not installed";
     site.capabilities.uefi->secure_code_path.clear();
     site.capabilities.uefi->secure_variables_path.clear();
@@ -194,6 +211,7 @@ Proposal propose(const PlanCase& wanted, World& world, Draft& draft) {
     };
     return plans::edit(draft, site, {}, "web1", change);
   }
+  if (auto plan = propose_snapshot(wanted.plan, wanted.request.text, site, draft)) return *plan;
   throw Error(Reason::bad_request, "no plan " + wanted.plan);
 }
 
@@ -229,6 +247,7 @@ std::map<std::string, std::string> labels_of(const Proposal& proposal, const Inv
     const auto* state = std::get_if<model::CreateTpmState>(&step);
     if (state) name(state->layer.value, "new-tpm");
   }
+  name_snapshots(proposal, inventory, name);
   return labels;
 }
 
