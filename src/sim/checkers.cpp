@@ -515,8 +515,10 @@ bool is_quiet(SimCluster& cluster) {
   for (const auto& [id, task] : inventory.tasks()) {
     if (model::is_open(task->value.state)) return false;
   }
-  // Layers that nothing needs any more are merged or removed when their turn comes.
+  // Layers that nothing needs any more are merged or removed when their turn comes, but for those
+  // of guests in the recycle bin.
   for (const auto& [id, guest] : inventory.guests()) {
+    if (!guest->spec || guest->spec->value.deleted_at) continue;
     if (core::plans::has_loose_layers(inventory, {id})) return false;
   }
   // Memory that was used up and could not be removed goes with the next clean-up.

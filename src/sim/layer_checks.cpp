@@ -105,7 +105,10 @@ void check_layers(const StoreTruth& truth, Findings& findings) {
       findings.push_back(fmt::format("layer {} says {} references, there are {}", to_text(id),
                                      layer.references, users.count[id]));
     }
-    if (!users.own.contains(id)) check_nameless(users, layer, findings);
+    const auto owner = truth.guests.find(layer.owner);
+    // In the recycle bin nothing is tidied up.
+    const bool rests = owner != truth.guests.end() && owner->second.deleted_at;
+    if (!rests && !users.own.contains(id)) check_nameless(users, layer, findings);
   }
   for (const auto id : users.own) {
     if (!truth.layers.contains(id)) findings.push_back("layer " + to_text(id) + " has no document");

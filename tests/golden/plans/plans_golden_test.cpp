@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <regex>
 #include <set>
@@ -14,6 +15,7 @@
 #include "core/tasks/task_service.hpp"
 #include "golden.hpp"
 #include "golden/plans/copy_plans.hpp"
+#include "golden/plans/snapshot_plans.hpp"
 #include "sim/fake_sealing.hpp"
 #include "simulation/copy_requests.hpp"
 #include "simulation/pool_requests.hpp"
@@ -33,6 +35,9 @@ struct PlanCase {
   std::vector<std::string> media;  // images of kind iso besides
   std::string folder;  // what the guest mounts already, as "data"
   model::HostFacts host;  // what alpha says of itself, for devices of it
+  bool uefi = false;  // the guest boots through UEFI
+  bool agent = false;  // it has an agent
+  SnapshotHistory history;
   std::string plan;  // create, start, …
   RawJson request;
 };
@@ -46,6 +51,9 @@ constexpr auto describe(Type<PlanCase>) {
                              field<&PlanCase::media>("media", "Images of kind iso."),
                              field<&PlanCase::folder>("folder", "A folder that it mounts."),
                              field<&PlanCase::host>("host", "What alpha says of itself."),
+                             field<&PlanCase::uefi>("uefi", "It boots through UEFI."),
+                             field<&PlanCase::agent>("agent", "It has an agent."),
+                             field<&PlanCase::history>("history", "Snapshots that there are."),
                              field<&PlanCase::plan>("plan", "What is asked for."),
                              field<&PlanCase::request>("request", "The request."));
 }
@@ -56,6 +64,7 @@ class World {
  public:
   explicit World(const PlanCase& wanted) : cluster_(1) {
     auto& alpha = cluster_.add_host("alpha");
+    alpha.machines().with_agents = wanted.agent;
     cluster_.add_host("beta");
     sim::start_all(cluster_);
     sim::add_shared_datastore(cluster_, alpha);
@@ -70,11 +79,18 @@ class World {
         wanted.guest == "running" || wanted.guest == "paused" || wanted.guest == "suspended";
     create.image = wanted.local ? "" : "demo";
     create.datastore = wanted.local ? "local" : "";
+    if (wanted.uefi) create.boot = model::BootKind::uefi;
+    // Memory is of a guest that runs.
+    const bool stops = wanted.guest == "stopped" &&
+                       std::ranges::any_of(wanted.history.taken, &model::CreateSnapshot::memory);
+    create.start = create.start || stops;
     sim::ask_and_wait(cluster_, alpha, sim::requests::create(create));
     if (!wanted.folder.empty()) {
       sim::ask_and_wait(cluster_, alpha,
                         sim::requests::add_share({"web1", wanted.folder, "data", false}));
     }
+    live_through(cluster_, wanted.history);
+    if (stops) sim::ask_and_wait(cluster_, alpha, sim::requests::stop("web1", true));
     if (wanted.guest == "paused") {
       sim::ask_and_wait(cluster_, alpha, sim::requests::pause("web1"));
     }
@@ -87,7 +103,7 @@ class World {
     if (wanted.guest == "deleted") {
       sim::ask_and_wait(cluster_, alpha, sim::requests::remove("web1"));
     }
-    cluster_.run_for(std::chrono::seconds(1));
+    cluster_.run_for(std::chrono::seconds(wanted.agent ? 10 : 1));
   }
   HostControl& alpha() { return cluster_.host("alpha").control(); }
   sim::FakeSealing sealing{"alpha"};
@@ -157,6 +173,7 @@ Proposal propose(const PlanCase& wanted, World& world, Draft& draft) {
   plans::Site site{world.alpha().self(), world.machines().capabilities, {}};
   if (wanted.bare) {
     site.capabilities.no_tpm = "swtpm is not installed";
+    site.capabilities.no_write_tracking = "/dev/userfaultfd is not there";
     site.capabilities.no_shares = "virtiofsd is not installed";
     site.capabilities.uefi->secure_code_path.clear();
     site.capabilities.uefi->secure_variables_path.clear();
@@ -211,6 +228,7 @@ Proposal propose(const PlanCase& wanted, World& world, Draft& draft) {
     return plans::edit(draft, site, {}, "web1", change);
   }
   if (auto copies = propose_copy(wanted.plan, wanted.request.text, site, draft)) return *copies;
+  if (auto plan = propose_snapshot(wanted.plan, wanted.request.text, site, draft)) return *plan;
   throw Error(Reason::bad_request, "no plan " + wanted.plan);
 }
 
@@ -252,6 +270,7 @@ std::map<std::string, std::string> labels_of(const Proposal& proposal, const Inv
       name(each->guests[i].value, each->names[i]);
     }
   }
+  name_snapshots(proposal, inventory, name);
   return labels;
 }
 
