@@ -141,6 +141,11 @@ TEST(QemuSnapshots, memory_of_the_instant_comes_back_and_another_can_be_taken) {
       EXPECT_EQ(status.state, MachineState::running);
       stand_on(spec, 0, order.disks[0]);
     }
+    if (host.engine().capabilities().no_write_tracking.empty()) {
+      for (const auto& line : host.log().lines()) {
+        EXPECT_EQ(line.message.find("stands still"), std::string::npos) << "it may not track";
+      }
+    }
     const auto later = host.new_disk("memory", 1).files.chain[0].path;
     co_await machine->snapshots()->save(later, {});
     co_await machine->power(PowerAction::kill);
@@ -232,6 +237,71 @@ TEST(QemuSnapshots, a_layer_is_merged_into_the_one_that_is_written_and_nothing_i
     co_await await_event(host, *machine, MachineEventKind::ended);
     fs::remove(layers[1].path);
     EXPECT_EQ(shown_by(host, layers[0]), std::string(1 << 20, '\5'));
+  });
+}
+
+Async<void> crash_soon(QemuHost& host, model::GuestId guest) {
+  co_await sleep_for(host.clock(), std::chrono::milliseconds(400));
+  host.crash(guest);
+}
+
+// At the pace of a merge this takes more than a second.
+TEST(QemuSnapshots, a_crash_in_the_middle_of_a_merge_changes_nothing_that_is_shown) {
+  QemuHost host;
+  host.run([](QemuHost& host) -> Async<void> {
+    auto spec = with_two_disks(host);
+    auto& chain = spec.disks[1].chain;
+    const auto base = chain.front().path;
+    shell(
+        fmt::format("qemu-img resize -q -f raw {0} 256M && "
+                    "qemu-io -f raw -c 'write -P 5 0 256M' {0} > /dev/null",
+                    base));
+    const auto top = host.root() + "/top.qcow2";
+    shell(fmt::format("qemu-img create -q -u -f qcow2 -b {} -F raw {} 256M", base, top));
+    chain.insert(chain.begin(), {top, model::DiskFormat::qcow2});
+    const auto layers = chain;
+    auto machine = co_await launch_running(host, spec);
+    ports::DiskMerge order{spec.spec.disks[1], spec.disks[1], layers[0], layers[1], {}};
+    Bytes most;
+    std::vector<Async<void>> both;
+    both.push_back(crash_soon(host, spec.guest));
+    both.push_back(machine->snapshots()->merge(order, [&](Bytes done, Bytes) { most = done; }));
+    const auto why = co_await reason_of(all(std::move(both)));
+    EXPECT_EQ(why, Reason::hypervisor_failed);
+    EXPECT_LT(most, mib(256));
+    shell(fmt::format("qemu-img compare -q -f qcow2 -F raw {} {}", top, base));
+    machine.reset();
+    co_await host.engine().clear(spec.guest);
+    machine = co_await launch_running(host, spec);
+    co_await machine->snapshots()->merge(order, {});
+    shell(fmt::format("qemu-img compare -q -U -f qcow2 -F raw {} {}", top, base));
+    shell(fmt::format("! qemu-img info -U {} | grep -q backing", top));
+  });
+}
+
+TEST(QemuSnapshots, a_paused_guest_stays_paused_and_small_files_are_copied) {
+  QemuHost host;
+  host.run([](QemuHost& host) -> Async<void> {
+    const auto spec = host.machine();
+    auto machine = co_await launch_running(host, spec);
+    co_await machine->power(PowerAction::pause);
+    ports::SnapshotOrder order;
+    order.disks.push_back(overlay_of(host, spec, 0, "cut"));
+    order.copies.push_back({host.root() + "/from", host.root() + "/to"});
+    std::ofstream(order.copies[0].from) << std::string(100'000, 'v');
+    std::ofstream(order.copies[0].to) << std::string(100'000, '\0');
+    order.memory_path = host.new_disk("memory", 1).files.chain[0].path;
+    order.was_paused = true;
+    const auto taken = co_await machine->snapshots()->take(order, {});
+    EXPECT_EQ(taken.pause.count(), 0);
+    std::ifstream copy(order.copies[0].to, std::ios::binary);
+    const std::string content{std::istreambuf_iterator<char>(copy), {}};
+    EXPECT_EQ(content, std::string(100'000, 'v'));
+    const auto status = co_await machine->status();
+    EXPECT_EQ(status.state, MachineState::paused);
+    EXPECT_EQ(status.disks[0].path, order.disks[0].overlay.path);
+    co_await machine->power(PowerAction::resume);
+    co_await await_state(host, *machine, MachineState::running);
   });
 }
 
