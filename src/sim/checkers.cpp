@@ -499,6 +499,10 @@ namespace {
 bool is_used_up(const core::Inventory& inventory, const model::Layer& memory) {
   const auto guest = inventory.guests().find(memory.owner);
   if (guest == inventory.guests().end() || !guest->second->status) return false;
+  for (const auto& [id, snapshot] : inventory.snapshots()) {
+    const auto& kept = snapshot->value.memory;
+    if (kept && kept->layer == memory.id) return false;
+  }
   const auto& saved = guest->second->status->value.saved;
   return !saved || saved->layer != memory.id;
 }
