@@ -499,6 +499,10 @@ namespace {
 bool is_used_up(const core::Inventory& inventory, const model::Layer& memory) {
   const auto guest = inventory.guests().find(memory.owner);
   if (guest == inventory.guests().end() || !guest->second->status) return false;
+  for (const auto& [id, snapshot] : inventory.snapshots()) {
+    const auto& kept = snapshot->value.memory;
+    if (kept && kept->layer == memory.id) return false;
+  }
   const auto& saved = guest->second->status->value.saved;
   return !saved || saved->layer != memory.id;
 }
@@ -516,9 +520,13 @@ bool is_quiet(SimCluster& cluster) {
     if (model::is_open(task->value.state)) return false;
   }
   // Layers that nothing needs any more are merged or removed when their turn comes, but for those
-  // of guests in the recycle bin.
+  // of guests in the recycle bin, and those with which it failed: their next turn is far.
+  std::set<Uuid> in_vain;
+  for (const auto& [id, task] : inventory.tasks()) {
+    if (is_failed_tidying(task->value)) in_vain.insert(task->value.object.id);
+  }
   for (const auto& [id, guest] : inventory.guests()) {
-    if (!guest->spec || guest->spec->value.deleted_at) continue;
+    if (!guest->spec || guest->spec->value.deleted_at || in_vain.contains(id)) continue;
     if (core::plans::has_loose_layers(inventory, {id})) return false;
   }
   // Memory that was used up and could not be removed goes with the next clean-up.

@@ -94,8 +94,19 @@ void check_nameless(const Users& users, const model::Layer& layer, Findings& fin
 
 }  // namespace
 
+bool is_failed_tidying(const model::Task& task) {
+  return task.method == "vm.tidy" && task.state == model::TaskState::failed;
+}
+
 void check_layers(const StoreTruth& truth, Findings& findings) {
   auto users = users_of(truth);
+  std::set<Uuid> untidy;  // guests that nobody tidies up now
+  for (const auto& [id, guest] : truth.guests) {
+    if (guest.deleted_at) untidy.insert(id);
+  }
+  for (const auto& [id, task] : truth.tasks) {
+    if (is_failed_tidying(task)) untidy.insert(task.object.id);
+  }
   for (const auto& [id, image] : truth.images) {
     if (image.state != model::ImageState::ready) findings.push_back(image.name + " is not ready");
   }
@@ -105,10 +116,8 @@ void check_layers(const StoreTruth& truth, Findings& findings) {
       findings.push_back(fmt::format("layer {} says {} references, there are {}", to_text(id),
                                      layer.references, users.count[id]));
     }
-    const auto owner = truth.guests.find(layer.owner);
-    // In the recycle bin nothing is tidied up.
-    const bool rests = owner != truth.guests.end() && owner->second.deleted_at;
-    if (!rests && !users.own.contains(id)) check_nameless(users, layer, findings);
+    const bool named = users.own.contains(id) || untidy.contains(layer.owner);
+    if (!named) check_nameless(users, layer, findings);
   }
   for (const auto id : users.own) {
     if (!truth.layers.contains(id)) findings.push_back("layer " + to_text(id) + " has no document");

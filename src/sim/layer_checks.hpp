@@ -8,6 +8,9 @@
 
 namespace ruche::sim {
 
+// Layers of its guest stay as they are for a while.
+bool is_failed_tidying(const model::Task& task);
+
 // Every layer counts its users, belongs to somebody, and could not be merged or removed.
 void check_layers(const StoreTruth& truth, std::vector<std::string>& findings);
 
