@@ -1,4 +1,6 @@
 // Snapshots of virtual machines, their copies, and templates.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "api/call.hpp"
@@ -44,6 +46,15 @@ Async<void> list_layers(Call& call, Context& context) {
 Async<core::Accepted> create_vm(Context& context, core::Caller caller, model::CreateVm request) {
   if (request.from_template.empty()) {
     co_return co_await context.parts.guests.create(std::move(caller), std::move(request));
+  }
+  const auto record = find_vm(context, request.from_template);
+  const auto& original = record->spec->value;
+  if (!original.is_template) {
+    throw Error(Reason::wrong_state, fmt::format("{} is no template", original.name))
+        .at("/from_template")
+        .remedy(fmt::format("make it one (ruche vm template {0}), or copy it as it is (ruche vm "
+                            "clone {0} NAME)",
+                            original.name));
   }
   auto copy = core::plans::copy_of_template(request);
   co_return co_await context.parts.snapshots.clone(std::move(caller), std::move(copy));

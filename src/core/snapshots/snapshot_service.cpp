@@ -9,6 +9,7 @@
 #include "core/guests/plan_bulk.hpp"
 #include "core/snapshots/copy_plans.hpp"
 #include "core/snapshots/layer_lines.hpp"
+#include "core/snapshots/schedules.hpp"
 #include "core/snapshots/snapshot_plans.hpp"
 
 namespace ruche::core {
@@ -87,18 +88,6 @@ model::SnapshotView view_of(const model::Snapshot& snapshot) {
   return view;
 }
 
-// At once when there is none yet. What a wrong clock took later than now does not count.
-Timestamp next_of(const std::vector<model::Snapshot>& snapshots,
-                  const model::SnapshotSchedule& schedule, Timestamp now) {
-  Timestamp next = now;
-  for (const auto& snapshot : snapshots) {
-    const auto at = snapshot.created_at.unix_ms;
-    if (snapshot.schedule != schedule.name || at > now.unix_ms) continue;
-    next = Timestamp{at + schedule.every.count()};
-  }
-  return next;
-}
-
 }  // namespace
 
 std::vector<model::SnapshotView> SnapshotService::list(const std::string& vm) const {
@@ -143,7 +132,7 @@ std::vector<model::ScheduleView> SnapshotService::schedules(const std::string& v
     view.quiesce = schedule.quiesce;
     view.snapshots = static_cast<std::uint32_t>(
         std::ranges::count(own, schedule.name, &model::Snapshot::schedule));
-    if (!record->spec->value.is_template) view.next_at = next_of(own, schedule, now);
+    if (!record->spec->value.is_template) view.next_at = next_snapshot(own, schedule, now);
   }
   return views;
 }

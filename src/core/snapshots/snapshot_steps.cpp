@@ -239,7 +239,7 @@ bool SnapshotSteps::can_be_cancelled(const model::Step& step) const {
 bool SnapshotSteps::found_by_name(const model::Step&) const { return true; }
 
 Async<Observation> SnapshotSteps::observe(const model::Step& step, const StepContext&) {
-  if (is_any<ForgetSnapshot, RevertGuest>(step)) co_return Observation::done;
+  if (is_any<ForgetSnapshot>(step)) co_return Observation::done;
   const auto* merge = std::get_if<MergeLayer>(&step);
   if (merge == nullptr) co_return Observation::absent;
   const bool merged = co_await is_merged(*merge);
@@ -248,6 +248,7 @@ Async<Observation> SnapshotSteps::observe(const model::Step& step, const StepCon
 
 Async<void> SnapshotSteps::apply(const model::Step& step, const StepContext& context) {
   if (const auto* cut = std::get_if<TakeSnapshot>(&step)) co_return co_await take(*cut, context);
+  if (const auto* back = std::get_if<RevertGuest>(&step)) co_return co_await require_files(*back);
   if (const auto* merge_ = std::get_if<MergeLayer>(&step)) co_await merge(*merge_, context);
 }
 
@@ -262,39 +263,78 @@ Async<void> SnapshotSteps::revert(const model::Step& step, const StepContext&) {
 // --- taking --------------------------------------------------------------------------------------
 
 Async<void> SnapshotSteps::take(const TakeSnapshot& step, const StepContext& context) {
-  const auto cut = [this, &step, &context](this auto) -> Async<void> {
-    const auto hold = co_await parts_.live.hold(step.guest);
-    const auto& inventory = parts_.writer.inventory();
-    note_files(step);
-    co_await export_cut(inventory, parts_.pool, step);
-    const auto machine = co_await find_machine(parts_.live, parts_.hypervisor, step.guest);
-    if (!machine) co_return refuse_without_process(inventory, step);
-    const auto order = order_of(inventory, parts_.pool, step);
-    co_await refuse_if_late(machine, order);
-    const auto report = [&context](Bytes done, Bytes total) {
-      context.progress(done, total, "saving the memory");
-    };
-    const auto result = co_await snapshots_of(*machine).take(order, report);
-    taken_[step.guest] = {result.memory_size, std::chrono::ceil<Duration>(result.pause)};
-  };
-  // However far it came, the guest goes on in the new layers: the documents will say so.
-  const auto cut_disks = [this, &step](this auto) -> Async<void> {
-    const auto hold = co_await parts_.live.hold(step.guest);
-    const auto machine = co_await find_machine(parts_.live, parts_.hypervisor, step.guest);
-    if (machine) {
-      auto order = disks_only(order_of(parts_.writer.inventory(), parts_.pool, step));
-      co_await with_deadline(parts_.clock, kForTheDisks, "the cut of the disks",
-                             cut_if_alive(machine, std::move(order)));
-    }
-  };
+  uncut_.erase(step.guest);
+  const auto cut_disks = [this, &step](this auto) -> Async<void> { co_await cut_only_disks(step); };
   std::exception_ptr failure;
   try {
-    co_await with_undo(cut(), cut_disks);
+    co_await with_undo(cut(step, context), cut_disks);
   } catch (const std::exception&) {
     failure = std::current_exception();
   }
   if (step.thaw) co_await uninterrupted(thaw(step.guest));
-  if (failure) std::rethrow_exception(failure);
+  if (!failure) co_return;
+  co_await uninterrupted(look_whether_cut(step));
+  std::rethrow_exception(failure);
+}
+
+Async<void> SnapshotSteps::cut(const TakeSnapshot& step, const StepContext& context) {
+  const auto hold = co_await parts_.live.hold(step.guest);
+  const auto& inventory = parts_.writer.inventory();
+  note_files(step);
+  const auto machine = co_await find_machine(parts_.live, parts_.hypervisor, step.guest);
+  if (machine && step.thaw) co_await require_frozen(step, *machine);
+  co_await export_cut(inventory, parts_.pool, step);
+  if (!machine) co_return refuse_without_process(inventory, step);
+  const auto order = order_of(inventory, parts_.pool, step);
+  co_await refuse_if_late(machine, order);
+  const auto report = [&context](Bytes done, Bytes total) {
+    context.progress(done, total, "saving the memory");
+  };
+  const auto result = co_await snapshots_of(*machine).take(order, report);
+  taken_[step.guest] = {result.memory_size, std::chrono::ceil<Duration>(result.pause)};
+}
+
+// However far it came, the guest goes on in the new layers: the documents will say so.
+Async<void> SnapshotSteps::cut_only_disks(const TakeSnapshot& step) {
+  const auto hold = co_await parts_.live.hold(step.guest);
+  const auto machine = co_await find_machine(parts_.live, parts_.hypervisor, step.guest);
+  if (!machine) co_return;
+  auto order = disks_only(order_of(parts_.writer.inventory(), parts_.pool, step));
+  co_await with_deadline(parts_.clock, kForTheDisks, "the cut of the disks",
+                         cut_if_alive(machine, std::move(order)));
+}
+
+// A process that would not be cut at all writes to the old tops, and the documents go on naming
+// them. One that does not answer is taken to be cut: once it has ended that is right either way.
+Async<void> SnapshotSteps::look_whether_cut(const TakeSnapshot& step) {
+  try {
+    const auto held = parts_.live.find(step.guest);
+    if (!held) co_return;
+    const auto& inventory = parts_.writer.inventory();
+    const auto order = order_of(inventory, parts_.pool, step);
+    const auto status = co_await held->status();
+    const bool alive =
+        status.state == ports::MachineState::running || status.state == ports::MachineState::paused;
+    if (!alive || order.disks.empty() || is_cut(status, order)) co_return;
+    uncut_.insert(step.guest);
+    const auto guest = record_of(inventory, step.guest).spec->value;
+    const auto driver = parts_.pool.driver(guest.datastore);
+    co_await driver->write_note(step.guest, kConfigurationNote, configuration_note(guest));
+  } catch (const Error& error) {
+    parts_.log.warning("core", "it is not known whether the disks of a guest were cut",
+                       {{"guest", to_text(step.guest)}, {"why", error.full_message()}});
+  }
+}
+
+// The freeze has an end of its own, which may have come while no daemon ran.
+Async<void> SnapshotSteps::require_frozen(const TakeSnapshot& step, ports::Machine& machine) {
+  auto* agents = machine.agents();
+  bool frozen = false;
+  if (agents != nullptr && agents->connected()) frozen = co_await agents->frozen();
+  if (frozen) co_return;
+  throw Error(Reason::agent_failed, fmt::format("the file systems of {} did not stay frozen",
+                                                name_of(parts_.writer.inventory(), step.guest)))
+      .remedy("take the snapshot again, or without quiesce");
 }
 
 void SnapshotSteps::note_files(const TakeSnapshot& step) {
@@ -319,6 +359,29 @@ Async<void> SnapshotSteps::thaw(model::GuestId guest) {
                        {{"guest", to_text(guest)}, {"why", error.full_message()}});
   }
   parts_.agents.wake(guest);
+}
+
+// Before the guest as it is now is given up: what it shall go back to is there.
+Async<void> SnapshotSteps::require_files(const RevertGuest& step) {
+  const auto& inventory = parts_.writer.inventory();
+  const auto found = inventory.snapshots().find(step.snapshot.value);
+  if (found == inventory.snapshots().end()) {
+    throw Error(Reason::no_such_object, "the snapshot is gone");
+  }
+  const auto snapshot = found->second->value;
+  auto needed = layers_kept(snapshot);
+  for (const auto& disk : snapshot.spec.disks) needed.push_back(disk.layer);
+  for (const auto id : needed) {
+    const auto layer = inventory.layer(id);
+    if (!layer) {
+      throw Error(Reason::document_unreadable, fmt::format("layer {} is gone", to_text(id)));
+    }
+    const auto driver = parts_.pool.driver(layer->value.datastore);
+    const auto state = co_await driver->find(volume_ref(layer->value));
+    if (state == ports::VolumeState::ready) continue;
+    throw Error(Reason::object_broken, fmt::format("the file of layer {} is gone", to_text(id)))
+        .remedy("the guest was left as it is; see its layers: ruche vm layers");
+  }
 }
 
 // --- merging -------------------------------------------------------------------------------------
@@ -417,7 +480,8 @@ void SnapshotSteps::settle_taken(const TakeSnapshot& step, bool done, const Erro
   const auto& guests = draft.inventory().guests();
   const auto found = guests.find(step.guest.value);
   if (found == guests.end() || !found->second->complete()) return;
-  if (done || has_begun(step, draft)) {
+  const bool left = uncut_.erase(step.guest) > 0;
+  if (done || (has_begun(step, draft) && !left)) {
     go_on_in_overlays(step, draft.guest(step.guest).spec.disks);
     auto& status = draft.guest_status(step.guest);
     if (status.running) go_on_in_overlays(step, status.running->spec.disks);
