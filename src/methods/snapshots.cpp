@@ -16,8 +16,7 @@ std::vector<Method> reading() {
           .description = "In the order of their tree: each comes after the one that it was taken "
                          "after, and those taken after the same one by age.",
           .command = "snapshot list",
-          .examples = {{"All of them", "ruche snapshot list web1"},
-                       {"Drawn as a tree", "ruche snapshot tree web1"}},
+          .examples = {{"All of them", "ruche snapshot list web1"}},
           .columns = {{"NAME", "name"},
                       {"PARENT", "parent"},
                       {"CURRENT", "current"},

@@ -177,6 +177,9 @@ SimMachines::SimMachines(Clock& world, FakeStorage& storage, MachineHooks& hooks
   capabilities.version = "10.0.2-simulated";
   capabilities.machine_type = "pc-q35-10.0";
   capabilities.overhead = mib(64);
+  for (const auto* path : {"/ovmf/variables", "/ovmf/secure-variables"}) {
+    storage_.add_source(path, {model::ImageFormat::raw, kib(528), "sha256:v", ""});
+  }
   capabilities.uefi = {"/ovmf/code", "/ovmf/variables", kib(528), "/ovmf/secure-code",
                        "/ovmf/secure-variables"};
 }

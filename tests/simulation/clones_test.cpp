@@ -67,6 +67,12 @@ class ClonesTest : public testing::Test {
     EXPECT_TRUE(answer->accepted);
     return answer;
   }
+  // A copy then takes its time.
+  void slow_disks() {
+    auto slow = SimHost::Faults{};
+    slow.volumes.min_latency = slow.volumes.max_latency = seconds(2);
+    host_.set_faults(slow);
+  }
   std::vector<std::string> snapshots() {
     std::vector<std::string> names;
     for (const auto& [id, stored] : host_.control().inventory().snapshots()) {
@@ -135,6 +141,7 @@ TEST_F(ClonesTest, AFullCopyStandsOnTheImageOnly) {
 
 TEST_F(ClonesTest, ItsOriginalIsHeldWhileItIsCopied) {
   create(false);
+  slow_disks();
   const auto answer = begin(requests::copy("web1", "web2"));
   EXPECT_THAT(refusal(requests::start("web1")), HasSubstr("Clone web1 as web2"));
   EXPECT_THAT(refusal(requests::remove("web1", true)), Not(HasSubstr("accepted")));
@@ -145,6 +152,7 @@ TEST_F(ClonesTest, ItsOriginalIsHeldWhileItIsCopied) {
 
 TEST_F(ClonesTest, AForcedStopOfTheOriginalEndsTheCopy) {
   create(true);
+  slow_disks();
   const auto answer = begin(requests::copy("web1", "web2"));
   ASSERT_EQ(run(requests::stop("web1", true)).state, TaskState::done);
   wait_until_quiet(cluster_);
@@ -189,6 +197,7 @@ model::CloneVm of_snapshot(std::string name, bool linked, std::uint32_t count) {
 TEST_F(ClonesTest, NobodyGoesBackWhileItIsCopied) {
   create(false);
   run(snapshot("web1", "before"));
+  slow_disks();
   const auto answer = begin(requests::copy("web1", "web2"));
   EXPECT_THAT(refusal(revert("web1", "before")), HasSubstr("Clone web1 as web2"));
   wait_until_quiet(cluster_);

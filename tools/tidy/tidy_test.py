@@ -4,6 +4,7 @@
 import subprocess
 import sys
 import tempfile
+import textwrap
 import unittest
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def rooms_page():
 
 
 def order():
-    return ' '.join(read_tables(HERE)[0].orders['core'])
+    return '\n'.join(textwrap.wrap(' '.join(read_tables(HERE)[0].orders['core']), 80))
 
 
 GOOD = {

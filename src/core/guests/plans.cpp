@@ -219,8 +219,10 @@ std::vector<model::Layer> own_layers(const Inventory& inventory, model::GuestId 
     }
     heights[{id}] = height;
   }
-  std::ranges::stable_sort(own, std::ranges::greater{},
-                           [&](const model::Layer& layer) { return heights.at(layer.id); });
+  std::ranges::sort(own, [&](const model::Layer& a, const model::Layer& b) {
+    const auto above = heights.at(a.id), below = heights.at(b.id);
+    return above != below ? above > below : a.id < b.id;
+  });
   return own;
 }
 

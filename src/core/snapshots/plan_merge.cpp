@@ -84,12 +84,14 @@ void add_removals(const std::vector<LayerId>& layers, std::vector<model::Step>& 
 // With all that stand on it, the later ones first.
 std::vector<model::Snapshot> with_children(const Inventory& inventory,
                                            const model::Snapshot& first) {
-  Snapshots line = {first.id};
-  std::vector<model::Snapshot> found = {first};
+  std::map<model::SnapshotId, std::vector<model::Snapshot>> children;
   for (const auto& snapshot : snapshots_of(inventory, first.guest)) {
-    if (!snapshot.parent || !line.contains(*snapshot.parent)) continue;
-    line.insert(snapshot.id);
-    found.push_back(snapshot);
+    if (snapshot.parent) children[*snapshot.parent].push_back(snapshot);
+  }
+  std::vector<model::Snapshot> found = {first};
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const auto next = children.extract(found[i].id);
+    if (!next.empty()) found.insert(found.end(), next.mapped().begin(), next.mapped().end());
   }
   std::ranges::reverse(found);
   return found;

@@ -212,7 +212,7 @@ void reserve(Draft& draft, const Site& site, const GuestRecord& record,
 }
 
 // The configuration is exported when the process is there, and before its CPUs run: until then all
-// of it may be taken back, from then on nothing.
+// of it may be taken back, from then on nothing (as of a guest that goes on from memory).
 void add_start(const model::Snapshot& snapshot, const model::Guest& guest, bool start,
                std::vector<model::Step>& plan) {
   if (snapshot.memory) {
@@ -222,7 +222,7 @@ void add_start(const model::Snapshot& snapshot, const model::Guest& guest, bool 
   }
   plan.push_back(model::ExportConfiguration{guest.id, configuration_of(guest)});
   if (snapshot.memory || start) {
-    plan.push_back(model::ResumeMachine{guest.id, snapshot.memory.has_value()});
+    plan.push_back(model::ResumeMachine{guest.id, true});
   }
 }
 

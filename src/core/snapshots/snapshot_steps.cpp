@@ -264,17 +264,23 @@ Async<void> SnapshotSteps::revert(const model::Step& step, const StepContext&) {
 
 Async<void> SnapshotSteps::take(const TakeSnapshot& step, const StepContext& context) {
   uncut_.erase(step.guest);
-  const auto cut_disks = [this, &step](this auto) -> Async<void> { co_await cut_only_disks(step); };
-  std::exception_ptr failure;
+  co_await cut(step, context);
+  if (step.thaw) co_await thaw(step.guest);
+}
+
+// However far it came, the guest goes on in the new layers: the documents will say so.
+Async<void> SnapshotSteps::give_up(const model::Step& step) {
+  const auto& cut = std::get<TakeSnapshot>(step);
+  uncut_.erase(cut.guest);
   try {
-    co_await with_undo(cut(step, context), cut_disks);
-  } catch (const std::exception&) {
-    failure = std::current_exception();
+    note_files(cut);
+    co_await cut_only_disks(cut);
+  } catch (const Error& error) {
+    parts_.log.warning("core", "the disks of a guest could not be cut",
+                       {{"guest", to_text(cut.guest)}, {"why", error.full_message()}});
   }
-  if (step.thaw) co_await uninterrupted(thaw(step.guest));
-  if (!failure) co_return;
-  co_await uninterrupted(look_whether_cut(step));
-  std::rethrow_exception(failure);
+  if (cut.thaw) co_await thaw(cut.guest);
+  co_await look_whether_cut(cut);
 }
 
 Async<void> SnapshotSteps::cut(const TakeSnapshot& step, const StepContext& context) {
@@ -294,7 +300,6 @@ Async<void> SnapshotSteps::cut(const TakeSnapshot& step, const StepContext& cont
   taken_[step.guest] = {result.memory_size, std::chrono::ceil<Duration>(result.pause)};
 }
 
-// However far it came, the guest goes on in the new layers: the documents will say so.
 Async<void> SnapshotSteps::cut_only_disks(const TakeSnapshot& step) {
   const auto hold = co_await parts_.live.hold(step.guest);
   const auto machine = co_await find_machine(parts_.live, parts_.hypervisor, step.guest);

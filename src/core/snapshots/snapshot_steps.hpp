@@ -33,6 +33,7 @@ class SnapshotSteps : public StepHandler {
   bool is_pivot(const model::Step& step) const override;
   bool found_by_name(const model::Step& step) const override;
   bool can_be_cancelled(const model::Step& step) const override;
+  Async<void> give_up(const model::Step& step) override;
 
  private:
   struct Taken {

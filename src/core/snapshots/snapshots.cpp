@@ -11,7 +11,11 @@ std::vector<model::Snapshot> snapshots_of(const Inventory& inventory, model::Gue
   for (const auto& [id, stored] : inventory.snapshots()) {
     if (stored->value.guest == guest) own.push_back(stored->value);
   }
-  return own;  // ids grow with time
+  // Ids grow with time, but not within a millisecond.
+  std::ranges::sort(own, {}, [](const model::Snapshot& snapshot) {
+    return std::pair(snapshot.created_at, snapshot.id);
+  });
+  return own;
 }
 
 const model::Snapshot& find_snapshot(const Inventory& inventory, const model::Guest& guest,

@@ -223,15 +223,13 @@ Async<void> Engine::apply_step(Work& work, std::size_t index) {
   const Observation seen = co_await handles.observe(step, ctx);
   if (seen == Observation::done) co_return;
   if (!handles.found_by_name(step) && !task.pivoted) co_await journal(task, TaskState::running);
-  // A pivot has begun with its journal: it is interrupted, never left out.
-  if (!task.pivoted) throw_if_cancel_requested(task);
+  throw_if_cancel_requested(task);
   // A scope of its own, so that the user's cancellation reaches the step and nothing around it: a
   // commit of the journal is never interrupted.
   Scope scope(co_await current_executor(), "step");
   bool ended = false;
   scope.spawn("apply", run_to_end(handles.apply(step, ctx), ended));
   work.step = &scope;
-  if (task.pivoted && cancel_requested(task)) scope.cancel(CancelReason::user);
   std::exception_ptr failure;
   try {
     co_await scope.join();
@@ -254,9 +252,10 @@ Async<void> Engine::retry_forward(Work& work, std::size_t index) {
     } catch (const Error& error) {
       failure = error;
     }
-    if (failure->reason() == Reason::task_cancelled) throw std::move(*failure);
     // What may be given up is not insisted on.
-    if (handler(work.task.plan[index]).can_be_cancelled(work.task.plan[index])) {
+    const auto& step = work.task.plan[index];
+    if (handler(step).can_be_cancelled(step)) {
+      co_await uninterrupted(handler(step).give_up(step));
       throw std::move(*failure);
     }
     const bool go_on = may_pass(*failure) ? clock_.now() < give_up : attempt < kAttempts;
