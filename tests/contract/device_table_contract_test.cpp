@@ -19,6 +19,10 @@
 #include "net/stream.hpp"
 
 namespace ruche::contract {
+
+// Its helpers are used here, not its cases.
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(HypervisorSuite);
+
 namespace {
 
 namespace fs = std::filesystem;

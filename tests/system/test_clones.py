@@ -157,7 +157,7 @@ class Clones(CountingTest):
         self.assertIn("template", self.refused("vm", "start", "gold"))
         for command in (("vm", "set", "gold", "--memory", "256MiB"),
                         ("vm", "disk", "add", "gold", "--size", "8MiB"),
-                        ("vm", "disk", "grow", "gold", "disk1", "--size", "64MiB")):
+                        ("vm", "disk", "grow", "gold", "disk1", "64MiB")):
             self.assertIn("template", self.refused(*command), command)
         self.assertEqual(self.daemon.state("gold"), "stopped")
         written = self.written("gold")

@@ -226,6 +226,17 @@ std::vector<model::Layer> own_layers(const Inventory& inventory, model::GuestId 
   return own;
 }
 
+// The name of a guest that stands on another's layer; empty: nobody's disk does.
+std::string a_copy_on(const Inventory& inventory, const model::Guest& guest, model::LayerId below) {
+  for (const auto& [id, layer] : inventory.layers()) {
+    if (layer->value.parent != below || layer->value.owner == guest.id.value) continue;
+    const auto copy = inventory.guests().find(layer->value.owner);
+    const bool known = copy != inventory.guests().end() && copy->second->spec;
+    return known ? copy->second->spec->value.name : to_text(layer->value.owner);
+  }
+  return {};
+}
+
 // What its own layers and snapshots do not explain is somebody else's use.
 void refuse_users(const Inventory& inventory, const model::Guest& guest,
                   const std::vector<model::Layer>& own) {
@@ -240,9 +251,17 @@ void refuse_users(const Inventory& inventory, const model::Guest& guest,
   for (const auto& layer : own) {
     const auto known = explained[layer.id];
     if (layer.references <= known) continue;
-    throw Error(Reason::in_use, fmt::format("{} layers stand on a volume of {}",
-                                            layer.references - known, guest.name))
-        .remedy("delete those copies first");
+    const auto others = layer.references - known;
+    const auto copy = a_copy_on(inventory, guest, layer.id);
+    if (copy.empty()) {
+      throw Error(Reason::in_use, fmt::format("{} others need a volume of {}", others, guest.name))
+          .remedy("wait for the tasks that read it: ruche task list");
+    }
+    const auto more = others > 1 ? fmt::format(" and {} more stand", others - 1) : " stands";
+    throw Error(Reason::in_use, fmt::format("{}{} on a disk of {}", copy, more, guest.name))
+        .remedy(fmt::format("delete what stands on it first, or let it stand by itself: ruche vm "
+                            "flatten {}",
+                            copy));
   }
 }
 

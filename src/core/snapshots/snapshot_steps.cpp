@@ -109,10 +109,8 @@ bool is_cut(const ports::MachineStatus& status, const ports::SnapshotOrder& orde
 }
 
 // The instant of an earlier daemon's cut is over: nothing of it can be saved any more.
-Async<void> refuse_if_late(MachineRef machine, const ports::SnapshotOrder& order) {
-  if (order.memory_path.empty() && order.copies.empty()) co_return;
-  const auto status = co_await machine->status();
-  if (!is_cut(status, order)) co_return;
+void refuse_if_late(const ports::SnapshotOrder& order) {
+  if (order.memory_path.empty() && order.copies.empty()) return;
   throw Error(Reason::wrong_state,
               "the management was restarted while the snapshot was taken, and its instant is over")
       .remedy("take another one; the guest goes on as it was");
@@ -125,7 +123,9 @@ ports::SnapshotOrder disks_only(const ports::SnapshotOrder& order) {
   return disks;
 }
 
-constexpr Duration kForTheDisks{60'000};
+constexpr Duration kForTheDisks{120'000};
+constexpr Duration kForOneCut{60'000};
+constexpr Duration kPause{2'000};
 
 Async<void> cut_if_alive(MachineRef machine, ports::SnapshotOrder order) {
   const auto status = co_await machine->status();
@@ -268,19 +268,55 @@ Async<void> SnapshotSteps::take(const TakeSnapshot& step, const StepContext& con
   if (step.thaw) co_await thaw(step.guest);
 }
 
-// However far it came, the guest goes on in the new layers: the documents will say so.
+// What the documents will say must be so: nobody else looks at it again while the guest runs.
 Async<void> SnapshotSteps::give_up(const model::Step& step) {
-  const auto& cut = std::get<TakeSnapshot>(step);
-  uncut_.erase(cut.guest);
-  try {
-    note_files(cut);
-    co_await cut_only_disks(cut);
-  } catch (const Error& error) {
-    parts_.log.warning("core", "the disks of a guest could not be cut",
-                       {{"guest", to_text(cut.guest)}, {"why", error.full_message()}});
+  const auto* cut = std::get_if<TakeSnapshot>(&step);
+  if (cut == nullptr) co_return;
+  uncut_.erase(cut->guest);
+  note_files(*cut);
+  const Instant give_up = parts_.clock.now() + kForTheDisks;
+  while (true) {
+    const bool known = co_await agrees_with(*cut);
+    if (known || parts_.clock.now() >= give_up) break;
+    co_await sleep_for(parts_.clock, kPause);
   }
-  if (cut.thaw) co_await thaw(cut.guest);
-  co_await look_whether_cut(cut);
+  if (cut->thaw) co_await thaw(cut->guest);
+  co_await remove_halves(*cut);
+}
+
+// However far it came, the guest goes on in the new layers; or QEMU says that it does not.
+Async<bool> SnapshotSteps::agrees_with(const TakeSnapshot& step) {
+  std::optional<Error> failure;
+  try {
+    co_await cut_only_disks(step);
+  } catch (const Error& error) {
+    failure = error;
+  }
+  if (!failure) co_return true;
+  parts_.log.warning("core", "the disks of a guest could not be cut",
+                     {{"guest", to_text(step.guest)}, {"why", failure->full_message()}});
+  co_return co_await knows_whether_cut(step);
+}
+
+// Of what is removed here the documents go with the task; the rest is the janitor's.
+Async<void> SnapshotSteps::remove_halves(const TakeSnapshot& step) {
+  if (!step.snapshot) co_return;
+  std::vector<LayerId> halves;
+  for (const auto& file : step.files) halves.push_back(file.layer);
+  if (step.memory) halves.push_back(*step.memory);
+  const auto& inventory = parts_.writer.inventory();
+  for (const auto id : halves) {
+    const auto layer = inventory.layer(id);
+    if (!layer) continue;
+    try {
+      const auto driver = parts_.pool.driver(layer->value.datastore);
+      co_await driver->remove(volume_ref(layer->value));
+      removed_.insert(id);
+    } catch (const Error& error) {
+      parts_.log.warning("core", "a file of a snapshot that failed could not be removed",
+                         {{"layer", to_text(id)}, {"why", error.full_message()}});
+    }
+  }
 }
 
 Async<void> SnapshotSteps::cut(const TakeSnapshot& step, const StepContext& context) {
@@ -288,11 +324,13 @@ Async<void> SnapshotSteps::cut(const TakeSnapshot& step, const StepContext& cont
   const auto& inventory = parts_.writer.inventory();
   note_files(step);
   const auto machine = co_await find_machine(parts_.live, parts_.hypervisor, step.guest);
-  if (machine && step.thaw) co_await require_frozen(step, *machine);
   co_await export_cut(inventory, parts_.pool, step);
   if (!machine) co_return refuse_without_process(inventory, step);
   const auto order = order_of(inventory, parts_.pool, step);
-  co_await refuse_if_late(machine, order);
+  const auto before = co_await machine->status();
+  const bool cut_before = is_cut(before, order);
+  if (cut_before) refuse_if_late(order);
+  if (step.thaw && !cut_before) co_await require_frozen(step, *machine);
   const auto report = [&context](Bytes done, Bytes total) {
     context.progress(done, total, "saving the memory");
   };
@@ -305,22 +343,24 @@ Async<void> SnapshotSteps::cut_only_disks(const TakeSnapshot& step) {
   const auto machine = co_await find_machine(parts_.live, parts_.hypervisor, step.guest);
   if (!machine) co_return;
   auto order = disks_only(order_of(parts_.writer.inventory(), parts_.pool, step));
-  co_await with_deadline(parts_.clock, kForTheDisks, "the cut of the disks",
+  co_await with_deadline(parts_.clock, kForOneCut, "the cut of the disks",
                          cut_if_alive(machine, std::move(order)));
 }
 
 // A process that would not be cut at all writes to the old tops, and the documents go on naming
-// them. One that does not answer is taken to be cut: once it has ended that is right either way.
-Async<void> SnapshotSteps::look_whether_cut(const TakeSnapshot& step) {
+// them. One that never answers is taken to be cut: once it has ended that is right either way.
+Async<bool> SnapshotSteps::knows_whether_cut(const TakeSnapshot& step) {
+  bool known = false;
   try {
-    const auto held = parts_.live.find(step.guest);
-    if (!held) co_return;
     const auto& inventory = parts_.writer.inventory();
     const auto order = order_of(inventory, parts_.pool, step);
+    const auto held = co_await find_machine(parts_.live, parts_.hypervisor, step.guest);
+    if (!held) co_return true;
     const auto status = co_await held->status();
     const bool alive =
         status.state == ports::MachineState::running || status.state == ports::MachineState::paused;
-    if (!alive || order.disks.empty() || is_cut(status, order)) co_return;
+    known = true;
+    if (!alive || order.disks.empty() || is_cut(status, order)) co_return true;
     uncut_.insert(step.guest);
     const auto guest = record_of(inventory, step.guest).spec->value;
     const auto driver = parts_.pool.driver(guest.datastore);
@@ -329,6 +369,7 @@ Async<void> SnapshotSteps::look_whether_cut(const TakeSnapshot& step) {
     parts_.log.warning("core", "it is not known whether the disks of a guest were cut",
                        {{"guest", to_text(step.guest)}, {"why", error.full_message()}});
   }
+  co_return known;
 }
 
 // The freeze has an end of its own, which may have come while no daemon ran.
@@ -481,6 +522,10 @@ void show_files(const std::vector<model::DiskStatus>& files, model::GuestStatus&
 
 }  // namespace
 
+void SnapshotSteps::drop_removed(Draft& draft, LayerId id) const {
+  if (removed_.contains(id)) remove_layer(draft, id);
+}
+
 void SnapshotSteps::settle_taken(const TakeSnapshot& step, bool done, const Error*, Draft& draft) {
   const auto& guests = draft.inventory().guests();
   const auto found = guests.find(step.guest.value);
@@ -494,7 +539,12 @@ void SnapshotSteps::settle_taken(const TakeSnapshot& step, bool done, const Erro
     if (step.thaw && !parts_.agents.is_frozen(step.guest)) status.thaw_at.reset();
   }
   if (!step.snapshot) return;
-  if (!done) return forget_snapshot(draft, *step.snapshot);
+  if (!done) {
+    forget_snapshot(draft, *step.snapshot);
+    for (const auto& file : step.files) drop_removed(draft, file.layer);
+    if (step.memory) drop_removed(draft, *step.memory);
+    return;
+  }
   auto& snapshot = draft.snapshot(*step.snapshot);
   const auto taken = taken_[step.guest];
   if (step.memory) snapshot.memory = {*step.memory, taken.memory_size, draft.now()};

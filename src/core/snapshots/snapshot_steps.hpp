@@ -46,18 +46,22 @@ class SnapshotSteps : public StepHandler {
                           ports::DiskMerge order, ports::ProgressSink report);
   Async<void> cut(const model::TakeSnapshot& step, const StepContext& context);
   Async<void> cut_only_disks(const model::TakeSnapshot& step);
-  Async<void> look_whether_cut(const model::TakeSnapshot& step);
+  Async<bool> agrees_with(const model::TakeSnapshot& step);
+  Async<bool> knows_whether_cut(const model::TakeSnapshot& step);
+  Async<void> remove_halves(const model::TakeSnapshot& step);
   Async<void> require_frozen(const model::TakeSnapshot& step, ports::Machine& machine);
   Async<void> require_files(const model::RevertGuest& step);
   Async<bool> is_merged(const model::MergeLayer& step);
   void note_files(const model::TakeSnapshot& step);
   Async<void> thaw(model::GuestId guest);
   void settle_taken(const model::TakeSnapshot& step, bool done, const Error* why, Draft& draft);
+  void drop_removed(Draft& draft, model::LayerId id) const;
   void settle_merged(const model::MergeLayer& step, bool done, Draft& draft);
 
   Parts parts_;
   std::map<model::GuestId, Taken> taken_;  // by the step that ends now
   std::map<model::GuestId, std::vector<model::DiskStatus>> seen_;  // files of the tops, after it
+  std::set<model::LayerId> removed_;  // files of a snapshot that was given up
   std::set<model::GuestId> uncut_;  // a process that still writes to the old tops
   // A layer and what it took in, although the task that wanted it failed.
   std::set<std::pair<model::LayerId, model::LayerId>> merged_;

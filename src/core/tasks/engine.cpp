@@ -254,10 +254,7 @@ Async<void> Engine::retry_forward(Work& work, std::size_t index) {
     }
     // What may be given up is not insisted on.
     const auto& step = work.task.plan[index];
-    if (handler(step).can_be_cancelled(step)) {
-      co_await uninterrupted(handler(step).give_up(step));
-      throw std::move(*failure);
-    }
+    if (handler(step).can_be_cancelled(step)) throw std::move(*failure);
     const bool go_on = may_pass(*failure) ? clock_.now() < give_up : attempt < kAttempts;
     if (!go_on) throw std::move(*failure);
     co_await sleep_for(clock_, pause);
@@ -271,6 +268,10 @@ Async<void> Engine::backward(model::Task& task) {
   // steps that are found by name.
   const auto pivot = last_pivot(task);
   if (task.pivoted && !pivot) co_return;
+  if (pivot && *pivot == task.position) {
+    const auto& step = task.plan[*pivot];
+    co_await handler(step).give_up(step);
+  }
   const std::size_t first = pivot ? *pivot + 1 : 0;
   for (std::size_t i = task.plan.size(); i-- > first;) co_await take_back(task, i);
 }

@@ -39,8 +39,8 @@ class StepHandler {
   // Of a pivot, or of a step that comes after one: whether it may be interrupted all the same,
   // because giving it up is going forward, or because it is taken back.
   virtual bool can_be_cancelled(const model::Step&) const { return false; }
-  // Called once when such a pivot failed or was interrupted, maybe before it did anything: makes
-  // whole what it may have left.
+  // Called before a task ends in whose such pivot failed or was interrupted, maybe before it did
+  // anything: makes whole what it may have left. Again after a crash.
   virtual Async<void> give_up(const model::Step&) { co_return; }
   // Whether observe() finds out by itself that the step was begun; if not, the engine journals it
   // before it starts.

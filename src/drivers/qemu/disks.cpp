@@ -217,4 +217,21 @@ std::expected<void, Error> add_cdroms(Arguments& out, const ports::MachineSpec& 
   return {};
 }
 
+std::optional<Error> disk_failure(const ports::MachineSpec& machine, std::string_view last_words) {
+  for (std::size_t i = 0; i < machine.disks.size() && i < machine.spec.disks.size(); ++i) {
+    const auto& disk = machine.spec.disks[i];
+    for (const auto& image : machine.disks[i].chain) {
+      if (last_words.find('"' + node_of(disk, image)) == last_words.npos) continue;
+      return Error(Reason::hypervisor_failed,
+                   fmt::format("{} cannot be opened: its layer {} is damaged or in use", disk.name,
+                               image.path))
+          .at(fmt::format("/disks/{}", i))
+          .remedy(fmt::format("look at the file (qemu-img check), see what stands on it: ruche vm "
+                              "layers {}",
+                              machine.name));
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace ruche::drivers::qemu

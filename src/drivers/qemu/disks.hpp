@@ -43,6 +43,9 @@ std::string node_prefix(model::DiskBus bus, std::uint32_t slot);
 std::string node_name(const std::string& prefix, std::string_view path);
 std::string file_node(const std::string& node);
 
+// When QEMU's last words are about a file of a disk: which, and what to do.
+std::optional<Error> disk_failure(const ports::MachineSpec& machine, std::string_view last_words);
+
 // The rules of one disk and its files; `index` is for the error's field.
 std::expected<void, Error> check_disk(const model::DiskSpec& spec, const ports::MachineDisk& disk,
                                       std::size_t index);

@@ -211,6 +211,9 @@ Async<void> QemuEngine::await_machine(const ports::MachineSpec& spec,
   if (auto pages = lacks_huge_pages(spec.spec, core->last_words())) {
     throw std::move(*pages).caused_by(refused);
   }
+  if (auto disk = disk_failure(spec, core->last_words())) {
+    throw std::move(*disk).caused_by(refused);
+  }
   throw std::move(refused).remedy("see the host's log");
 }
 

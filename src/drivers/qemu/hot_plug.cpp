@@ -363,21 +363,12 @@ Async<void> HotPlug::take_back(std::string purpose) {
   }
 }
 
-// A device is named by its id, by its path, or by what virtio keeps one level below it.
+// Asked of the device: a list of all drives tells of all that they stand on, as deep as that goes.
 Async<std::string> HotPlug::node_of(std::string device) {
-  const auto below = "/" + device + "/virtio-backend";
-  const auto answer = co_await core_->qmp().execute("query-block");
-  if (!answer.is_array()) throw Error(Reason::hypervisor_failed, "QEMU's drives are no list");
-  for (const auto& entry : answer.get_array()) {
-    const auto& block = as_object(entry);
-    const auto* qdev = block.if_contains("qdev");
-    if (qdev == nullptr || !qdev->is_string()) continue;
-    const std::string_view path(qdev->get_string());
-    if (path != device && !path.ends_with("/" + device) && !path.ends_with(below)) continue;
-    const auto* inserted = block.if_contains("inserted");
-    co_return inserted == nullptr ? std::string() : text_member(as_object(*inserted), "node-name");
-  }
-  throw Error(Reason::no_such_object, "QEMU has no drive " + device);
+  json::Object which{{"path", "/machine/peripheral/" + device}, {"property", "drive"}};
+  const auto answer = co_await core_->qmp().execute("qom-get", std::move(which));
+  if (!answer.is_string()) throw Error(Reason::hypervisor_failed, "QEMU's drive is no text");
+  co_return std::string(answer.get_string());
 }
 
 // --- networks --------------------------------------------------------------------------------
