@@ -16,7 +16,7 @@ extern "C" const char* __asan_default_options() {
 namespace ruche::sim {
 namespace {
 
-constexpr std::uint64_t kSeeds = 1000;
+constexpr std::uint64_t kSeeds = 600;
 constexpr std::uint64_t kReplayEvery = 20;  // 5 %
 
 std::optional<std::uint64_t> number_in(const char* variable) {

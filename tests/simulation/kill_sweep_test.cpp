@@ -100,8 +100,8 @@ TEST(KillSweep, CreateWithUefi) {
   request.name = "web1";
   request.image = "demo";
   request.boot = model::BootKind::uefi;
-  sweep({"create through UEFI", [](SimCluster&) {}, requests::create(request), is_state(GuestState::stopped),
-         has_no_guest});
+  sweep({"create through UEFI", [](SimCluster&) {}, requests::create(request),
+         is_state(GuestState::stopped), has_no_guest});
 }
 
 TEST(KillSweep, CreateWithTpmAndSecureBoot) {
@@ -111,8 +111,8 @@ TEST(KillSweep, CreateWithTpmAndSecureBoot) {
   request.boot = model::BootKind::uefi;
   request.secure_boot = true;
   request.tpm = true;
-  sweep({"create with a TPM", [](SimCluster&) {}, requests::create(request), is_state(GuestState::stopped),
-         has_no_guest});
+  sweep({"create with a TPM", [](SimCluster&) {}, requests::create(request),
+         is_state(GuestState::stopped), has_no_guest});
 }
 
 TEST(KillSweep, Delete) {

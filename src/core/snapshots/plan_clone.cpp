@@ -6,9 +6,9 @@
 #include "core/guests/plan_hardware.hpp"
 #include "core/guests/plan_parts.hpp"
 #include "core/snapshots/copy_plans.hpp"
+#include "core/snapshots/overlays.hpp"
 #include "core/snapshots/snapshot_plans.hpp"
 #include "core/storage/datastore_pool.hpp"
-#include "core/storage/layers.hpp"
 #include "model/guest_rules.hpp"
 
 namespace ruche::core::plans {
@@ -94,9 +94,8 @@ Original find_original(const Draft& draft, const model::CloneVm& request) {
     return original;
   }
   check_state(original);
-  const auto state = state_of(record);
   original.still = guest.is_template;
-  original.has_process = state == GuestState::running || state == GuestState::paused;
+  original.has_process = has_process(state_of(record));
   if (original.has_process) check_same_disks(original);
   return original;
 }
@@ -212,23 +211,6 @@ LayerId add_own(Draft& draft, const model::Guest& guest, model::Layer layer) {
   return id;
 }
 
-LayerId add_overlay(Draft& draft, const model::Guest& guest, const model::DiskSpec& disk,
-                    std::vector<model::Step>& plan) {
-  const auto chain = chain_of(draft.inventory(), disk.layer);
-  if (chain.size() >= model::kLongestChain) {
-    throw Error(Reason::wrong_state, fmt::format("{} stands on {} layers, and no more are possible",
-                                                 disk.name, chain.size()))
-        .remedy("make a full copy in place of a linked one, or delete snapshots first");
-  }
-  model::Layer layer;
-  layer.datastore = chain.front().datastore;
-  layer.parent = disk.layer;
-  layer.size = disk.size;
-  const auto id = add_own(draft, guest, std::move(layer));
-  plan.push_back(model::CreateVolume{id, disk.size, disk.layer});
-  return id;
-}
-
 // A copy is of what the layers of guests hold; it stands on the image again.
 LayerId add_full_copy(Draft& draft, const model::DiskSpec& disk, Copy& copy) {
   const auto chain = chain_of(draft.inventory(), disk.layer);
@@ -245,8 +227,13 @@ LayerId add_full_copy(Draft& draft, const model::DiskSpec& disk, Copy& copy) {
 
 void add_disks(Draft& draft, bool linked, Copy& copy) {
   for (auto& disk : copy.guest.spec.disks) {
-    disk.layer =
-        linked ? add_overlay(draft, copy.guest, disk, copy.plan) : add_full_copy(draft, disk, copy);
+    if (!linked) {
+      disk.layer = add_full_copy(draft, disk, copy);
+      continue;
+    }
+    const auto below = disk.layer;
+    disk.layer = add_overlay(draft, copy.guest, disk.name, below, disk.size);
+    copy.plan.push_back(model::CreateVolume{disk.layer, disk.size, below});
   }
 }
 
@@ -286,10 +273,9 @@ void add_cut(Draft& draft, const Original& original, Copy& copy) {
   model::TakeSnapshot cut;
   cut.guest = original.guest().id;
   cut.was_paused = state_of(original.record) == GuestState::paused;
-  for (const auto& disk : original.spec.disks) {
-    const auto layer = add_overlay(draft, original.guest(), disk, copy.plan);
-    cut.disks.push_back({disk.name, disk.layer, layer});
-  }
+  auto disks = cut_disks(draft, original.guest());
+  copy.plan = std::move(disks.steps);
+  cut.disks = std::move(disks.disks);
   std::vector<model::Step> again;
   if (original.has_process) cut_variables(draft, copy, cut, again);
   copy.plan.push_back(std::move(cut));
