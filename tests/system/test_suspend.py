@@ -66,6 +66,7 @@ class Suspend(SystemTest):
         wait_for(lambda: "vdb" in self.in_guest("web2", "ls /sys/class/block"))
         self.in_guest("web2", "echo written-before > /dev/vdb; sync")
         wait_for(lambda: "2" in self.in_guest("web2", "nproc"))
+        self.in_guest("web2", "cat /proc/uptime")  # what it says of its boot is over
         before = self.in_guest("web2", "grep MemTotal /proc/meminfo; nproc; ls /sys/class/net")
         self.daemon.ruche("vm", "suspend", "web2")
         refused = self.daemon.ruche("vm", "disk", "remove", "web2", "disk1", "--yes", expect=None)
