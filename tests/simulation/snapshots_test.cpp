@@ -338,6 +338,28 @@ TEST_F(SnapshotsTest, WhatStandsOnALayerKeepsIt) {
   EXPECT_EQ(depth(), 2u);
 }
 
+TEST_F(SnapshotsTest, TidyingGivesWay) {
+  create("web1");
+  take("base");
+  work();
+  take("later");
+  model::CloneVm copy;
+  copy.vm = "web1";
+  copy.name = "web2";
+  copy.linked = true;
+  copy.snapshot = "base";
+  done(requests::clone(copy));
+  done(requests::delete_snapshot("web1", "base"));
+  const auto removed = ask(host_, "remove", requests::remove("web2", true));
+  const auto tidies = [&] { return process()->merge.has_value(); };
+  ASSERT_TRUE(cluster_.run_until(tidies, std::chrono::minutes(3)));
+  done(requests::delete_snapshot("web1", "later"));
+  EXPECT_THAT(snapshots(), IsEmpty());
+  cluster_.run_for(std::chrono::minutes(3));
+  wait_until_quiet(cluster_);
+  EXPECT_EQ(depth(), 2u);
+}
+
 TEST_F(SnapshotsTest, PurgingAGuestTakesItsSnapshotsAlong) {
   create("web1");
   take("one", true);

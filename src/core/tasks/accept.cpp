@@ -8,6 +8,10 @@ namespace ruche::core {
 
 using model::Facet;
 
+namespace {
+constexpr Duration kGivesWayIn = std::chrono::seconds(30);
+}  // namespace
+
 bool conflicts(Facet a, Facet b) {
   return a == b || a == Facet::existence || b == Facet::existence;
 }
@@ -133,35 +137,88 @@ model::Task add_task(Draft& draft, const Caller& caller, const Proposal& proposa
   return task;
 }
 
+namespace {
+
+// Tidying begins again by itself, and may be broken off anywhere: nobody is refused for it.
+bool gives_way(const model::Task& task) { return task.method == "vm.tidy"; }
+
+std::optional<model::TaskId> giving_way(Draft& draft, const Proposal& proposal) {
+  const auto* placement = draft.find_placement(proposal.object.id);
+  if (!placement) return std::nullopt;
+  for (const auto& held : placement->claims) {
+    const auto in_the_way = [&](Facet facet) { return conflicts(facet, held.facet); };
+    const auto* holder = find_task(draft.inventory(), held.task);
+    if (!holder || !gives_way(*holder)) continue;
+    if (std::ranges::any_of(proposal.claims, in_the_way)) return held.task;
+  }
+  return std::nullopt;
+}
+
+Async<void> wait_until_ended(Writer& writer, model::TaskId id) {
+  while (true) {
+    const auto* task = find_task(writer.inventory(), id);
+    if (!task || !model::is_open(task->state)) co_return;
+    co_await writer.inventory().changed();
+  }
+}
+
+Async<void> end_what_gives_way(Writer& writer, model::TaskId id) {
+  co_await writer.transact([&](Draft& draft) {
+    const auto* task = find_task(draft.inventory(), id);
+    if (!task || !model::is_open(task->state)) return;
+    draft.task(id).cancel_requested = model::CancelKind::user;
+  });
+  co_await with_deadline(writer.clock(), kGivesWayIn, "the end of the task in the way",
+                         wait_until_ended(writer, id));
+}
+
+// In one commit. `in_the_way`: what it was refused for, when that would give way.
+Async<Accepted> accept_now(Writer& writer, const Caller& caller,
+                           const std::function<Proposal(Draft&)>& propose,
+                           std::optional<model::TaskId>& in_the_way) {
+  Accepted accepted;
+  const auto key = keys::idempotency(caller.user, caller.idempotency_key);
+  bool twin_was_first = false;
+  accepted.revision = co_await writer.transact([&](Draft& draft) {
+    in_the_way.reset();
+    twin_was_first =
+        !caller.idempotency_key.empty() && draft.inventory().key_revision(key) != ports::Revision{};
+    if (twin_was_first) return;
+    const auto proposal = propose(draft);
+    in_the_way = giving_way(draft, proposal);
+    accepted.task = add_task(draft, caller, proposal);
+    if (caller.idempotency_key.empty()) return;
+    draft.create(key, IdempotencyRecord{caller.request_fingerprint, accepted.task.id, draft.now()});
+  });
+  if (!twin_was_first) co_return accepted;
+  auto replayed = co_await replay(writer, caller);
+  if (replayed) co_return std::move(*replayed);
+  throw Error(Reason::store_conflict, "the same request was made at the same time and is gone")
+      .remedy("make it again");
+}
+
+}  // namespace
+
 Async<Accepted> accept(Writer& writer, Caller caller, std::function<Proposal(Draft&)> propose) {
   co_await writer.inventory().ready();
   auto replayed = co_await replay(writer, caller);
   if (replayed) co_return std::move(*replayed);
-
-  Accepted accepted;
-  accepted.dry_run = caller.dry_run;
   if (caller.dry_run) {
+    Accepted accepted;
+    accepted.dry_run = true;
     Draft draft(writer.inventory(), writer.clock(), writer.random());
     accepted.task = add_task(draft, caller, propose(draft));
     co_return accepted;
   }
-  const auto key = keys::idempotency(caller.user, caller.idempotency_key);
-  bool twin_was_first = false;
-  accepted.revision = co_await writer.transact([&](Draft& draft) {
-    twin_was_first =
-        !caller.idempotency_key.empty() && draft.inventory().key_revision(key) != ports::Revision{};
-    if (twin_was_first) return;
-    accepted.task = add_task(draft, caller, propose(draft));
-    if (caller.idempotency_key.empty()) return;
-    draft.create(key, IdempotencyRecord{caller.request_fingerprint, accepted.task.id, draft.now()});
-  });
-  if (twin_was_first) replayed = co_await replay(writer, caller);
-  if (replayed) co_return std::move(*replayed);
-  if (twin_was_first) {
-    throw Error(Reason::store_conflict, "the same request was made at the same time and is gone")
-        .remedy("make it again");
+  std::optional<model::TaskId> in_the_way;
+  try {
+    co_return co_await accept_now(writer, caller, propose, in_the_way);
+  } catch (const Error& error) {
+    if (error.reason() != Reason::claimed || !in_the_way) throw;
   }
-  co_return accepted;
+  co_await end_what_gives_way(writer, *in_the_way);
+  // What it did changes the plan.
+  co_return co_await accept_now(writer, caller, propose, in_the_way);
 }
 
 }  // namespace ruche::core

@@ -27,7 +27,8 @@ struct Proposal {
 
 // Runs `propose` on a draft (it plans, checks, allocates), adds the task and its claims, commits.
 // A reused idempotency key answers the earlier task. A dry run plans and checks, then drops the
-// draft. Throws what `propose` throws, `claimed` with the task in the way.
+// draft. Tidying in the way is asked to end and waited for, 30 s at the most: then `propose` runs a
+// second time. Throws what `propose` throws, `claimed` with the task in the way.
 Async<Accepted> accept(Writer& writer, Caller caller, std::function<Proposal(Draft&)> propose);
 
 // Writes a task into a draft: its claims, its document and the record of who asked. Throws
