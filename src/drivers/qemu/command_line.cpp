@@ -210,10 +210,8 @@ void add_ports(Arguments& out, const ports::MachineSpec& machine) {
   }
   // Also without a disk on it: what a guest has follows from its specification, whenever its disks
   // came.
-  const auto thread = iothread_id(kScsiDevice);
-  out.add("-object", "iothread,id=" + thread);
-  out.add("-device", fmt::format("virtio-scsi-pci,id={},bus=port{},iothread={}", kScsiDevice,
-                                 model::kScsiSlot, thread));
+  out.add("-device",
+          fmt::format("virtio-scsi-pci,id={},bus=port{}", kScsiDevice, model::kScsiSlot));
 }
 
 Result add_boot(Arguments& out, const ports::MachineSpec& machine, const EngineFacts& facts) {

@@ -52,9 +52,6 @@ Async<void> plug_disk(Core core, ports::PlugDisk change) {
   const auto id = disk_id(change.disk.name);
   const bool there = co_await plug.has_device(id);
   if (!there) {
-    if (change.disk.bus == model::DiskBus::virtio_blk) {
-      co_await plug.add_iothread(iothread_id(id));
-    }
     for (auto& nodes : disk_nodes(change.disk, change.files)) {
       co_await plug.add_nodes(std::move(nodes));
     }
@@ -72,7 +69,6 @@ Async<void> remove_disk(Core core, model::DiskSpec disk) {
   const auto id = disk_id(disk.name);
   co_await plug.remove_device(id);
   co_await plug.remove_nodes(node_prefix(disk.bus, disk.slot));
-  if (disk.bus == model::DiskBus::virtio_blk) co_await plug.remove_iothread(iothread_id(id));
 }
 
 // Out of the record first: what is in it must be in QEMU.

@@ -50,7 +50,6 @@ std::string node_of(const model::DiskSpec& disk, const ports::ImageFile& image) 
 }  // namespace
 
 std::string disk_id(std::string_view name) { return fmt::format("disk-{}", name); }
-std::string iothread_id(std::string_view device) { return fmt::format("io-{}", device); }
 std::string cdrom_id(std::string_view name) { return fmt::format("cdrom-{}", name); }
 
 std::string node_prefix(model::DiskBus bus, std::uint32_t slot) {
@@ -119,6 +118,7 @@ std::vector<NodePair> disk_nodes(const model::DiskSpec& disk, const ports::Machi
   return nodes;
 }
 
+// Without an iothread: QEMU's main loop does its input and output (ADR 27).
 json::Object disk_device(const model::DiskSpec& disk, const ports::MachineDisk& files) {
   json::Object device{{"driver", ""},
                       {"id", disk_id(disk.name)},
@@ -128,7 +128,6 @@ json::Object disk_device(const model::DiskSpec& disk, const ports::MachineDisk& 
   switch (disk.bus) {
     case model::DiskBus::virtio_blk:
       device["driver"] = "virtio-blk-pci";
-      device["iothread"] = iothread_id(disk_id(disk.name));
       device["bus"] = fmt::format("port{}", disk.slot);
       break;
     case model::DiskBus::nvme:
@@ -163,9 +162,6 @@ std::expected<void, Error> add_disks(Arguments& out, const ports::MachineSpec& m
     if (auto ok = check_disk(specs[i], machine.disks[i], i); !ok) return ok;
     for (auto& nodes : disk_nodes(specs[i], machine.disks[i])) add_nodes(out, std::move(nodes));
     auto device = disk_device(specs[i], machine.disks[i]);
-    if (const auto* thread = device.if_contains("iothread")) {
-      out.add("-object", "iothread,id=" + std::string(thread->as_string()));
-    }
     const auto index = boot_index(machine.spec.boot, specs[i].name, i + 1);
     if (index) device["bootindex"] = *index;
     out.add("-device", text_of(device));

@@ -34,8 +34,6 @@ NodePair medium_nodes(const model::CdromSpec& drive, const std::string& path);
 json::Object disk_device(const model::DiskSpec& disk, const ports::MachineDisk& files);
 
 std::string disk_id(std::string_view name);
-// The thread that does its input and output, as QEMU's own: a virtio-blk disk has one to itself.
-std::string iothread_id(std::string_view device);
 std::string cdrom_id(std::string_view name);
 // What all nodes of a disk begin with: "v3-".
 std::string node_prefix(model::DiskBus bus, std::uint32_t slot);

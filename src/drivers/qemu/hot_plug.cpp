@@ -79,7 +79,6 @@ Async<void> HotPlug::undo() {
       added_nodes_.pop_back();
       co_await remove_nodes(name);
     }
-    for (const auto& id : added_iothreads_) co_await remove_iothread(id);
   } catch (const Error& error) {
     core_->services().log.warning("qemu", error.full_message(),
                                   {{"guest", to_text(core_->record().guest)}});
@@ -113,31 +112,6 @@ Async<void> HotPlug::remove_device(std::string id) {
                        "is still starting cannot let go of anything");
   if (refused) throw std::move(error).caused_by(*refused);
   throw error;
-}
-
-// --- threads ---------------------------------------------------------------------------------
-
-Async<void> HotPlug::add_iothread(std::string id) {
-  json::Object where{{"path", "/objects"}};
-  const auto answer = co_await core_->qmp().execute("qom-list", std::move(where));
-  if (!answer.is_array()) throw Error(Reason::hypervisor_failed, "QEMU's objects are no list");
-  const bool there = std::ranges::any_of(answer.get_array(), [&](const json::Value& entry) {
-    return text_member(as_object(entry), "name") == id;
-  });
-  if (there) co_return;
-  json::Object thread{{"qom-type", "iothread"}, {"id", id}};
-  co_await core_->qmp().execute("object-add", std::move(thread));
-  added_iothreads_.push_back(id);
-}
-
-// One that is not there is refused.
-Async<void> HotPlug::remove_iothread(std::string id) {
-  try {
-    json::Object which{{"id", id}};
-    co_await core_->qmp().execute("object-del", std::move(which));
-  } catch (const Error& error) {
-    if (error.full_message().find("not found") == std::string::npos) throw;
-  }
 }
 
 // --- nodes -----------------------------------------------------------------------------------

@@ -33,10 +33,6 @@ class HotPlug {
   Async<void> add_network(json::Object network);
   Async<void> remove_network(std::string id);
 
-  // A thread of QEMU's that does a disk's input and output.
-  Async<void> add_iothread(std::string id);
-  Async<void> remove_iothread(std::string id);
-
   // The node that a disk or a drive reads; empty: there is no medium.
   Async<std::string> node_of(std::string device);
 
@@ -62,7 +58,6 @@ class HotPlug {
   std::shared_ptr<MachineCore> core_;
   std::vector<std::string> added_nodes_;
   std::vector<std::string> added_networks_;
-  std::vector<std::string> added_iothreads_;
 };
 
 }  // namespace ruche::drivers::qemu
