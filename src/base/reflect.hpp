@@ -1,4 +1,4 @@
-// Type tables. A described type has one constexpr table beside it:
+// Type tables. A described type has one constexpr table, in the .cpp of its header:
 //
 //   constexpr auto describe(Type<DiskSpec>) {
 //     return structure<DiskSpec>("DiskSpec", "A virtual disk.",
@@ -10,7 +10,11 @@
 //   }
 //
 // type_of<T>() turns it into a TypeInfo: plain run-time data that ordinary functions walk (decode,
-// encode, validate, OpenAPI, CLI, help). Only this header is made of templates.
+// encode, validate, OpenAPI, CLI, help). Only this header is made of templates. It is instantiated
+// beside the table, and the type's header says so, or every file that names the type would build
+// the tables of all that is in it:
+//
+//   extern template const ruche::TypeInfo& ruche::type_of<ruche::model::DiskSpec>();
 #pragma once
 
 #include <cstdint>

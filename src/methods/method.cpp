@@ -62,4 +62,18 @@ const Method* find(std::string_view id) {
   return nullptr;
 }
 
+constexpr auto describe(Type<ListRequest>) {
+  return structure<ListRequest>(
+      "ListRequest", "A page of a list.",
+      field<&ListRequest::limit>("limit", "Items in a page.", {.min = 1, .max = kLargestPage}),
+      field<&ListRequest::cursor>("cursor",
+                                  "`next` of the page before; keeps its filter and sort."),
+      field<&ListRequest::filter>("filter", "Conditions, joined by commas: state=running,name~web.",
+                                  {.max_length = 4096, .example = "state=running"}),
+      field<&ListRequest::sort>("sort", "Fields, joined by commas; `-` first: descending.",
+                                {.max_length = 1024, .example = "-created_at"}));
+}
+
 }  // namespace ruche::methods
+
+template const ruche::TypeInfo& ruche::type_of<ruche::methods::ListRequest>();

@@ -94,17 +94,6 @@ struct ListRequest {
   std::string filter;
   std::string sort;
 };
-constexpr auto describe(Type<ListRequest>) {
-  return structure<ListRequest>(
-      "ListRequest", "A page of a list.",
-      field<&ListRequest::limit>("limit", "Items in a page.", {.min = 1, .max = kLargestPage}),
-      field<&ListRequest::cursor>("cursor",
-                                  "`next` of the page before; keeps its filter and sort."),
-      field<&ListRequest::filter>("filter", "Conditions, joined by commas: state=running,name~web.",
-                                  {.max_length = 4096, .example = "state=running"}),
-      field<&ListRequest::sort>("sort", "Fields, joined by commas; `-` first: descending.",
-                                {.max_length = 1024, .example = "-created_at"}));
-}
 
 template <class T>
 struct Page {
@@ -118,3 +107,5 @@ constexpr auto describe(Type<Page<T>>) {
 }
 
 }  // namespace ruche::methods
+
+extern template const ruche::TypeInfo& ruche::type_of<ruche::methods::ListRequest>();

@@ -20,57 +20,17 @@ struct AddDisk {
   bool keep_trimmed = false;
   DiskLimits limits;
 };
-constexpr auto describe(Type<AddDisk>) {
-  return structure<AddDisk>(
-      "AddDisk", "A blank disk to add.",
-      field<&AddDisk::vm>(
-          "vm", "Name or id.",
-          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
-      field<&AddDisk::size>("size_bytes", "Capacity.",
-                            {.required = true, .min = 1 << 20, .example = "4GiB"}),
-      field<&AddDisk::bus>("bus", "Disk controller."),
-      field<&AddDisk::format>("format", "How it is stored."),
-      field<&AddDisk::name>("name", "Its name in the guest; the next free one when absent.",
-                            {.format = "name"}),
-      field<&AddDisk::cache>("cache", "Caches of the host."),
-      field<&AddDisk::keep_trimmed>("keep_trimmed",
-                                    "What the guest trims is not given back to the datastore."),
-      field<&AddDisk::limits>("limits", "What it may do at most."));
-}
 
 struct DiskRef {
   std::string vm;
   std::string disk;
 };
-constexpr auto describe(Type<DiskRef>) {
-  return structure<DiskRef>(
-      "DiskRef", "A disk of a VM.",
-      field<&DiskRef::vm>(
-          "vm", "Name or id.",
-          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
-      field<&DiskRef::disk>(
-          "disk", "The disk's name.",
-          {.required = true, .format = "name", .positional = true, .example = "disk1"}));
-}
 
 struct GrowDiskRequest {
   std::string vm;
   std::string disk;
   Bytes size;
 };
-constexpr auto describe(Type<GrowDiskRequest>) {
-  return structure<GrowDiskRequest>(
-      "GrowDiskRequest", "A disk to make larger.",
-      field<&GrowDiskRequest::vm>(
-          "vm", "Name or id.",
-          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
-      field<&GrowDiskRequest::disk>(
-          "disk", "The disk's name.",
-          {.required = true, .format = "name", .positional = true, .example = "disk1"}),
-      field<&GrowDiskRequest::size>(
-          "size_bytes", "What it becomes.",
-          {.required = true, .min = 1 << 20, .positional = true, .example = "8GiB"}));
-}
 
 // What can be changed of a disk; PATCH merges into it.
 struct DiskEdit {
@@ -78,13 +38,6 @@ struct DiskEdit {
   bool discard = true;
   DiskLimits limits;
 };
-constexpr auto describe(Type<DiskEdit>) {
-  return structure<DiskEdit>(
-      "DiskEdit", "What can be changed of a disk.",
-      field<&DiskEdit::cache>("cache", "Caches of the host."),
-      field<&DiskEdit::discard>("discard", "What the guest trims is given back to the datastore."),
-      field<&DiskEdit::limits>("limits", "What it may do at most."));
-}
 
 struct AddNic {
   std::string vm;
@@ -93,95 +46,33 @@ struct AddNic {
   std::string mac;
   LinkState link = LinkState::up;
 };
-constexpr auto describe(Type<AddNic>) {
-  return structure<AddNic>(
-      "AddNic", "A network adapter to add.",
-      field<&AddNic::vm>(
-          "vm", "Name or id.",
-          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
-      field<&AddNic::network>("network",
-                              "Its network: name or id; `user` is QEMU's own NAT; the default "
-                              "network where it works when absent.",
-                              {.format = "reference", .example = "default"}),
-      field<&AddNic::name>("name", "Its name in the guest; the next free one when absent.",
-                           {.format = "name"}),
-      field<&AddNic::mac>("mac", "Hardware address; chosen when absent.", {.max_length = 17}),
-      field<&AddNic::link>("link", "Its cable."));
-}
 
 struct NicRef {
   std::string vm;
   std::string nic;
 };
-constexpr auto describe(Type<NicRef>) {
-  return structure<NicRef>(
-      "NicRef", "A network adapter of a VM.",
-      field<&NicRef::vm>(
-          "vm", "Name or id.",
-          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
-      field<&NicRef::nic>(
-          "nic", "The adapter's name.",
-          {.required = true, .format = "name", .positional = true, .example = "nic1"}));
-}
 
 // What can be changed of an adapter; PATCH merges into it.
 struct NicEdit {
   LinkState link = LinkState::up;
   std::string mac;
 };
-constexpr auto describe(Type<NicEdit>) {
-  return structure<NicEdit>("NicEdit", "What can be changed of a network adapter.",
-                            field<&NicEdit::link>("link", "Its cable."),
-                            field<&NicEdit::mac>("mac", "Hardware address.", {.max_length = 17}));
-}
 
 struct InsertMedium {
   std::string vm;
   std::string cdrom;
   std::string image;
 };
-constexpr auto describe(Type<InsertMedium>) {
-  return structure<InsertMedium>(
-      "InsertMedium", "A CD to put into a drive.",
-      field<&InsertMedium::vm>(
-          "vm", "Name or id.",
-          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
-      field<&InsertMedium::cdrom>(
-          "cdrom", "The drive's name.",
-          {.required = true, .format = "name", .positional = true, .example = "cdrom0"}),
-      field<&InsertMedium::image>(
-          "image", "Image of kind iso: name or id.",
-          {.required = true, .format = "reference", .positional = true, .example = "debian-iso"}));
-}
 
 struct DriveRef {
   std::string vm;
   std::string cdrom;
 };
-constexpr auto describe(Type<DriveRef>) {
-  return structure<DriveRef>(
-      "DriveRef", "A CD-ROM drive of a VM.",
-      field<&DriveRef::vm>(
-          "vm", "Name or id.",
-          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
-      field<&DriveRef::cdrom>(
-          "cdrom", "The drive's name.",
-          {.required = true, .format = "name", .positional = true, .example = "cdrom0"}));
-}
 
 struct AddDrive {
   std::string vm;
   std::string image;
 };
-constexpr auto describe(Type<AddDrive>) {
-  return structure<AddDrive>(
-      "AddDrive", "A CD-ROM drive to add.",
-      field<&AddDrive::vm>(
-          "vm", "Name or id.",
-          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
-      field<&AddDrive::image>("image", "Image of kind iso to put into it; empty when absent.",
-                              {.format = "reference"}));
-}
 
 struct AddShare {
   std::string vm;
@@ -189,99 +80,33 @@ struct AddShare {
   std::string name;
   bool read_only = false;
 };
-constexpr auto describe(Type<AddShare>) {
-  return structure<AddShare>(
-      "AddShare", "A folder of the host for a VM to mount (virtiofs).",
-      field<&AddShare::vm>(
-          "vm", "Name or id.",
-          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
-      field<&AddShare::path>("path", "The folder, on the VM's host.",
-                             {.required = true, .format = "path", .positional = true}),
-      field<&AddShare::name>("name", "The tag to mount; share0, share1, … when absent.",
-                             {.format = "name"}),
-      field<&AddShare::read_only>("read_only", "The VM may not write to it."));
-}
 
 struct ShareRef {
   std::string vm;
   std::string share;
 };
-constexpr auto describe(Type<ShareRef>) {
-  return structure<ShareRef>(
-      "ShareRef", "A folder that a VM can mount.",
-      field<&ShareRef::vm>(
-          "vm", "Name or id.",
-          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
-      field<&ShareRef::share>(
-          "share", "Its name.",
-          {.required = true, .format = "name", .positional = true, .example = "share0"}));
-}
 
 struct AddUsb {
   std::string vm;
   std::string device;
   std::string serial;
 };
-constexpr auto describe(Type<AddUsb>) {
-  return structure<AddUsb>(
-      "AddUsb", "A USB device of the host for a VM.",
-      field<&AddUsb::vm>(
-          "vm", "Name or id.",
-          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
-      field<&AddUsb::device>(
-          "device", "Vendor and product, as in 046d:c52b.",
-          {.required = true, .max_length = 9, .positional = true, .example = "046d:c52b"}),
-      field<&AddUsb::serial>("serial", "Its serial number, where several are alike.",
-                             {.max_length = 126}));
-}
 
 struct UsbRef {
   std::string vm;
   std::string usb;
 };
-constexpr auto describe(Type<UsbRef>) {
-  return structure<UsbRef>(
-      "UsbRef", "A USB device of a VM.",
-      field<&UsbRef::vm>(
-          "vm", "Name or id.",
-          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
-      field<&UsbRef::usb>(
-          "usb", "Its name.",
-          {.required = true, .format = "name", .positional = true, .example = "usb0"}));
-}
 
 struct AddPci {
   std::string vm;
   std::string address;
   std::string mediated;
 };
-constexpr auto describe(Type<AddPci>) {
-  return structure<AddPci>(
-      "AddPci", "A PCI device of the host for a VM to drive.",
-      field<&AddPci::vm>(
-          "vm", "Name or id.",
-          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
-      field<&AddPci::address>(
-          "address", "Its address on the host.",
-          {.required = true, .max_length = 16, .positional = true, .example = "0000:3b:00.0"}),
-      field<&AddPci::mediated>("mediated", "Id of a mediated device of it (mdev).",
-                               {.format = "uuid"}));
-}
 
 struct PciRef {
   std::string vm;
   std::string pci;
 };
-constexpr auto describe(Type<PciRef>) {
-  return structure<PciRef>(
-      "PciRef", "A PCI device that a VM drives.",
-      field<&PciRef::vm>(
-          "vm", "Name or id.",
-          {.required = true, .format = "reference", .positional = true, .example = "web1"}),
-      field<&PciRef::pci>(
-          "pci", "Its name.",
-          {.required = true, .format = "name", .positional = true, .example = "pci0"}));
-}
 
 // A guest's memory, as it is at the moment.
 struct MemoryView {
@@ -291,15 +116,23 @@ struct MemoryView {
   std::optional<Bytes> free;
   std::optional<Bytes> usable;
 };
-constexpr auto describe(Type<MemoryView>) {
-  return structure<MemoryView>(
-      "Memory", "A VM's memory at the moment.",
-      field<&MemoryView::plugged>("plugged_bytes", "What it has."),
-      field<&MemoryView::available>("available_bytes", "What its balloon leaves to it."),
-      field<&MemoryView::total>("guest_total_bytes",
-                                "What its system counts; needs a balloon and its driver."),
-      field<&MemoryView::free>("guest_free_bytes", "What its system uses for nothing."),
-      field<&MemoryView::usable>("guest_usable_bytes", "The same with caches it can drop."));
-}
 
 }  // namespace ruche::model
+
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::AddDisk>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::DiskRef>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::GrowDiskRequest>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::DiskEdit>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::AddNic>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::NicRef>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::NicEdit>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::InsertMedium>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::DriveRef>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::AddDrive>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::AddShare>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::ShareRef>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::AddUsb>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::UsbRef>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::AddPci>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::PciRef>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::MemoryView>();

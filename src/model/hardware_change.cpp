@@ -397,4 +397,14 @@ RunningHardware hardware_at_start(const VmSpec& spec) {
   return {spec, spec.memory, {ports.begin(), ports.end()}};
 }
 
+constexpr auto describe(Type<HardwareChange>) {
+  using C = HardwareChange;
+  return structure<C>("HardwareChange", "A difference between what a process has and the wish.",
+                      field<&C::device>("device", "The device."),
+                      field<&C::change>("change", "What changes."),
+                      field<&C::waits>("waits", "Why it waits for the next start."));
+}
+
 }  // namespace ruche::model
+
+template const ruche::TypeInfo& ruche::type_of<ruche::model::HardwareChange>();

@@ -15,13 +15,6 @@ struct HardwareChange {
   std::string change;  // for people: "1 → 2", "added"
   std::string waits;   // why it waits for the next start; empty: it is made while the guest runs
 };
-constexpr auto describe(Type<HardwareChange>) {
-  using C = HardwareChange;
-  return structure<C>("HardwareChange", "A difference between what a process has and the wish.",
-                      field<&C::device>("device", "The device."),
-                      field<&C::change>("change", "What changes."),
-                      field<&C::waits>("waits", "Why it waits for the next start."));
-}
 
 struct ChangePlan {
   VmSpec reachable;  // what the process becomes; equal to the wish where nothing waits
@@ -35,3 +28,5 @@ std::vector<HardwareChange> pending_changes(const RunningHardware& running, cons
 RunningHardware hardware_at_start(const VmSpec& spec);
 
 }  // namespace ruche::model
+
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::HardwareChange>();

@@ -23,21 +23,6 @@ struct ProcessorFacts {
   std::string turbo;              // "on", "off", or empty: the kernel does not say
   std::string governor;
 };
-constexpr auto describe(Type<ProcessorFacts>) {
-  return structure<ProcessorFacts>(
-      "HostProcessor", "The processor of a host.",
-      field<&ProcessorFacts::architecture>("architecture", "Architecture."),
-      field<&ProcessorFacts::model>("model", "Model."),
-      field<&ProcessorFacts::sockets>("sockets", "Sockets."),
-      field<&ProcessorFacts::cores>("cores", "Cores."),
-      field<&ProcessorFacts::threads>("threads", "Hardware threads."),
-      field<&ProcessorFacts::level>("level", "x86-64 microarchitecture level."),
-      field<&ProcessorFacts::virtualization>("virtualization", "VT-x or AMD-V, when shown."),
-      field<&ProcessorFacts::nested_paging>("nested_paging", "EPT or NPT, when shown."),
-      field<&ProcessorFacts::under_hypervisor>("under_hypervisor", "It is a guest itself."),
-      field<&ProcessorFacts::turbo>("turbo", "on, off, or empty when unknown."),
-      field<&ProcessorFacts::governor>("governor", "Frequency governor."));
-}
 
 struct NumaNode {
   std::uint32_t id = 0;
@@ -45,25 +30,12 @@ struct NumaNode {
   Bytes memory;
   Bytes memory_free;
 };
-constexpr auto describe(Type<NumaNode>) {
-  return structure<NumaNode>("NumaNode", "Processors and the memory that is near them.",
-                             field<&NumaNode::id>("id", "Number."),
-                             field<&NumaNode::cpus>("cpus", "Its hardware threads."),
-                             field<&NumaNode::memory>("memory_bytes", "Memory."),
-                             field<&NumaNode::memory_free>("memory_free_bytes", "Free memory."));
-}
 
 struct HugePages {
   Bytes size;
   std::int64_t total = 0;
   std::int64_t free = 0;
 };
-constexpr auto describe(Type<HugePages>) {
-  return structure<HugePages>("HugePages", "A pool of huge pages.",
-                              field<&HugePages::size>("size_bytes", "Size of a page."),
-                              field<&HugePages::total>("total", "Pages."),
-                              field<&HugePages::free>("free", "Free pages."));
-}
 
 struct MemoryFacts {
   Bytes total;
@@ -76,21 +48,6 @@ struct MemoryFacts {
   std::int64_t corrected_errors = 0;
   std::int64_t uncorrected_errors = 0;
 };
-constexpr auto describe(Type<MemoryFacts>) {
-  return structure<MemoryFacts>(
-      "HostMemory", "The memory of a host.", field<&MemoryFacts::total>("total_bytes", "In all."),
-      field<&MemoryFacts::available>("available_bytes", "To be had without swapping."),
-      field<&MemoryFacts::swap>("swap_bytes", "Swap space."),
-      field<&MemoryFacts::numa>("numa", "NUMA nodes."),
-      field<&MemoryFacts::huge_pages>("huge_pages", "Pools of huge pages."),
-      field<&MemoryFacts::transparent_huge_pages>("transparent_huge_pages",
-                                                  "always, madvise or never."),
-      field<&MemoryFacts::ecc_controllers>("ecc_controllers",
-                                           "Memory controllers that report errors (EDAC)."),
-      field<&MemoryFacts::corrected_errors>("corrected_errors", "Memory errors that were mended."),
-      field<&MemoryFacts::uncorrected_errors>("uncorrected_errors",
-                                              "Memory errors that were not."));
-}
 
 struct DiskFacts {
   std::string name;
@@ -100,14 +57,6 @@ struct DiskFacts {
   bool in_use = false;  // something of it is mounted, or swapped to
   std::string pci;      // address of what it is behind
 };
-constexpr auto describe(Type<DiskFacts>) {
-  return structure<DiskFacts>(
-      "HostDisk", "A disk of a host.", field<&DiskFacts::name>("name", "Kernel name."),
-      field<&DiskFacts::model>("model", "Model."), field<&DiskFacts::size>("size_bytes", "Size."),
-      field<&DiskFacts::rotational>("rotational", "It turns."),
-      field<&DiskFacts::in_use>("in_use", "The host has something of it mounted."),
-      field<&DiskFacts::pci>("pci", "Address of the PCI device that it is behind."));
-}
 
 struct NicFacts {
   std::string name;
@@ -117,15 +66,6 @@ struct NicFacts {
   std::int64_t speed_mbit = 0;  // 0: unknown
   std::string pci;              // address of what it is behind
 };
-constexpr auto describe(Type<NicFacts>) {
-  return structure<NicFacts>("HostNic", "A network adapter of a host.",
-                             field<&NicFacts::name>("name", "Kernel name."),
-                             field<&NicFacts::mac>("mac", "MAC address."),
-                             field<&NicFacts::driver>("driver", "Kernel driver."),
-                             field<&NicFacts::up>("up", "The link is up."),
-                             field<&NicFacts::speed_mbit>("speed_mbit", "Mbit/s, 0 if unknown."),
-                             field<&NicFacts::pci>("pci", "Address of its PCI device."));
-}
 
 struct PciFacts {
   std::string address;  // 0000:00:1f.2
@@ -137,17 +77,6 @@ struct PciFacts {
   bool bridge = false;
   std::string path;  // the node through which a program gets it (vfio); empty: there is none
 };
-constexpr auto describe(Type<PciFacts>) {
-  return structure<PciFacts>(
-      "PciDevice", "A PCI device of a host.", field<&PciFacts::address>("address", "Address."),
-      field<&PciFacts::device_class>("class", "What it is."),
-      field<&PciFacts::vendor>("vendor", "Vendor id."),
-      field<&PciFacts::device>("device", "Device id."),
-      field<&PciFacts::driver>("driver", "Kernel driver."),
-      field<&PciFacts::iommu_group>("iommu_group", "What is passed through together."),
-      field<&PciFacts::bridge>("bridge", "It is a bridge."),
-      field<&PciFacts::path>("path", "Its VFIO node, empty if there is none."));
-}
 
 // A part of a PCI device that its driver makes for one user (mdev).
 struct MediatedFacts {
@@ -157,15 +86,6 @@ struct MediatedFacts {
   std::optional<std::int64_t> iommu_group;
   std::string path;  // as of PciFacts
 };
-constexpr auto describe(Type<MediatedFacts>) {
-  return structure<MediatedFacts>(
-      "MediatedDevice", "A part of a PCI device that its driver made (mdev).",
-      field<&MediatedFacts::id>("id", "Its id."),
-      field<&MediatedFacts::address>("address", "Address of the PCI device."),
-      field<&MediatedFacts::kind>("kind", "Its kind, as its driver calls it."),
-      field<&MediatedFacts::iommu_group>("iommu_group", "What is passed through together."),
-      field<&MediatedFacts::path>("path", "Its VFIO node, empty if there is none."));
-}
 
 struct UsbFacts {
   std::string path;  // of its node: /dev/bus/usb/001/004
@@ -177,30 +97,11 @@ struct UsbFacts {
   bool hub = false;
   std::string holds;  // what the host uses of it: "disk sda"; empty: nothing
 };
-constexpr auto describe(Type<UsbFacts>) {
-  return structure<UsbFacts>("UsbDevice", "A USB device of a host.",
-                             field<&UsbFacts::path>("path", "Its node."),
-                             field<&UsbFacts::vendor_id>("vendor_id", "Vendor id."),
-                             field<&UsbFacts::product_id>("product_id", "Product id."),
-                             field<&UsbFacts::manufacturer>("manufacturer", "Maker."),
-                             field<&UsbFacts::product>("product", "Product."),
-                             field<&UsbFacts::serial>("serial", "Serial number."),
-                             field<&UsbFacts::hub>("hub", "It is a hub."),
-                             field<&UsbFacts::holds>("holds", "What the host uses of it."));
-}
 
 struct BoardFacts {
   std::string vendor, product, firmware, firmware_date;
   bool uefi = false;
 };
-constexpr auto describe(Type<BoardFacts>) {
-  return structure<BoardFacts>("HostBoard", "Who made a host.",
-                               field<&BoardFacts::vendor>("vendor", "Maker."),
-                               field<&BoardFacts::product>("product", "Product."),
-                               field<&BoardFacts::firmware>("firmware", "Firmware's version."),
-                               field<&BoardFacts::firmware_date>("firmware_date", "Its date."),
-                               field<&BoardFacts::uefi>("uefi", "It booted by UEFI."));
-}
 
 struct KernelFacts {
   std::string release;
@@ -225,32 +126,6 @@ struct KernelFacts {
   std::string clock_sources;  // that it could use
   std::string clock_synchronized;  // "yes", "no"; empty: it could not be asked
 };
-constexpr auto describe(Type<KernelFacts>) {
-  return structure<KernelFacts>(
-      "HostKernel", "The kernel of a host and what it offers.",
-      field<&KernelFacts::release>("release", "Release."),
-      field<&KernelFacts::command_line>("command_line", "Its command line."),
-      field<&KernelFacts::kvm>("kvm", "usable, or why /dev/kvm is not; empty: it is absent."),
-      field<&KernelFacts::kvm_module>("kvm_module", "Loaded module of KVM."),
-      field<&KernelFacts::nested_paging_off>("nested_paging_off", "EPT or NPT is switched off."),
-      field<&KernelFacts::nesting>("nesting", "Guests may have guests."),
-      field<&KernelFacts::iommus>("iommus", "IOMMUs in use."),
-      field<&KernelFacts::iommu_groups>("iommu_groups", "Their groups."),
-      field<&KernelFacts::cgroup_version>("cgroup_version", "1, 2, or 0."),
-      field<&KernelFacts::cgroup_writable>("cgroup_writable", "The daemon may make groups."),
-      field<&KernelFacts::landlock>("landlock", "Version of Landlock, 0 if absent."),
-      field<&KernelFacts::userfaultfd>("userfaultfd", "/dev/userfaultfd is there."),
-      field<&KernelFacts::vhost_net>("vhost_net", "/dev/vhost-net is there."),
-      field<&KernelFacts::tun>("tun", "/dev/net/tun is there."),
-      field<&KernelFacts::vfio>("vfio", "/dev/vfio is there."),
-      field<&KernelFacts::iommufd>("iommufd", "/dev/iommu is there."),
-      field<&KernelFacts::nft_program>("nft_program", "The program nft is installed."),
-      field<&KernelFacts::nftables>("nftables", "usable, or why not; empty: unknown."),
-      field<&KernelFacts::clock_source>("clock_source", "Clock source in use."),
-      field<&KernelFacts::clock_sources>("clock_sources", "Clock sources it could use."),
-      field<&KernelFacts::clock_synchronized>("clock_synchronized",
-                                              "yes, no, or empty when unknown."));
-}
 
 struct HypervisorFacts {
   bool installed = false;  // now; it may have been removed since the daemon started
@@ -259,15 +134,6 @@ struct HypervisorFacts {
   std::string version;
   std::vector<std::string> features;
 };
-constexpr auto describe(Type<HypervisorFacts>) {
-  return structure<HypervisorFacts>(
-      "HostHypervisor", "QEMU on a host.",
-      field<&HypervisorFacts::installed>("installed", "QEMU is installed."),
-      field<&HypervisorFacts::accelerator>("accelerator", "What runs guest code."),
-      field<&HypervisorFacts::reason>("reason", "Why."),
-      field<&HypervisorFacts::version>("version", "QEMU's version, empty if absent."),
-      field<&HypervisorFacts::features>("features", "What it can do."));
-}
 
 struct HostFacts {
   ProcessorFacts processor;
@@ -283,31 +149,10 @@ struct HostFacts {
   bool is_root = false;  // ruched runs as root
   std::string load;      // of the last minute: hardware threads kept busy, "0.42"
 };
-constexpr auto describe(Type<HostFacts>) {
-  return structure<HostFacts>(
-      "HostFacts", "What a host is, read when asked.",
-      field<&HostFacts::processor>("processor", "Processor."),
-      field<&HostFacts::memory>("memory", "Memory."), field<&HostFacts::disks>("disks", "Disks."),
-      field<&HostFacts::nics>("nics", "Network adapters."),
-      field<&HostFacts::pci>("pci", "PCI devices."),
-      field<&HostFacts::mediated>("mediated", "Parts of PCI devices."),
-      field<&HostFacts::usb>("usb", "USB devices."),
-      field<&HostFacts::board>("board", "Board and firmware."),
-      field<&HostFacts::kernel>("kernel", "Kernel."),
-      field<&HostFacts::hypervisor>("hypervisor", "QEMU."),
-      field<&HostFacts::is_root>("is_root", "The daemon is root."),
-      field<&HostFacts::load>("load", "Hardware threads kept busy in the last minute."));
-}
 
 // --- the judgement ------------------------------------------------------------------------------
 
 enum class CheckLevel { ok, degraded, missing };
-constexpr auto describe(Type<CheckLevel>) {
-  return enumeration<CheckLevel>("CheckLevel", "How well a host does.",
-                                 value(CheckLevel::ok, "ok", "As it should be."),
-                                 value(CheckLevel::degraded, "degraded", "It works, less well."),
-                                 value(CheckLevel::missing, "missing", "It is not there."));
-}
 
 struct Finding {
   std::string name;  // "kvm"
@@ -317,26 +162,12 @@ struct Finding {
   std::string why;     // it matters
   std::string remedy;  // empty when ok
 };
-constexpr auto describe(Type<Finding>) {
-  return structure<Finding>("Finding", "One thing that was checked.",
-                            field<&Finding::name>("name", "What."),
-                            field<&Finding::level>("level", "How well it does."),
-                            field<&Finding::needed>("needed", "No guest can start without it."),
-                            field<&Finding::found>("found", "What was found."),
-                            field<&Finding::why>("why", "Why it matters."),
-                            field<&Finding::remedy>("remedy", "What to do about it."));
-}
 
 // What a daemon that is not root cannot do for its guests.
 struct Reduced {
   std::string what;
   std::string remedy;
 };
-constexpr auto describe(Type<Reduced>) {
-  return structure<Reduced>("Reduced", "What guests do without here.",
-                            field<&Reduced::what>("what", "What."),
-                            field<&Reduced::remedy>("remedy", "How to lift it."));
-}
 
 struct HostCheck {
   HostId id;
@@ -345,13 +176,23 @@ struct HostCheck {
   std::vector<Finding> findings;
   std::vector<Reduced> reduced;
 };
-constexpr auto describe(Type<HostCheck>) {
-  return structure<HostCheck>(
-      "HostCheck", "What a host can do, and why it matters.",
-      field<&HostCheck::id>("id", "Immutable id."), field<&HostCheck::name>("name", "Unique name."),
-      field<&HostCheck::level>("level", "missing when guests cannot start; else the worst."),
-      field<&HostCheck::findings>("findings", "What was checked."),
-      field<&HostCheck::reduced>("reduced", "What guests do without here."));
-}
 
 }  // namespace ruche::model
+
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::ProcessorFacts>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::NumaNode>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::HugePages>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::MemoryFacts>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::DiskFacts>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::NicFacts>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::PciFacts>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::MediatedFacts>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::UsbFacts>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::BoardFacts>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::KernelFacts>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::HypervisorFacts>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::HostFacts>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::CheckLevel>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::Finding>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::Reduced>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::HostCheck>();

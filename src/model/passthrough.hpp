@@ -34,19 +34,6 @@ struct HostDeviceView {
   std::string usable;  // "yes", or "no: " and why not
   std::string remedy;
 };
-constexpr auto describe(Type<HostDeviceView>) {
-  using V = HostDeviceView;
-  return structure<V>("HostDevice", "A device of a host, and whether a guest could be given it.",
-                      field<&V::kind>("kind", "usb or pci."),
-                      field<&V::device>("device", "Vendor and product, or address."),
-                      field<&V::serial>("serial", "Serial number."),
-                      field<&V::mediated>("mediated", "Id, of a part of a PCI device (mdev)."),
-                      field<&V::what>("what", "What it is."),
-                      field<&V::driver>("driver", "Kernel driver."),
-                      field<&V::iommu_group>("iommu_group", "What is passed through together."),
-                      field<&V::usable>("usable", "yes, or why not."),
-                      field<&V::remedy>("remedy", "What to do about it."));
-}
 std::vector<HostDeviceView> host_devices(const HostFacts& facts);
 
 // "046d:c52b", in small letters whatever it was; nothing when it is no such pair.
@@ -57,3 +44,5 @@ bool is_usb_id(std::string_view text);
 bool is_pci_address(std::string_view text);
 
 }  // namespace ruche::model
+
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::HostDeviceView>();

@@ -6,11 +6,7 @@
 namespace ruche::model {
 
 enum class Role { viewer, operator_, administrator };
-constexpr auto describe(Type<Role>) {
-  return enumeration<Role>(
-      "Role", "What somebody may do.", value(Role::viewer, "viewer", "Look at everything."),
-      value(Role::operator_, "operator", "Work with virtual machines and images, too."),
-      value(Role::administrator, "administrator", "Everything."));
-}
 
 }  // namespace ruche::model
+
+extern template const ruche::TypeInfo& ruche::type_of<ruche::model::Role>();

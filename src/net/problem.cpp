@@ -163,4 +163,31 @@ Error error_of(const HttpResponse& response) {
   return Error(reason_of_status(response.status), std::move(message));
 }
 
+constexpr auto describe(Type<ProblemCause>) {
+  return structure<ProblemCause>(
+      "ProblemCause", "An error that led to the one above it.",
+      field<&ProblemCause::code>("code", "How a caller should react."),
+      field<&ProblemCause::reason>("reason", "The exact rule that was broken."),
+      field<&ProblemCause::detail>("detail", "What happened."),
+      field<&ProblemCause::field>("field", "JSON pointer to what caused it."),
+      field<&ProblemCause::remedy>("remedy", "What to do next."));
+}
+
+constexpr auto describe(Type<Problem>) {
+  return structure<Problem>(
+      "Problem", "Why a request failed (RFC 9457).",
+      field<&Problem::type>("type", "A URN that names the reason."),
+      field<&Problem::title>("title", "What the reason means."),
+      field<&Problem::status>("status", "The HTTP status."),
+      field<&Problem::detail>("detail", "What happened this time."),
+      field<&Problem::code>("code", "How a caller should react; one of a closed list."),
+      field<&Problem::reason>("reason", "The exact rule that was broken; stable."),
+      field<&Problem::field>("field", "JSON pointer to the part of the request that caused it."),
+      field<&Problem::remedy>("remedy", "What to do next."),
+      field<&Problem::cause>("cause", "The errors behind this one, the nearest first."));
+}
+
 }  // namespace ruche::net
+
+template const ruche::TypeInfo& ruche::type_of<ruche::net::ProblemCause>();
+template const ruche::TypeInfo& ruche::type_of<ruche::net::Problem>();

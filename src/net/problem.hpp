@@ -17,15 +17,6 @@ inline constexpr std::string_view kProblemType = "application/problem+json";
 struct ProblemCause {
   std::string code, reason, detail, field, remedy;
 };
-constexpr auto describe(Type<ProblemCause>) {
-  return structure<ProblemCause>(
-      "ProblemCause", "An error that led to the one above it.",
-      field<&ProblemCause::code>("code", "How a caller should react."),
-      field<&ProblemCause::reason>("reason", "The exact rule that was broken."),
-      field<&ProblemCause::detail>("detail", "What happened."),
-      field<&ProblemCause::field>("field", "JSON pointer to what caused it."),
-      field<&ProblemCause::remedy>("remedy", "What to do next."));
-}
 
 struct Problem {
   std::string type;    // "urn:ruche:problem:<reason>"
@@ -35,19 +26,6 @@ struct Problem {
   std::string code, reason, field, remedy;
   std::vector<ProblemCause> cause;  // the nearest first
 };
-constexpr auto describe(Type<Problem>) {
-  return structure<Problem>(
-      "Problem", "Why a request failed (RFC 9457).",
-      field<&Problem::type>("type", "A URN that names the reason."),
-      field<&Problem::title>("title", "What the reason means."),
-      field<&Problem::status>("status", "The HTTP status."),
-      field<&Problem::detail>("detail", "What happened this time."),
-      field<&Problem::code>("code", "How a caller should react; one of a closed list."),
-      field<&Problem::reason>("reason", "The exact rule that was broken; stable."),
-      field<&Problem::field>("field", "JSON pointer to the part of the request that caused it."),
-      field<&Problem::remedy>("remedy", "What to do next."),
-      field<&Problem::cause>("cause", "The errors behind this one, the nearest first."));
-}
 
 // The HTTP status of a reason: mostly that of its code, finer where HTTP is (405, 412, 413, 431).
 int http_status_of(Reason reason);
@@ -64,3 +42,6 @@ HttpResponse problem_response(const Error& error, int status = 0);
 Error error_of(const HttpResponse& response);
 
 }  // namespace ruche::net
+
+extern template const ruche::TypeInfo& ruche::type_of<ruche::net::ProblemCause>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::net::Problem>();

@@ -69,3 +69,23 @@ std::expected<std::string, Error> unwrap(keys::DocumentKind kind, std::string_vi
 }
 
 }  // namespace ruche::core::documents
+
+namespace ruche::core {
+
+constexpr auto describe(Type<NameRecord>) {
+  return structure<NameRecord>("NameRecord", "Holder of a unique name.",
+                               field<&NameRecord::object>("object", "The object."));
+}
+
+constexpr auto describe(Type<IdempotencyRecord>) {
+  return structure<IdempotencyRecord>(
+      "IdempotencyRecord", "What a request with this key was answered.",
+      field<&IdempotencyRecord::fingerprint>("fingerprint", "Hash of the request."),
+      field<&IdempotencyRecord::task>("task", "The task it made."),
+      field<&IdempotencyRecord::created_at>("created_at", "When."));
+}
+
+}  // namespace ruche::core
+
+template const ruche::TypeInfo& ruche::type_of<ruche::core::NameRecord>();
+template const ruche::TypeInfo& ruche::type_of<ruche::core::IdempotencyRecord>();

@@ -18,10 +18,6 @@ namespace ruche::core {
 struct NameRecord {
   Uuid object;
 };
-constexpr auto describe(Type<NameRecord>) {
-  return structure<NameRecord>("NameRecord", "Holder of a unique name.",
-                               field<&NameRecord::object>("object", "The object."));
-}
 
 // idempotency/…: what a request with this key was answered.
 struct IdempotencyRecord {
@@ -29,13 +25,6 @@ struct IdempotencyRecord {
   model::TaskId task;
   Timestamp created_at;
 };
-constexpr auto describe(Type<IdempotencyRecord>) {
-  return structure<IdempotencyRecord>(
-      "IdempotencyRecord", "What a request with this key was answered.",
-      field<&IdempotencyRecord::fingerprint>("fingerprint", "Hash of the request."),
-      field<&IdempotencyRecord::task>("task", "The task it made."),
-      field<&IdempotencyRecord::created_at>("created_at", "When."));
-}
 
 inline constexpr std::uint32_t kDocumentVersion = 1;
 
@@ -63,3 +52,6 @@ std::expected<T, Error> decode(keys::DocumentKind kind, std::string_view documen
 
 }  // namespace documents
 }  // namespace ruche::core
+
+extern template const ruche::TypeInfo& ruche::type_of<ruche::core::NameRecord>();
+extern template const ruche::TypeInfo& ruche::type_of<ruche::core::IdempotencyRecord>();

@@ -47,4 +47,45 @@ std::optional<RuntimeRecord> read_record(const GuestDirectory& directory, model:
   return std::move(*record);
 }
 
+constexpr auto describe(Type<RecordedFile>) {
+  return structure<RecordedFile>("RecordedFile", "One file of a disk's chain.",
+                                 field<&RecordedFile::path>("path", "Path.", {.required = true}),
+                                 field<&RecordedFile::format>("format", "Format."));
+}
+
+constexpr auto describe(Type<RecordedDisk>) {
+  return structure<RecordedDisk>(
+      "RecordedDisk", "A disk's block graph.",
+      field<&RecordedDisk::name>("name", "Name.", {.required = true}),
+      field<&RecordedDisk::nodes>("nodes", "Begin of its nodes' names.", {.required = true}),
+      field<&RecordedDisk::chain>("chain", "Files, top first."));
+}
+
+constexpr auto describe(Type<RuntimeRecord>) {
+  using R = RuntimeRecord;
+  return structure<R>(
+      "RuntimeRecord", "A launched guest.",
+      field<&R::format>("format", "Layout of this record.", {.required = true}),
+      field<&R::guest>("guest", "Guest id.", {.required = true}),
+      field<&R::name>("name", "Guest name."),
+      field<&R::store_id>("store_id", "The store that the launch came from."),
+      field<&R::epoch>("epoch", "Placement epoch of the launch.", {.required = true}),
+      field<&R::uid>("uid", "User of the process."),
+      field<&R::pid>("pid", "Process.", {.required = true, .min = 2}),
+      field<&R::start_ticks>("start_ticks", "Its start time (proc(5)).", {.required = true}),
+      field<&R::boot_id>("boot_id", "The boot it belongs to.", {.required = true}),
+      field<&R::accelerator>("accelerator", "kvm or tcg."),
+      field<&R::argv>("argv", "Command line."), field<&R::disks>("disks", "Block graph."),
+      field<&R::addresses>("addresses", "Known addresses."),
+      field<&R::serial>("serial", "It has a serial line."),
+      field<&R::serial_ports>("serial_ports", "How many, where it has any.",
+                              {.min = 1, .max = model::kMostSerialPorts}),
+      field<&R::agent>("agent", "It has an agent's channel."),
+      field<&R::screen>("screen", "It has a display."));
+}
+
 }  // namespace ruche::drivers::qemu
+
+template const ruche::TypeInfo& ruche::type_of<ruche::drivers::qemu::RecordedFile>();
+template const ruche::TypeInfo& ruche::type_of<ruche::drivers::qemu::RecordedDisk>();
+template const ruche::TypeInfo& ruche::type_of<ruche::drivers::qemu::RuntimeRecord>();
