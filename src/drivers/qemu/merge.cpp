@@ -55,6 +55,7 @@ class Merge {
   Async<void> begin();
   Async<void> carry_on();
   void check_progress(const Job& job) const;
+  Async<void> cancel_job();
   Async<void> stop_job();
   Async<void> wait_for_stop();
   Async<void> flush();
@@ -222,11 +223,19 @@ Async<void> Merge::wait_for_stop() {
   }
 }
 
-Async<void> Merge::stop_job() {
-  if (co_await find_job()) {
-    json::Object which{{"device", job_id()}, {"force", true}};  // also one that an error stopped
+// One that has just ended refuses; whether it is gone shows afterwards.
+Async<void> Merge::cancel_job() {
+  json::Object which{{"device", job_id()}, {"force", true}};  // also one that an error stopped
+  try {
     co_await core_->qmp().execute("block-job-cancel", std::move(which));
+  } catch (const Error& error) {
+    core_->services().log.debug("qemu", error.full_message(),
+                                {{"guest", to_text(core_->record().guest)}});
   }
+}
+
+Async<void> Merge::stop_job() {
+  if (co_await find_job()) co_await cancel_job();
   co_await with_deadline(core_->services().clock, kCancelLimit, "the end of the merge",
                          wait_for_stop());
   co_await end_writing();
