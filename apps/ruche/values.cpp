@@ -99,6 +99,20 @@ std::expected<std::string, std::string> structure_json(const TypeInfo& type,
   return '{' + members + '}';
 }
 
+// A part of a single name is short for it: `scsi` for virtio-scsi, of which there is no other.
+std::optional<std::string> full_name(const TypeInfo& type, std::string_view text) {
+  if (enum_value(type, text)) return std::string(text);
+  std::optional<std::string> found;
+  for (const auto& value : type.values) {
+    const auto begins = value.name.starts_with(std::string(text) + '-');
+    const auto ends = value.name.ends_with('-' + std::string(text));
+    if (!begins && !ends) continue;
+    if (found) return std::nullopt;
+    found = value.name;
+  }
+  return found;
+}
+
 }  // namespace
 
 std::string flag_name(const FieldInfo& field) {
@@ -173,7 +187,7 @@ std::expected<std::string, std::string> json_of(const TypeInfo& type, std::strin
     case Shape::integer:
       return integer_json(type, text);
     case Shape::enumeration:
-      if (enum_value(type, text)) return json::quote(text);
+      if (const auto name = full_name(type, text)) return json::quote(*name);
       return std::unexpected(fmt::format("\"{}\" is not one of {}", text, names_of(type, ", ")));
     case Shape::structure:
       return structure_json(type, text);
@@ -185,6 +199,9 @@ std::expected<std::string, std::string> json_of(const TypeInfo& type, std::strin
 }
 
 std::expected<std::string, std::string> query_text_of(const TypeInfo& type, std::string_view text) {
+  if (type.shape == Shape::enumeration) {
+    if (const auto name = full_name(type, text)) return *name;
+  }
   auto json = json_of(type, text);
   if (json && json->starts_with('"')) return std::string(text);
   return json;
