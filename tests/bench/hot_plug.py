@@ -22,17 +22,18 @@ from snapshots import Watched, WatchedSocket, answer, command_line_of  # noqa: E
 
 MIB = 1 << 20
 SMALL, LARGE = 256, 768  # MiB
-LARGE_SEEN = 720 * 1024  # KiB of MemTotal: the kernel keeps some for itself
+GROWN = 500 * 1024  # KiB of MemTotal: the kernel keeps some for itself
 PATIENCE = 120
-PORT = "port5"  # free for a third disk in the command line of this guest
+PORT = "port6"  # free in the command line of this guest
 
 LOOK = r"""
 touch /tmp/quiet; exec 3<> /etc/never
 sees_disk() { [ -e /sys/class/block/vdc ]; }
-sees_memory() { read -r name kib unit < /proc/meminfo; [ $kib -gt %d ]; }
+read -r name before unit < /proc/meminfo
+sees_memory() { read -r name kib unit < /proc/meminfo; [ $kib -gt $((before + %d)) ]; }
 wait_for() { until $1; do read -r -t 0.005 nothing <&3; done; echo beat; }
 echo rea''dy
-""" % LARGE_SEEN
+""" % GROWN
 
 
 def until(condition, what):
@@ -104,7 +105,15 @@ def unplug_by_hand(qmp):
     answer(qmp, "device_del", id="hand")
     until(lambda: not any(row["name"] == "hand" for row in
                           answer(qmp, "qom-list", path="/machine/peripheral")), "the end of a disk")
-    answer(qmp, "blockdev-del", **{"node-name": "hand"})
+
+    def let_go():  # a moment after the device
+        try:
+            answer(qmp, "blockdev-del", **{"node-name": "hand"})
+            return True
+        except SystemExit:
+            return False
+
+    until(let_go, "the node of a disk")
 
 
 def memory_by_hand(qmp, device, wanted):

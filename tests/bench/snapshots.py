@@ -72,7 +72,7 @@ class Beats:
                 return
             if not data:
                 return
-            if b"beat" in data:
+            if b"beat" in self.text[-3:] + data:  # it may come in two parts
                 self.times.append(time.monotonic())
             self.text = (self.text + data)[-4096:]
 
