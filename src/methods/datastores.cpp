@@ -30,7 +30,7 @@ std::vector<Method> looking() {
           .summary = "Show a datastore",
           .description = "Its place, its room and whether it answers.",
           .command = "datastore show",
-          .examples = {{"The default one", "ruche datastore show default"}},
+          .examples = {{"The default one", "ruche datastore show local"}},
       }),
       list_of<model::FoundVm>({
           .id = "datastore.guests",

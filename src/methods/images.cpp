@@ -55,9 +55,10 @@ std::vector<Method> image_methods() {
           .path = "/v1/images/build",
           .role = Role::operator_,
           .summary = "Build an image from packages",
-          .description = "`demo` is a tiny Linux guest made from the host's own package mirror.",
+          .description = "`demo`: a tiny Linux; `debian`: a whole one (root, some minutes).",
           .command = "image build",
-          .examples = {{"The demo image", "ruche image build demo", R"({"recipe": "demo"})"}},
+          .examples = {{"The demo image", "ruche image build demo", R"({"recipe": "demo"})"},
+                       {"A real one", "ruche image build debian --name debian12"}},
       }),
       task_of<model::ImageRef>({
           .id = "image.delete",

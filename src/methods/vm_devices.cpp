@@ -206,7 +206,7 @@ std::vector<Method> folders() {
           .summary = "Let a virtual machine mount a folder of its host",
           .description =
               "From the next start on, with virtiofs: `mount -t virtiofs NAME /mnt`. On the host "
-              "the VM is its own user (`uid` of `vm show`), who must be let into the folder.",
+              "the VM is its own user (`uid` in `vm show -o json`): let it into the folder.",
           .command = "vm share add",
           .examples = {{"For reading", "ruche vm share add web1 /srv/data --name data --read-only",
                         R"({"path": "/srv/data", "name": "data", "read_only": true})"}},

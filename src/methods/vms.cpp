@@ -159,7 +159,9 @@ std::vector<Method> life() {
                 "~/.ssh/id_ed25519.pub "
                 "--start --wait agent"},
                {"Through UEFI, from an installation medium",
-                "ruche vm create win1 --boot uefi --cdrom installer --disk-size 40GiB --start"},
+                "ruche vm create win1 --system windows --secure-boot --tpm --cdrom installer "
+                "--cpus 2 "
+                "--memory 4GiB --disk-size 64GiB --start"},
                {"From a template, three of them",
                 "ruche vm create web --from-template golden --count 3 --start"},
                {"Only look what would happen", "ruche vm create web2 --image demo --dry-run"}},
@@ -209,9 +211,9 @@ std::vector<Method> ending_and_moving() {
           .path = "/v1/vms/{vm}",
           .role = Role::operator_,
           .summary = "Delete a virtual machine",
-          .description =
-              "Into the recycle bin, where it stays for seven days; `undelete` takes it out "
-              "again. With `purge` its disks go at once and for good.",
+          .description = "Into the recycle bin, where it stays for `recycle_bin` (`setting show`; "
+                         "seven days at first); `undelete` takes it out again. With `purge` its "
+                         "disks go at once and for good.",
           .command = "vm delete",
           .examples = {{"Into the recycle bin", "ruche vm delete web1"},
                        {"What would happen", "ruche vm delete web1 --dry-run"},
