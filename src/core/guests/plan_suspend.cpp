@@ -53,8 +53,10 @@ Proposal suspend(Draft& draft, const model::VmRef& request) {
   const auto memory = layer.id;
   add_layer(draft, std::move(layer));
   const bool paused = status.state == model::GuestState::paused;
+  // QEMU gives its files away at the end of the save: a merge that still ran would write nothing
+  // from then on, and not say so.
   return propose(
-      record, "vm.suspend", "Suspend", {Facet::power, Facet::memory},
+      record, "vm.suspend", "Suspend", {Facet::power, Facet::memory, Facet::storage},
       {model::CreateVolume{memory, hardware.memory, std::nullopt},
        model::SaveMemory{guest.id, memory, paused}, model::StopMachine{guest.id, memory}});
 }

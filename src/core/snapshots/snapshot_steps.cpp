@@ -243,7 +243,11 @@ Async<Observation> SnapshotSteps::observe(const model::Step& step, const StepCon
   const auto* merge = std::get_if<MergeLayer>(&step);
   if (merge == nullptr) co_return Observation::absent;
   const bool merged = co_await is_merged(*merge);
-  co_return merged ? Observation::done : Observation::absent;
+  if (!merged) co_return Observation::absent;
+  // Its process may hold the lower file still, which only the merge itself gives up; a second one
+  // finds what the first has done.
+  const auto machine = co_await find_machine(parts_.live, parts_.hypervisor, merge->guest);
+  co_return machine ? Observation::absent : Observation::done;
 }
 
 Async<void> SnapshotSteps::apply(const model::Step& step, const StepContext& context) {

@@ -60,6 +60,7 @@ class Merge {
   Async<void> wait_for_stop();
   Async<void> flush();
   Async<void> tidy();
+  Async<void> require_merged();
 
   Core core_;
   ports::DiskMerge order_;
@@ -254,26 +255,34 @@ Async<void> Merge::tidy() {
   co_await plug.remove_nodes(node(order_.below));
 }
 
+// An error at the very end goes with the job.
+Async<void> Merge::require_merged() {
+  const bool merged = co_await is_merged();
+  if (merged) co_return;
+  throw Error(Reason::hypervisor_failed,
+              order_.layer.path + " still stands on " + order_.below.path + " after the merge");
+}
+
 Async<void> Merge::run() {
   check();
-  const auto undo = [this](this auto) -> Async<void> { co_await stop_job(); };
+  const auto undo = [this](this auto) -> Async<void> {
+    co_await stop_job();
+    const bool done = co_await is_merged();  // it was broken off after its end
+    if (done) co_await tidy();
+  };
   // One that an earlier daemon began.
   if (co_await find_job()) co_await with_undo(carry_on(), undo);
   co_await be_in_layer();
-  auto merged = co_await is_merged();
-  if (!merged) {
-    const auto work = [this](this auto) -> Async<void> {
+  const auto work = [this](this auto) -> Async<void> {
+    const bool merged = co_await is_merged();
+    if (!merged) {
       co_await begin();
       co_await carry_on();
-    };
-    co_await with_undo(work(), undo);
-    merged = co_await is_merged();
-  }
-  if (!merged) {
-    throw Error(Reason::hypervisor_failed,
-                order_.layer.path + " still stands on " + order_.below.path + " after the merge");
-  }
-  co_await tidy();
+      co_await require_merged();
+    }
+    co_await tidy();
+  };
+  co_await with_undo(work(), undo);
 }
 
 }  // namespace
